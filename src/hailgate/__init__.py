@@ -1,0 +1,1 @@
+"""Self-hosted WhatsApp gateway, assistant and inbox that loses no message."""

@@ -1,0 +1,93 @@
+"""Who owns what: the installation, its tenants, their API keys, and the people who sign in."""
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+
+from hailgate.accounts.fields import InstantField
+
+
+class Installation(models.Model):
+    """The one row of things that belong to the whole installation."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    lookup_key = models.TextField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_installation")]
+
+
+class Tenant(models.Model):
+    """A customer of the installation. Everything a tenant owns carries its id."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    created_at = InstantField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A key of 256 random bits: found by its prefix, compared by SHA-256, shown once."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_keys")
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    created_at = InstantField()
+    revoked_at = InstantField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class Role(models.TextChoices):
+    """What an operator may do for a tenant: agents talk with people, owners also see raw events and run channels."""
+
+    OWNER = "owner"
+    AGENT = "agent"
+
+
+class Operator(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address. ``is_superuser`` owns the whole installation."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=100, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = InstantField()
+
+    USERNAME_FIELD = "email"
+    objects = BaseUserManager()
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_staff(self) -> bool:
+        """What Django's admin asks before it shows anything."""
+        return self.is_superuser
+
+
+class Membership(models.Model):
+    """An operator works for a tenant."""
+
+    operator = models.ForeignKey(Operator, models.CASCADE, related_name="memberships")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.AGENT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["operator", "tenant"], name="one_membership")]
+
+
+class SignInLink(models.Model):
+    """A way in without a password, stored as a digest, for a short time; ``reusable`` only in the demo."""
+
+    operator = models.ForeignKey(Operator, models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64, unique=True)
+    reusable = models.BooleanField(default=False)
+    expires_at = models.FloatField()

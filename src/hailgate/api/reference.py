@@ -1,0 +1,31 @@
+"""The management API as a whole."""
+
+from importlib.metadata import version
+
+from ninja import NinjaAPI
+
+from hailgate.api import channels, conversations, deadletters, media, messages
+from hailgate.api.access import ApiKey, answer_errors
+
+DESCRIPTION = """\
+Send and receive WhatsApp messages through any provider.
+
+Every call needs an API key: `Authorization: Bearer <key>`. Errors are problem details (RFC 9457) with a stable
+`code`; [all codes](/v1/docs/errors) are documented. Ids are UUIDs; times are RFC 3339 in UTC.
+"""
+
+
+def make_api() -> NinjaAPI:
+    api = NinjaAPI(
+        title="Hailgate",
+        version=version("hailgate"),
+        description=DESCRIPTION,
+        auth=ApiKey(),
+        docs_url=None,
+        openapi_url=None,
+        urls_namespace="v1",
+    )
+    answer_errors(api)
+    for router in (messages.router, conversations.router, channels.router, deadletters.router, media.router):
+        api.add_router("", router)
+    return api

@@ -1,0 +1,122 @@
+"""`hailgate tenant` and `hailgate key`: who owns what, and who may call."""
+
+from typing import Any
+
+import click
+
+from hailgate.commands.speaking import hand_out, json_option, moment, table, tell, tenant_option
+from hailgate.commands.store import choose_tenant, open_store
+from hailgate.core.errors import NotFound
+
+
+@click.group()
+def tenant() -> None:
+    """Tenants: each owns its channels, keys and conversations."""
+
+
+@tenant.command("add")
+@click.argument("name")
+@json_option
+def add_tenant(name: str, *, as_json: bool) -> None:
+    """Make a tenant."""
+    with open_store():
+        from hailgate.accounts import keys
+
+        made = keys.add_tenant(name)
+        document = {"id": str(made.uid), "name": made.name}
+    hand_out(document, "Next: `hailgate key add` and `hailgate hook add`.", as_json=as_json)
+
+
+@tenant.command("list")
+@json_option
+def list_tenants(*, as_json: bool) -> None:
+    """All tenants."""
+    with open_store():
+        from hailgate.accounts.models import Tenant
+
+        rows = [_tenant_row(found) for found in Tenant.objects.order_by("id")]
+    tell(rows, table(rows, "There is no tenant yet."), as_json=as_json)
+
+
+@tenant.command("show")
+@click.argument("name_or_id")
+@json_option
+def show_tenant(name_or_id: str, *, as_json: bool) -> None:
+    """One tenant."""
+    with open_store():
+        row = _tenant_row(choose_tenant(name_or_id))
+    tell(row, table([row], ""), as_json=as_json)
+
+
+@click.group()
+def key() -> None:
+    """API keys, and the keys that seal stored secrets."""
+
+
+@key.command("add")
+@tenant_option
+@click.option("--name", default="default", show_default=True, help="What the key is for.")
+@json_option
+def add_key(tenant: str | None, name: str, *, as_json: bool) -> None:
+    """Make an API key. It is shown this once and stored only as a digest."""
+    with open_store():
+        from hailgate.accounts import keys
+
+        made = keys.add_key(choose_tenant(tenant).pk, name)
+    hand_out({"key": made.key}, "Keep it now: it is not shown again.", as_json=as_json)
+
+
+@key.command("list")
+@tenant_option
+@json_option
+def list_keys(tenant: str | None, *, as_json: bool) -> None:
+    """The keys of a tenant, by their prefixes."""
+    with open_store():
+        from hailgate.accounts.models import ApiKey
+
+        found = ApiKey.objects.filter(tenant_id=choose_tenant(tenant).pk).order_by("id")
+        rows = [
+            {
+                "prefix": row.prefix,
+                "name": row.name,
+                "created_at": moment(row.created_at),
+                "revoked_at": moment(row.revoked_at),
+            }
+            for row in found
+        ]
+    tell(rows, table(rows, "There is no key yet: make one with `hailgate key add`."), as_json=as_json)
+
+
+@key.command("revoke")
+@click.argument("prefix")
+@tenant_option
+@json_option
+def revoke_key(prefix: str, tenant: str | None, *, as_json: bool) -> None:
+    """Refuse a key from now on. Processes notice within five seconds."""
+    with open_store():
+        from hailgate.accounts import keys
+
+        prefix = _prefix_of(prefix)
+        if not keys.revoke_key(choose_tenant(tenant).pk, prefix):
+            raise NotFound("there is no valid key with this prefix; see `hailgate key list`", field="prefix")
+    tell({"prefix": prefix, "revoked": True}, f"Key {prefix} is revoked.", as_json=as_json)
+
+
+@key.command("seal")
+@json_option
+def make_sealing_key(*, as_json: bool) -> None:
+    """Print a new key for HAILGATE_SECRET_KEYS. Nothing is stored."""
+    from hailgate import env
+
+    made = env.make_sealing_key()
+    tell({"key": made}, made, as_json=as_json)
+
+
+def _prefix_of(key_or_prefix: str) -> str:
+    """A whole key is taken too: whoever revokes in a hurry has just that at hand."""
+    parts = key_or_prefix.split("_", 2)
+    return parts[1] if len(parts) == 3 else key_or_prefix
+
+
+def _tenant_row(found: Any) -> dict[str, Any]:
+    return {"id": str(found.uid), "name": found.name, "created_at": moment(found.created_at)}

@@ -1,0 +1,30 @@
+"""`hailgate cancel`: take back a message that has not left."""
+
+from uuid import UUID
+
+import click
+
+from hailgate.commands.speaking import json_option, tell, tenant_option
+from hailgate.commands.store import choose_tenant, open_store
+from hailgate.core.errors import NotFound
+
+
+@click.command()
+@click.argument("message_id")
+@tenant_option
+@json_option
+def cancel(message_id: str, tenant: str | None, *, as_json: bool) -> None:
+    """Take back a message that waits to be sent, or whose time has not come."""
+    with open_store():
+        from hailgate.messaging.cancelling import CODE, cancel_message
+
+        cancel_message(choose_tenant(tenant).pk, _parse_id(message_id))
+    document = {"id": message_id, "status": "failed", "code": CODE}
+    tell(document, f"Message {message_id} is cancelled; it will not be sent.", as_json=as_json)
+
+
+def _parse_id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound("there is no message of this id") from None

@@ -1,0 +1,104 @@
+"""`hailgate hook`: where providers post."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from hailgate.commands.credentials import MASK, mask_settings, read_assignments, settings_option
+from hailgate.commands.speaking import card, hand_out, json_option, moment, table, tell, tenant_option
+from hailgate.commands.store import choose_tenant, open_store
+from hailgate.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from hailgate.messaging.models import Hook
+
+SHOWN_OF_TOKEN = 6
+
+
+@click.group()
+def hook() -> None:
+    """Hooks: the addresses that providers post to."""
+
+
+@hook.command("add")
+@tenant_option
+@click.option("--provider", required=True, help="For example cloud.")
+@settings_option
+@json_option
+def add(tenant: str | None, provider: str, assignments: tuple[str, ...], *, as_json: bool) -> None:
+    """Make a hook. Register its path, after this installation's public address, with the provider."""
+    with open_store() as env:
+        from hailgate.messaging.channels import add_hook
+
+        made = add_hook(choose_tenant(tenant).pk, provider, read_assignments(assignments))
+        address = f"{env.public_url or f'http://{env.bind}'}{made.path}"
+    document = {"id": str(made.id), "token": made.token, "path": made.path}
+    hand_out(document, f"Register this address with the provider: {address}", as_json=as_json)
+
+
+@hook.command("list")
+@tenant_option
+@json_option
+def list_hooks(tenant: str | None, *, as_json: bool) -> None:
+    """The hooks of a tenant, tokens masked."""
+    with open_store():
+        from hailgate.messaging.models import Hook
+
+        rows = [
+            {
+                "id": str(found.uid),
+                "provider": found.provider,
+                "path": _path(found, reveal=False),
+                "active": found.active,
+                "created_at": moment(found.created_at),
+            }
+            for found in Hook.objects.filter(tenant_id=choose_tenant(tenant).pk).order_by("id")
+        ]
+    tell(rows, table(rows, "There is no hook yet: make one with `hailgate hook add`."), as_json=as_json)
+
+
+@hook.command("show")
+@click.argument("hook_id")
+@tenant_option
+@click.option("--reveal", is_flag=True, help="Show the whole path, to register it once more.")
+@json_option
+def show(hook_id: str, tenant: str | None, *, reveal: bool, as_json: bool) -> None:
+    """One hook with its settings; secrets stay masked."""
+    with open_store():
+        document = _describe(_find(choose_tenant(tenant).pk, hook_id), reveal=reveal)
+    tell(document, card(document), as_json=as_json)
+
+
+def _find(tenant_id: int, hook_id: str) -> "Hook":
+    from hailgate.messaging.models import Hook
+
+    try:
+        found = Hook.objects.filter(tenant_id=tenant_id, uid=UUID(hook_id)).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound("there is no hook of this id; see `hailgate hook list`", field="hook")
+    return found
+
+
+def _describe(found: "Hook", *, reveal: bool) -> dict[str, Any]:
+    from hailgate.messaging.models import Channel
+    from hailgate.providers import get_provider
+
+    served = Channel.objects.filter(tenant_id=found.tenant_id, hook=found).order_by("id")
+    return {
+        "id": str(found.uid),
+        "provider": found.provider,
+        "path": _path(found, reveal=reveal),
+        "active": found.active,
+        "channels": list(served.values_list("name", flat=True)),
+        "settings": mask_settings(get_provider(found.provider).hook_config, found.config),
+    }
+
+
+def _path(found: "Hook", *, reveal: bool) -> str:
+    from hailgate.accounts.seal import sealer
+
+    token = sealer().unseal(found.token)
+    return f"/hooks/{token if reveal else token[:SHOWN_OF_TOKEN] + MASK}"

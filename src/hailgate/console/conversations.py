@@ -1,0 +1,159 @@
+"""The inbox: conversations on the left, one of them beside it, and what an operator does there."""
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from hailgate.accounts.operators import Viewer
+from hailgate.assistant import ASSISTANTS, find_assistant
+from hailgate.console import inbox, replying
+from hailgate.console.access import is_partial, parse_uid, signed_in
+from hailgate.console.formatting import render_formatting
+from hailgate.console.timeline import tell_timeline
+from hailgate.core.errors import HailgateError
+from hailgate.messaging.ids import uuid7
+from hailgate.messaging.models import Conversation, Message
+from hailgate.messaging.writing import write
+from hailgate.telemetry import Event, log
+
+LONGEST_PREVIEW = 4_096
+
+
+@require_GET
+@signed_in
+def show_inbox(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """The whole page, with no conversation open."""
+    return _page(request, viewer, None)
+
+
+@require_GET
+@signed_in
+def show_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """The list alone: searched, filtered, or looked at again because something happened."""
+    wanted = inbox.read_wanted(request.GET.dict())
+    context = {
+        "listing": inbox.list_conversations(viewer, wanted),
+        "wanted": wanted,
+        "open": request.GET.get("open", ""),
+        "unread": inbox.count_unread(viewer),
+        "oob": True,
+    }
+    return render(request, "console/_rows.html", context)
+
+
+@require_GET
+@signed_in
+def show_conversation(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """The whole page, or the pane with the thread alone. Whoever opens it has seen it."""
+    conversation = _get(viewer, uid)
+    write(inbox.note_seen, viewer, conversation)
+    if is_partial(request):
+        return render(request, "console/_pane.html", _pane(viewer, conversation))
+    return _page(request, viewer, conversation)
+
+
+@require_GET
+@signed_in
+def show_messages(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """The messages alone: again because something happened, or older ones above them."""
+    conversation = _get(viewer, uid)
+    if "seen" in request.GET:
+        write(inbox.note_seen, viewer, conversation)
+    places = {name: inbox.read_place(request.GET.get(name, "")) for name in ("before", "since")}
+    thread = inbox.read_thread(viewer, conversation, **places)
+    return _messages(request, thread, older_page=places["before"] is not None)
+
+
+@require_POST
+@signed_in
+def reply(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """Answers with the messages as they are now, or with the sentence that says why not."""
+    conversation = _get(viewer, uid)
+    draft = request.POST.get("draft", "")
+    try:
+        write(replying.reply, viewer, conversation, request.POST.get("body", ""), draft, settings.MESSAGE_LIFE_S)
+    except HailgateError as refused:
+        context = {"problem": refused.detail.removeprefix("text.body: ")}
+        return render(request, "console/_problem.html", context, status=422)
+    thread = inbox.read_thread(viewer, _get(viewer, uid), since=inbox.read_place(request.POST.get("since", "")))
+    answer = _messages(request, thread, draft=uuid7().hex)
+    answer["HX-Trigger-After-Swap"] = "replied"
+    return answer
+
+
+@require_POST
+@signed_in
+def preview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """A draft as the person will see it."""
+    del viewer
+    html = render_formatting(request.POST.get("body", "")[:LONGEST_PREVIEW].strip())
+    return render(request, "console/_preview.html", {"html": html})
+
+
+@require_POST
+@signed_in
+def take_over(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    conversation = _get(viewer, uid)
+    write(replying.take_over, viewer, conversation)
+    return _handed(request, viewer, uid, "person")
+
+
+@require_POST
+@signed_in
+def give_back(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """To the channel's own assistant; where a person answers the channel, to the first one that is installed."""
+    conversation = _get(viewer, uid)
+    assistant = find_assistant(conversation.channel.answered_by) or ASSISTANTS[0]
+    write(replying.give_back, viewer, conversation, assistant.name)
+    return _handed(request, viewer, uid, "assistant")
+
+
+@require_GET
+@signed_in
+def show_timeline(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """Everything that happened to one message."""
+    message = Message.objects.filter(tenant_id=viewer.tenant_id, uid=parse_uid(uid)).first()
+    if message is None:
+        raise Http404
+    return render(request, "console/_timeline.html", {"message": message, "timeline": tell_timeline(message)})
+
+
+def _get(viewer: Viewer, uid: str) -> Conversation:
+    found = inbox.find_conversation(viewer, parse_uid(uid))
+    if found is None:
+        raise Http404
+    return found
+
+
+def _page(request: HttpRequest, viewer: Viewer, conversation: Conversation | None) -> HttpResponse:
+    wanted = inbox.read_wanted(request.GET.dict())
+    context = {
+        "section": "conversations",
+        "listing": inbox.list_conversations(viewer, wanted),
+        "wanted": wanted,
+        "filters": _filters(),
+        "unread": inbox.count_unread(viewer),
+        **(_pane(viewer, conversation) if conversation else {}),
+    }
+    return render(request, "console/inbox.html", context)
+
+
+def _pane(viewer: Viewer, conversation: Conversation) -> dict[str, object]:
+    thread = inbox.read_thread(viewer, conversation)
+    return {"thread": thread, "heading": thread.heading, "open": thread.heading.uid, "draft": uuid7().hex}
+
+
+def _messages(request: HttpRequest, thread: inbox.Thread, **more: object) -> HttpResponse:
+    return render(request, "console/_messages.html", {"thread": thread, "heading": thread.heading, **more})
+
+
+def _handed(request: HttpRequest, viewer: Viewer, uid: str, outcome: str) -> HttpResponse:
+    conversation = _get(viewer, uid)
+    log.info(Event.CONVERSATION_HANDED_OVER, conversation=str(conversation.uid), outcome=outcome)
+    return render(request, "console/_pane.html", _pane(viewer, conversation))
+
+
+def _filters() -> list[tuple[str, str]]:
+    return [("all", _("All")), ("unread", _("Unread")), ("mine", _("Mine")), ("assistant", _("Assistant"))]

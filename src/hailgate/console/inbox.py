@@ -1,0 +1,205 @@
+"""What the inbox reads: a page of conversations, a thread, and who they are with. Every query is one tenant's."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+from django.db.models import F, Q, QuerySet
+
+from hailgate.accounts.models import Operator
+from hailgate.accounts.operators import Viewer
+from hailgate.accounts.seal import sealer
+from hailgate.console.showing import (
+    Bubble,
+    Heading,
+    Quote,
+    Row,
+    by_contact,
+    operator_of,
+    show_bubble,
+    show_heading,
+    show_name,
+    show_quote,
+    show_row,
+)
+from hailgate.core.address import Address, AddressKind
+from hailgate.core.errors import InputError
+from hailgate.messaging.conversations import address_digest
+from hailgate.messaging.models import PERSON, Channel, Contact, ContactAddress, Conversation, Message
+
+PAGE: Final = 40
+THREAD: Final = 50
+LONGEST_THREAD: Final = 500
+LONGEST_SEARCH: Final = 100
+FILTERS: Final = ("all", "unread", "mine", "assistant")
+
+_signer = Signer(salt="hailgate.console.pages")
+
+
+class Wanted(NamedTuple):
+    """Which part of the list: a filter, words to look for, and the place where the page before ended."""
+
+    filter: str = "all"
+    words: str = ""
+    before: int | None = None
+
+
+class Listing(NamedTuple):
+    rows: list[Row]
+    older: str
+
+
+class Thread(NamedTuple):
+    heading: Heading
+    bubbles: list[Bubble]
+    older: str
+    since: str
+
+
+def read_wanted(given: dict[str, str]) -> Wanted:
+    """What is not understood is left out: an address that was typed by hand shows the list all the same."""
+    kind = given.get("show", "all")
+    words = given.get("q", "").strip()[:LONGEST_SEARCH]
+    return Wanted(kind if kind in FILTERS else "all", words, read_place(given.get("before", "")))
+
+
+def list_conversations(viewer: Viewer, wanted: Wanted) -> Listing:
+    rows = _matching(viewer, wanted)
+    if wanted.before is not None:
+        rows = rows.filter(last_message_id__lt=wanted.before)
+    found = list(rows.order_by("-last_message_id")[: PAGE + 1])
+    page = found[:PAGE]
+    older = sign_place(page[-1].last_message_id) if len(found) > PAGE else ""
+    return Listing(_shown(viewer.tenant_id, page), older)
+
+
+def find_conversation(viewer: Viewer, uid: UUID) -> Conversation | None:
+    return _conversations(viewer.tenant_id).filter(uid=uid).first()
+
+
+def read_thread(
+    viewer: Viewer, conversation: Conversation, *, before: int | None = None, since: int | None = None
+) -> Thread:
+    """The newest messages, oldest first; those before a place; or all since one, as a page that is open shows them."""
+    messages = Message.objects.filter(tenant_id=viewer.tenant_id, conversation_id=conversation.pk)
+    size = THREAD
+    if before is not None:
+        messages = messages.filter(id__lt=before)
+    elif since is not None:
+        messages, size = messages.filter(id__gte=since), LONGEST_THREAD
+    found = list(messages.order_by("-id")[: size + 1])
+    page = found[:size][::-1]
+    addresses = addresses_of(viewer.tenant_id, [conversation.contact_id]).get(conversation.contact_id, [])
+    person = show_name(conversation.contact, addresses)
+    quotes, operators = _quotes(conversation, page, person), _operators(page)
+    return Thread(
+        show_heading(conversation, addresses, conversation.operator),
+        [show_bubble(message, quotes.get(message.context_id), operators, person) for message in page],
+        sign_place(page[0].pk) if len(found) > size else "",
+        sign_place(page[0].pk if page else 0),
+    )
+
+
+def note_seen(viewer: Viewer, conversation: Conversation) -> bool:
+    """Somebody looks at it now. Writes only where there was something new; True where it wrote."""
+    return bool(
+        Conversation.objects.filter(
+            tenant_id=viewer.tenant_id, id=conversation.pk, seen_id__lt=conversation.last_inbound_id
+        ).update(seen_id=conversation.last_inbound_id)
+    )
+
+
+def addresses_of(tenant_id: int, contacts: Sequence[int]) -> dict[int, list[ContactAddress]]:
+    return by_contact(ContactAddress.objects.filter(tenant_id=tenant_id, contact_id__in=contacts).order_by("id"))
+
+
+def count_unread(viewer: Viewer, at_most: int = 100) -> int:
+    """Counted no further than a badge shows."""
+    return _unread(Conversation.objects.filter(tenant_id=viewer.tenant_id))[:at_most].count()
+
+
+def sign_place(place: int) -> str:
+    return _signer.sign(str(place))
+
+
+def read_place(given: str) -> int | None:
+    try:
+        return int(_signer.unsign(given)) if given else None
+    except BadSignature:
+        return None
+
+
+def _conversations(tenant_id: int) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(tenant_id=tenant_id).select_related("channel", "contact", "operator")
+
+
+def _matching(viewer: Viewer, wanted: Wanted) -> QuerySet[Conversation]:
+    rows = _conversations(viewer.tenant_id).filter(last_message_id__gt=0)
+    if wanted.words:
+        rows = rows.filter(contact_id__in=_contacts_like(viewer.tenant_id, wanted.words))
+    match wanted.filter:
+        case "unread":
+            return _unread(rows)
+        case "mine":
+            return rows.filter(operator_id=viewer.operator_id)
+        case "assistant":
+            return rows.exclude(answered_by=PERSON)
+        case _:
+            return rows
+
+
+def _unread(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    return rows.filter(answered_by=PERSON, last_inbound_id__gt=F("seen_id"))
+
+
+def _contacts_like(tenant_id: int, words: str) -> QuerySet[Contact, int]:
+    """By a part of the name or of the number. Where content is sealed only a whole number can be looked up."""
+    digits = "".join(filter(str.isdecimal, words))
+    addresses = ContactAddress.objects.filter(tenant_id=tenant_id)
+    matches = Q(id__in=addresses.filter(digest__in=_digests(words, digits)).values("contact_id"))
+    if not sealer().seals_content:
+        matches |= Q(name__icontains=words)
+        if len(digits) >= 3:
+            matches |= Q(id__in=addresses.filter(kind=AddressKind.PHONE, value__contains=digits).values("contact_id"))
+    return Contact.objects.filter(matches, tenant_id=tenant_id).values_list("id", flat=True)
+
+
+def _digests(words: str, digits: str) -> list[str]:
+    found = []
+    for kind, value in ((AddressKind.PHONE, digits), (AddressKind.BSUID, words), (AddressKind.LID, words)):
+        try:
+            found.append(address_digest(Address(kind, value)))
+        except InputError:
+            continue
+    return found
+
+
+def _shown(tenant_id: int, page: Sequence[Conversation]) -> list[Row]:
+    """With their contacts' addresses and last messages, in one query each."""
+    addresses = addresses_of(tenant_id, [conversation.contact_id for conversation in page])
+    last_ids = [conversation.last_message_id for conversation in page]
+    last = {message.pk: message for message in Message.objects.filter(tenant_id=tenant_id, id__in=last_ids)}
+    many = Channel.objects.filter(tenant_id=tenant_id, active=True)[:2].count() > 1
+    return [
+        show_row(each, addresses.get(each.contact_id, []), last.get(each.last_message_id), many_channels=many)
+        for each in page
+    ]
+
+
+def _quotes(conversation: Conversation, page: Sequence[Message], person: str) -> dict[str, Quote]:
+    """What messages of the page answer to, by the provider's id."""
+    wanted = {message.context_id for message in page if message.context_id}
+    if not wanted:
+        return {}
+    quoted = Message.objects.filter(
+        tenant_id=conversation.tenant_id, channel_id=conversation.channel_id, provider_id__in=wanted
+    )
+    return {str(message.provider_id): show_quote(message, person) for message in quoted}
+
+
+def _operators(page: Sequence[Message]) -> dict[str, str]:
+    wanted = {uid for message in page if (uid := operator_of(message))}
+    if not wanted:
+        return {}
+    return {operator.uid.hex: str(operator) for operator in Operator.objects.filter(uid__in=wanted)}

@@ -1,0 +1,91 @@
+"""What the owner of an installation watches: dead letters, webhook events, channels, and how it all goes."""
+
+from typing import Final
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from hailgate.accounts.operators import Viewer
+from hailgate.console import inbox, watching
+from hailgate.console.access import owners_only, parse_uid, signed_in
+from hailgate.messaging.models import WebhookEvent
+from hailgate.messaging.outcomes import send_again
+from hailgate.messaging.tending import resume_channel
+from hailgate.messaging.writing import write
+from hailgate.telemetry import Event, log
+
+MOST_REVIVED: Final = 200
+
+
+@require_GET
+@signed_in
+def show_dead_letters(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    kind = request.GET.get("show", "all")
+    before = inbox.read_place(request.GET.get("before", ""))
+    page = watching.list_dead_letters(viewer.tenant_id, kind, before)
+    context = {"section": "dead-letters", "page": page, "kind": kind, "revived": request.GET.get("revived", "")}
+    if context["revived"]:
+        count = int(str(context["revived"])) if str(context["revived"]).isdecimal() else 0
+        context["note"] = ngettext(
+            "%(count)s message will be sent again.", "%(count)s messages will be sent again.", count
+        ) % {"count": count}
+    return render(request, "console/dead_letters.html", context)
+
+
+@require_POST
+@signed_in
+def revive(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """Those that were ticked, if they still stand."""
+    chosen = [parse_uid(uid) for uid in request.POST.getlist("message")[:MOST_REVIVED]]
+    works = watching.find_stopped(viewer.tenant_id, chosen)
+    count = write(send_again, viewer.tenant_id, works) if works else 0
+    response = redirect("console:dead-letters")
+    response["Location"] += f"?revived={count}"
+    return response
+
+
+@require_GET
+@owners_only
+def show_events(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    kind = request.GET.get("show", "all")
+    before = inbox.read_place(request.GET.get("before", ""))
+    page = watching.list_events(viewer.tenant_id, kind, before)
+    return render(request, "console/events.html", {"section": "events", "page": page, "kind": kind})
+
+
+@require_GET
+@owners_only
+def show_event(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """A webhook as it came, as text."""
+    event = WebhookEvent.objects.filter(tenant_id=viewer.tenant_id, uid=parse_uid(uid)).select_related("hook").first()
+    if event is None:
+        raise Http404
+    context = {"section": "events", "event": watching.show_event(event), "body": watching.read_body(event)}
+    return render(request, "console/_event.html", context)
+
+
+@require_GET
+@signed_in
+def show_channels(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    context = {"section": "channels", "channels": watching.list_channels(viewer.tenant_id)}
+    return render(request, "console/channels.html", context)
+
+
+@require_POST
+@owners_only
+def resume(_: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """Let a paused channel send again, with its breaker closed."""
+    channel = parse_uid(uid)
+    if not write(resume_channel, viewer.tenant_id, channel):
+        raise Http404
+    log.info(Event.CHANNEL_RESUMED, channel=str(channel))
+    return redirect("console:channels")
+
+
+@require_GET
+@signed_in
+def show_overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    context = {"section": "overview", "overview": watching.look_over(viewer.tenant_id)}
+    return render(request, "console/overview.html", context)

@@ -1,0 +1,47 @@
+"""What happened to one message, in plain words."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from hailgate.console.showing import explain
+from hailgate.messaging import timeline
+from hailgate.messaging.models import Message
+
+_WORDS: Final = {
+    "received": gettext_noop("Received"),
+    "queued": gettext_noop("Accepted"),
+    "sending": gettext_noop("Attempt begun"),
+    "sent": gettext_noop("Taken by the provider"),
+    "reported": gettext_noop("Reported as sent"),
+    "retried": gettext_noop("Not taken; tried again later"),
+    "failed": gettext_noop("Failed"),
+    "unknown": gettext_noop("Outcome unknown"),
+    "delivered": gettext_noop("Delivered"),
+    "read": gettext_noop("Read"),
+    "played": gettext_noop("Played"),
+    "revived": gettext_noop("Sent again by hand"),
+    "cancelled": gettext_noop("Taken back"),
+}
+
+
+class Step(NamedTuple):
+    at: datetime
+    kind: str
+    word: str
+    attempt: int | None
+    why: str
+
+
+def tell_timeline(message: Message) -> list[Step]:
+    return [_step(happening) for happening in timeline.tell_timeline(message)]
+
+
+def _step(told: timeline.Happening) -> Step:
+    """What a provider reports as sent is told apart from what our attempt came to."""
+    kind = "reported" if told.event == "sent" and told.attempt is None else told.event
+    word = _WORDS.get(kind)
+    why = explain(told.code or "", told.detail or "")
+    return Step(told.at, kind, _(word) if word else kind, told.attempt, why)

@@ -1,0 +1,33 @@
+"""The pages of the console."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from hailgate.console import conversations, operations, signing
+
+app_name = "console"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="console:conversations"), name="start"),
+    path("sign-in", signing.SignIn.as_view(), name="sign-in"),
+    path("sign-in/<str:token>", signing.sign_in_by_link, name="sign-in-by-link"),
+    path("sign-out", signing.sign_out, name="sign-out"),
+    path("account", signing.account, name="account"),
+    path("tenant", signing.choose_tenant, name="tenant"),
+    path("conversations", conversations.show_inbox, name="conversations"),
+    path("conversations/list", conversations.show_list, name="list"),
+    path("conversations/preview", conversations.preview, name="preview"),
+    path("conversations/<str:uid>", conversations.show_conversation, name="conversation"),
+    path("conversations/<str:uid>/messages", conversations.show_messages, name="messages"),
+    path("conversations/<str:uid>/reply", conversations.reply, name="reply"),
+    path("conversations/<str:uid>/take-over", conversations.take_over, name="take-over"),
+    path("conversations/<str:uid>/give-back", conversations.give_back, name="give-back"),
+    path("messages/<str:uid>/timeline", conversations.show_timeline, name="timeline"),
+    path("dead-letters", operations.show_dead_letters, name="dead-letters"),
+    path("dead-letters/revive", operations.revive, name="revive"),
+    path("events", operations.show_events, name="events"),
+    path("events/<str:uid>", operations.show_event, name="event"),
+    path("channels", operations.show_channels, name="channels"),
+    path("channels/<str:uid>/resume", operations.resume, name="resume"),
+    path("overview", operations.show_overview, name="overview"),
+]

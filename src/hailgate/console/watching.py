@@ -1,0 +1,233 @@
+"""Queries behind the pages of operations. Every one is one tenant's, and none counts a table without an index."""
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db.models import Count, F, Min, QuerySet
+from django.utils.translation import gettext as _
+
+from hailgate.accounts.seal import sealer
+from hailgate.console.inbox import addresses_of, sign_place
+from hailgate.console.showing import excerpt, explain, show_address, show_name
+from hailgate.messaging.models import (
+    PERSON,
+    Channel,
+    Conversation,
+    EventState,
+    WebhookEvent,
+    Work,
+    WorkKind,
+    WorkState,
+)
+from hailgate.messaging.tending import BY_HAND
+from hailgate.providers import get_provider
+
+PAGE: Final = 50
+DAY_S: Final = 86_400.0
+# Beyond this many, figures say "at least" by being this many.
+MOST_COUNTED: Final = 10_000
+# A body is shown up to here; providers put whole files into some.
+LONGEST_BODY: Final = 200_000
+
+
+class Page(NamedTuple):
+    items: list[Any]
+    older: str
+
+
+class DeadLetter(NamedTuple):
+    uid: str
+    conversation: str
+    dead: bool
+    name: str
+    channel: str
+    excerpt: str
+    why: str
+    code: str
+    attempts: int
+    at: datetime
+
+
+class EventRow(NamedTuple):
+    uid: str
+    at: datetime
+    provider: str
+    state: str
+    word: str
+    outcome: str
+    size: int
+    tries: int
+
+
+class ChannelRow(NamedTuple):
+    uid: str
+    name: str
+    provider: str
+    number: str
+    answered_by: str
+    state: str
+    word: str
+    why: str
+    since: datetime | None
+    rate: float
+    waiting: int
+
+
+class Overview(NamedTuple):
+    active: int
+    unread: int
+    assistant: int
+    waiting: int
+    oldest_s: float
+    dead: int
+    parked: int
+    pending: int
+    channels: list[ChannelRow]
+
+
+def list_dead_letters(tenant_id: int, kind: str, before: int | None) -> Page:
+    states = {"dead": [WorkState.DEAD], "unknown": [WorkState.PARKED]}.get(kind, [WorkState.DEAD, WorkState.PARKED])
+    rows = _stopped(tenant_id).filter(state__in=states).select_related("message__conversation__contact", "channel")
+    page, older = _page(rows, before)
+    contacts = addresses_of(tenant_id, [work.message.conversation.contact_id for work in page])
+    return Page([_dead_letter(work, contacts) for work in page], older)
+
+
+def find_stopped(tenant_id: int, messages: Sequence[UUID]) -> list[int]:
+    return list(_stopped(tenant_id).filter(message__uid__in=messages).values_list("id", flat=True))
+
+
+def list_events(tenant_id: int, kind: str, before: int | None) -> Page:
+    rows = WebhookEvent.objects.filter(tenant_id=tenant_id).select_related("hook").defer("headers")
+    states = {"pending": EventState.PENDING, "dead": EventState.DEAD}
+    if kind in states:
+        rows = rows.filter(state=states[kind])
+    page, older = _page(rows, before)
+    return Page([show_event(event) for event in page], older)
+
+
+def show_event(event: WebhookEvent) -> EventRow:
+    words = {EventState.PENDING: _("Waiting"), EventState.DONE: _("Understood"), EventState.DEAD: _("Set aside")}
+    state = EventState(event.state)
+    return EventRow(
+        uid=event.uid.hex,
+        at=event.received_at,
+        provider=get_provider(event.hook.provider).label,
+        state=state.name.lower(),
+        word=words[state],
+        outcome=event.outcome,
+        size=len(event.body),
+        tries=event.tries,
+    )
+
+
+def read_body(event: WebhookEvent) -> str:
+    """Indented where it is JSON; otherwise as it came."""
+    raw = sealer().unseal_bytes(bytes(event.body))
+    with suppress(msgspec.DecodeError, RecursionError):
+        raw = msgspec.json.format(raw, indent=2)
+    text = raw.decode("utf-8", "replace")
+    return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}\n…"
+
+
+def list_channels(tenant_id: int) -> list[ChannelRow]:
+    waiting = dict(_waiting(tenant_id).values_list("channel_id").annotate(count=Count("id")))
+    rows = Channel.objects.filter(tenant_id=tenant_id).order_by("name")
+    return [_channel(channel, waiting.get(channel.pk, 0)) for channel in rows]
+
+
+def look_over(tenant_id: int) -> Overview:
+    now = time.time()
+    conversations = Conversation.objects.filter(tenant_id=tenant_id)
+    stopped = dict(_stopped(tenant_id).values_list("state").annotate(count=Count("id")))
+    waiting = _waiting(tenant_id).aggregate(count=Count("id"), oldest=Min("created_at"))
+    active = _active(tenant_id, now - DAY_S)
+    return Overview(
+        active=len(active),
+        unread=conversations.filter(answered_by=PERSON, last_inbound_id__gt=F("seen_id"))[:MOST_COUNTED].count(),
+        assistant=sum(answered_by != PERSON for answered_by in active),
+        waiting=waiting["count"],
+        oldest_s=max(0.0, now - waiting["oldest"]) if waiting["oldest"] else 0.0,
+        dead=stopped.get(WorkState.DEAD, 0),
+        parked=stopped.get(WorkState.PARKED, 0),
+        pending=WebhookEvent.objects.filter(tenant_id=tenant_id, state=EventState.PENDING).count(),
+        channels=list_channels(tenant_id),
+    )
+
+
+def _active(tenant_id: int, since: float) -> list[str]:
+    """Who answers each conversation with a message since then, among the newest of them."""
+    recent = Conversation.objects.filter(tenant_id=tenant_id, last_message_id__gt=0).order_by("-last_message_id")
+    newest: Iterable[tuple[Any, str]] = recent.values_list("last_message_at", "answered_by")[:MOST_COUNTED]
+    return [answered_by for at, answered_by in newest if at is not None and at.timestamp() >= since]
+
+
+def _stopped(tenant_id: int) -> QuerySet[Work]:
+    return Work.objects.filter(
+        tenant_id=tenant_id, kind=WorkKind.DELIVERY, state__in=[WorkState.PARKED, WorkState.DEAD]
+    )
+
+
+def _waiting(tenant_id: int) -> QuerySet[Work]:
+    states = [WorkState.WAITING, WorkState.READY, WorkState.LEASED]
+    return Work.objects.filter(tenant_id=tenant_id, kind=WorkKind.DELIVERY, state__in=states)
+
+
+def _page(rows: QuerySet[Any], before: int | None) -> tuple[list[Any], str]:
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    found = list(rows.order_by("-id")[: PAGE + 1])
+    page = found[:PAGE]
+    return page, sign_place(page[-1].pk) if len(found) > PAGE else ""
+
+
+def _dead_letter(work: Work, contacts: dict[int, Any]) -> DeadLetter:
+    message: Any = work.message
+    conversation = message.conversation
+    return DeadLetter(
+        uid=message.uid.hex,
+        conversation=conversation.uid.hex,
+        dead=work.state == WorkState.DEAD,
+        name=show_name(conversation.contact, contacts.get(conversation.contact_id, []))
+        or show_address(message.address_kind, message.address),
+        channel=work.channel.name,
+        excerpt=excerpt(message),
+        why=explain(work.code, work.detail),
+        code=work.code,
+        attempts=work.attempts,
+        at=message.accepted_at,
+    )
+
+
+def _channel(channel: Channel, waiting: int) -> ChannelRow:
+    state, word, why, since = _health(channel)
+    return ChannelRow(
+        uid=channel.uid.hex,
+        name=channel.name,
+        provider=get_provider(channel.provider).label,
+        number=f"+{channel.number}",
+        answered_by=channel.answered_by,
+        state=state,
+        word=word,
+        why=why,
+        since=since,
+        rate=1 / channel.rate_interval if channel.rate_interval else 0.0,
+        waiting=waiting,
+    )
+
+
+def _health(channel: Channel) -> tuple[str, str, str, datetime | None]:
+    if not channel.active:
+        return "off", _("Switched off"), "", None
+    if channel.paused_at:
+        why = _("By hand.") if channel.paused_reason == BY_HAND else channel.paused_reason
+        return "paused", _("Paused"), why, channel.paused_at
+    if channel.breaker_opened_at is not None:
+        opened = datetime.fromtimestamp(channel.breaker_opened_at, UTC)
+        return "waiting", _("Waiting for the provider"), _("Its provider failed several times in a row."), opened
+    return "ok", _("Sends"), "", None

@@ -1,0 +1,46 @@
+"""What is wrong with content, in sentences of ours that never repeat a value."""
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from hailgate.core.errors import InputError
+
+
+class _Rule(NamedTuple):
+    """How one sentence of msgspec reads in ours; a sentence without a rule may hold a value."""
+
+    pattern: re.Pattern[str]
+    field: str
+    rule: str
+
+
+# A name that a caller made up is repeated only if it can be neither a number nor a sentence.
+_NAME = r"`([A-Za-z_]{1,32})`"
+
+_RULES = (
+    _Rule(re.compile(rf"Object missing required field {_NAME}"), "{0}", "is missing"),
+    _Rule(re.compile(rf"Object contains unknown field {_NAME}"), "{0}", "is not known here; remove it"),
+    _Rule(re.compile(r"Object contains unknown field"), "", "contains a field that is not known; remove it"),
+    _Rule(re.compile(r"Expected `(\w+(?: \| \w+)*)`"), "", "must be of type {0}"),
+    _Rule(re.compile(r"Invalid (?:enum )?value"), "", "is not one of the values that are known here"),
+    _Rule(re.compile(r"(?:Integer value|Number) out of range"), "", "holds a number out of range"),
+)
+# The names on the way to the field, up to the first index; here too, nothing but names.
+_PATH = re.compile(r" (?:at|in) `\$\.?([A-Za-z_.]*)[^`]*`$")
+
+
+def explain(error: msgspec.ValidationError) -> InputError:
+    """Our sentence for msgspec's, which may quote what the caller sent."""
+    sentence = str(error)
+    path = found.group(1) if (found := _PATH.search(sentence)) else ""
+    for pattern, field, rule in _RULES:
+        if match := pattern.match(sentence):
+            where = ".".join(filter(None, (path, field.format(*match.groups()))))
+            return refused(where, rule.format(*match.groups()))
+    return refused(path, "has a value that is not allowed")
+
+
+def refused(field: str, rule: str) -> InputError:
+    return InputError(f"{field or 'The content'}: {rule}.", code="invalid_content", field=field or None)

@@ -1,0 +1,137 @@
+"""A template to fill: its name, its language, and what stands in for its variables."""
+
+from typing import Annotated, Any, Literal
+
+from hailgate.core.content.parts import DocumentFile, File, Part, Place, count, limit
+
+NAME_LIMIT = 512
+MOST_BUTTONS = 10
+COUPON_LIMIT = 15
+CARDS = range(2, 11)
+
+
+class TextParameter(Part, frozen=True, tag_field="type", tag="text"):
+    """`parameter_name` where the template names its variables."""
+
+    text: str
+    parameter_name: str | None = None
+
+
+class Amount(Part, frozen=True):
+    """`amount_1000` is in thousandths: 19.90 is 19900."""
+
+    fallback_value: str
+    code: str
+    amount_1000: int
+
+
+class CurrencyParameter(Part, frozen=True, tag_field="type", tag="currency"):
+    currency: Amount
+    parameter_name: str | None = None
+
+
+class Moment(Part, frozen=True):
+    fallback_value: str
+
+
+class MomentParameter(Part, frozen=True, tag_field="type", tag="date_time"):
+    date_time: Moment
+    parameter_name: str | None = None
+
+
+class ImageParameter(Part, frozen=True, tag_field="type", tag="image"):
+    image: File
+
+
+class VideoParameter(Part, frozen=True, tag_field="type", tag="video"):
+    video: File
+
+
+class DocumentParameter(Part, frozen=True, tag_field="type", tag="document"):
+    document: DocumentFile
+
+
+class LocationParameter(Part, frozen=True, tag_field="type", tag="location"):
+    location: Place
+
+
+FileParameter = ImageParameter | VideoParameter | DocumentParameter
+Parameter = (
+    TextParameter
+    | CurrencyParameter
+    | MomentParameter
+    | ImageParameter
+    | VideoParameter
+    | DocumentParameter
+    | LocationParameter
+)
+
+
+class PayloadParameter(Part, frozen=True, tag_field="type", tag="payload"):
+    payload: str
+
+
+class CouponParameter(Part, frozen=True, tag_field="type", tag="coupon_code"):
+    coupon_code: Annotated[str, limit(COUPON_LIMIT, 1)]
+
+
+class ActionParameter(Part, frozen=True, tag_field="type", tag="action"):
+    """What a flow, catalog or order button is told, as Meta documents it."""
+
+    action: dict[str, Any]
+
+
+ButtonParameter = TextParameter | PayloadParameter | CouponParameter | ActionParameter
+
+
+class HeaderComponent(Part, frozen=True, tag_field="type", tag="header"):
+    parameters: tuple[Parameter, ...] = ()
+
+
+class BodyComponent(Part, frozen=True, tag_field="type", tag="body"):
+    parameters: tuple[Parameter, ...] = ()
+
+
+class ButtonComponent(Part, frozen=True, tag_field="type", tag="button"):
+    """`index` is the button's place in the template, from 0."""
+
+    sub_type: Literal[
+        "quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "order_details", "voice_call", "phone_number"
+    ]
+    index: str | int
+    parameters: tuple[ButtonParameter, ...] = ()
+
+
+class TemplateCard(Part, frozen=True):
+    card_index: int
+    components: tuple[HeaderComponent | BodyComponent | ButtonComponent, ...]
+
+
+class CarouselComponent(Part, frozen=True, tag_field="type", tag="carousel"):
+    cards: Annotated[tuple[TemplateCard, ...], count(CARDS.stop - 1, CARDS.start)]
+
+
+class Offer(Part, frozen=True):
+    expiration_time_ms: int
+
+
+class OfferParameter(Part, frozen=True, tag_field="type", tag="limited_time_offer"):
+    limited_time_offer: Offer
+
+
+class OfferComponent(Part, frozen=True, tag_field="type", tag="limited_time_offer"):
+    parameters: tuple[OfferParameter, ...]
+
+
+Component = HeaderComponent | BodyComponent | ButtonComponent | CarouselComponent | OfferComponent
+
+
+class Language(Part, frozen=True):
+    code: str
+    policy: Literal["deterministic"] | None = None
+
+
+class TemplateCall(Part, frozen=True):
+    name: Annotated[str, limit(NAME_LIMIT, 1)]
+    language: Language
+    components: tuple[Component, ...] = ()

@@ -1,0 +1,123 @@
+"""The edge's doors in OpenAPI's words; the schemas are those of the structs that read the bodies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+Refusals = Callable[[Sequence[int]], dict[str, Any]]
+
+_IDEMPOTENCY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body gets the first answer again, for 24 hours. In a batch it "
+    "counts for each message by its place.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"},
+}
+_BYTES: Final = {"type": "string", "format": "binary"}
+_FILE: Final = {"description": "The file.", "content": {"*/*": {"schema": _BYTES}}}
+_KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
+
+
+def doors(refusals: Refusals) -> Mapping[str, Mapping[str, Any]]:
+    """``refusals`` renders the problem answers of an operation."""
+    sending = refusals([400, 401, 408, 409, 413, 415, 422, 503])
+    return {
+        "/v1/messages": {
+            "post": {
+                "operationId": "create_message",
+                "summary": "Send Message",
+                "description": "Accepts one message. The answer comes after it is stored; delivery follows.",
+                "tags": ["Messages"],
+                "security": _KEY,
+                "parameters": [_IDEMPOTENCY],
+                "requestBody": _json("MessageRequest"),
+                "responses": {"202": _answer("Stored and queued.", "AcceptedMessage"), **sending},
+            }
+        },
+        "/v1/messages/batch": {
+            "post": {
+                "operationId": "create_batch",
+                "summary": "Send Batch",
+                "description": "Accepts up to 1,000 messages; each gets its own answer, in order.",
+                "tags": ["Messages"],
+                "security": _KEY,
+                "parameters": [_IDEMPOTENCY],
+                "requestBody": _json("BatchRequest"),
+                "responses": {"200": _answer("A result for each message.", "BatchAnswer"), **sending},
+            }
+        },
+        "/v1/media": {
+            "post": {
+                "operationId": "upload_media",
+                "summary": "Upload Media",
+                "description": "Stores a file to be sent. The body is the file itself, up to 100 MB; its type is told "
+                'by its content. `Content-Disposition: attachment; filename="…"` may give it a name.',
+                "tags": ["Media"],
+                "security": _KEY,
+                "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BYTES}}},
+                "responses": {"201": _answer("Stored.", "MediaOut"), **refusals([400, 401, 408, 413, 415, 422, 503])},
+            }
+        },
+        "/v1/media/{media_id}": {
+            "get": {
+                "operationId": "download_media",
+                "summary": "Download Media",
+                "description": "The file, only ever as something to save.",
+                "tags": ["Media"],
+                "security": _KEY,
+                "parameters": [_parameter("media_id")],
+                "responses": {"200": _FILE, **refusals([401, 404, 503])},
+            }
+        },
+        "/media/{token}": {
+            "get": {
+                "operationId": "open_media_link",
+                "summary": "Open Media Link",
+                "description": "The file that a link of `POST /v1/media/{media_id}/link` leads to, for five minutes.",
+                "tags": ["Media"],
+                "security": [],
+                "parameters": [_parameter("token")],
+                "responses": {"200": _FILE, **refusals([404, 503])},
+            }
+        },
+        "/hooks/{token}": {
+            "get": {
+                "operationId": "answer_handshake",
+                "summary": "Answer Handshake",
+                "description": "A provider asks whether this hook is ours. The query is the provider's.",
+                "tags": ["Hooks"],
+                "security": [],
+                "parameters": [_parameter("token")],
+                "responses": {"200": _TEXT, **refusals([403, 404, 503])},
+            },
+            "post": {
+                "operationId": "receive_webhook",
+                "summary": "Receive Webhook",
+                "description": "A provider tells what happened. Stored before it is answered, understood later.",
+                "tags": ["Hooks"],
+                "security": [],
+                "parameters": [_parameter("token")],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+                "responses": {"200": {"description": "Stored."}, **refusals([400, 401, 404, 408, 413, 415, 503])},
+            },
+        },
+    }
+
+
+_TEXT: Final = {"description": "The challenge.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _ref(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}

@@ -1,0 +1,97 @@
+"""Where providers post: find the hook by its token, check the signature over the raw bytes, store, answer.
+
+Once token and signature hold, the call is stored and answered with 200, whatever its body says: a provider never
+repeats what was refused, and what a body means is decided later, from the store.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from hailgate.core.errors import Forbidden, HailgateError, NotFound, SignatureInvalid, Unavailable
+from hailgate.edge.bodies import read_body
+from hailgate.edge.cache import Cache
+from hailgate.edge.ports import Db, Submits
+from hailgate.edge.rejections import Rejections
+from hailgate.messaging.channels import HookView, find_hook
+from hailgate.messaging.ids import uuid7
+from hailgate.messaging.receiving import ReceivedWebhook
+from hailgate.providers.contract import AnswersHandshake, WebhookRequest
+from hailgate.telemetry import GATE_WAITING, WEBHOOKS, Event, log
+
+# Tokens of ours have 43 characters; what is far longer need not be looked up.
+LONGEST_TOKEN: Final = 100
+
+_STORED: Final = Response()
+_waiting = GATE_WAITING.labels(gate="webhooks")
+_stored = WEBHOOKS.labels(result="stored")
+
+
+class Hooks:
+    def __init__(self, db: Db, gate: Submits[ReceivedWebhook, bool], rejections: Rejections) -> None:
+        self._gate, self._rejections = gate, rejections
+        self._known: Cache[HookView] = Cache(lambda token: db(find_hook, token))
+
+    async def receive(self, request: Request) -> Response:
+        """POST: 200 after the commit, 401, 404, 413, 503."""
+        try:
+            hook = await self._find(request.path_params["token"])
+            body = await read_body(request, hook.spec.capabilities.max_webhook_body)
+            call = _call(request, body)
+            self._verify(hook, call)
+            headers = msgspec.json.encode(hook.spec.mask(call.headers)).decode()
+            with _waiting.track_inprogress():
+                await self._gate.submit(ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body))
+        except HailgateError as refused:
+            _count(refused)
+            raise
+        _stored.inc()
+        log.debug(Event.WEBHOOK_STORED, hook=hook.id, size=len(body))
+        return _STORED
+
+    async def shake_hands(self, request: Request) -> Response:
+        """GET: the provider asks whether this hook is ours, and we answer with what it sent."""
+        hook = await self._find(request.path_params["token"])
+        if not isinstance(hook.receiver, AnswersHandshake):
+            raise NotFound
+        try:
+            return PlainTextResponse(hook.receiver.handshake(_call(request, b"")))
+        except SignatureInvalid as refused:
+            raise Forbidden(refused.detail) from None
+
+    async def _find(self, token: str) -> HookView:
+        if len(token) > LONGEST_TOKEN or not token.isascii():
+            raise NotFound
+        hook = await self._known.get(sha256(token.encode()).digest(), token)
+        if hook is None:
+            raise NotFound
+        return hook
+
+    def _verify(self, hook: HookView, call: WebhookRequest) -> None:
+        try:
+            hook.receiver.verify(call)
+        except SignatureInvalid as refused:
+            self._rejections.note(hook, refused.detail, len(call.body))
+            raise
+
+
+def _call(request: Request, body: bytes) -> WebhookRequest:
+    query = dict(request.query_params) if request.scope["query_string"] else {}
+    return WebhookRequest(method=request.method, query=query, headers=_joined(request.headers), body=body)
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    """A header that came twice is one header with a comma (RFC 9110): a second signature is not overlooked."""
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def _count(refused: HailgateError) -> None:
+    result = {SignatureInvalid: "rejected", NotFound: "unknown_hook"}.get(type(refused))
+    WEBHOOKS.labels(result=result or ("unavailable" if isinstance(refused, Unavailable) else "refused")).inc()

@@ -1,0 +1,325 @@
+"""The environment as one frozen, validated object.
+
+Every value comes from ``HAILGATE_*`` variables, from ``.env`` in the working directory, or, for secrets, from the
+file named by the ``*_FILE`` variant. All faults are listed at once, as sentences that say what to do.
+"""
+
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hailgate.core.errors import ConfigurationError
+
+PREFIX = "HAILGATE_"
+SECRET_FIELDS = ("database_url", "redis_url", "rabbitmq_url", "secret_keys", "metrics_token")
+SAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "example", "your-secret-key"})
+KEYS_FILE = "secret_keys"
+NO_KEYS = (
+    "HAILGATE_SECRET_KEYS is not set: on PostgreSQL every process needs the same keys; "
+    "make one with `hailgate key seal` and give it to all of them"
+)
+
+# What SQLite's write-ahead log may keep of its room on the disk once it is empty.
+WAL_KEPT = 32 * 1024 * 1024
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Environment(BaseSettings):
+    """Settings of one process. Durations are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Field(
+        Path(".hailgate"),
+        description="Folder for the SQLite database, files of messages, generated keys and lock files.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="sqlite:///path or postgresql://user:password@host:5432/name. Default: SQLite in HOME.",
+    )
+    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0. Optional; nothing needs it yet.")
+    rabbitmq_url: SecretStr | None = Field(None, description="amqp://user:password@host/vhost. Optional.")
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Keys that seal secrets, newest first, comma separated, each id:base64url of 32 bytes "
+        "(`hailgate key seal` prints one). On SQLite one is made in HOME on first use.",
+    )
+    public_url: str = Field("", description="https://… under which providers reach this installation.")
+    bind: str = Field("127.0.0.1:8000", description="Address and port of `hailgate serve`.")
+    work_bind: str = Field("", description="Address and port for probes and metrics of `hailgate work`; empty: none.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics. Without one, /metrics answers only on a loopback bind."
+    )
+    seal_content: bool = Field(
+        default=False, description="Also seal message text, raw webhook bodies, names and addresses at rest."
+    )
+    media_url: str = Field(
+        "",
+        description="Where files lie: s3://bucket/folder, gs://… or az://…, with the credentials that their own tools "
+        "read (AWS_ACCESS_KEY_ID, AWS_ENDPOINT, …). Default: the folder media in HOME. Always sealed.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
+
+    web_threads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Threads for the management API.")
+    database_threads: Annotated[int, Field(ge=1, le=32)] = Field(
+        4, description="Threads that write to PostgreSQL. SQLite always has one."
+    )
+    session_idle_s: Seconds = Field(900.0, description="An operator who does nothing for so long is signed out.")
+    session_s: Seconds = Field(43_200.0, description="An operator signs in again after so long, whatever they did.")
+    send_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        512, description="Sends in flight at once in one worker process."
+    )
+    lease_s: Seconds = Field(15.0, description="How long a worker may work without renewing its lease.")
+    renew_s: Seconds = Field(5.0, description="How often a worker renews its lease.")
+    poll_s: Seconds = Field(1.0, description="How often a worker looks for work that nobody told it about.")
+    hold_s: Seconds = Field(120.0, description="How long a message with an unknown outcome holds its conversation.")
+    message_ttl_s: Seconds = Field(86_400.0, description="Life time of a message that names no expires_at.")
+    retry_base_s: Seconds = Field(2.0, description="Base of the exponential backoff between attempts.")
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Attempts before a message is dead.")
+    debounce_s: Annotated[float, Field(ge=0)] = Field(
+        1.5, description="How long the assistant waits after a person's last message."
+    )
+    debounce_max_s: Annotated[float, Field(ge=0)] = Field(8.0, description="Longest wait after the first of them.")
+    drain_s: Seconds = Field(25.0, description="How long a stopping process waits for sends in flight.")
+    connect_timeout_s: Seconds = Field(5.0, description="Time-out to connect to a provider.")
+    send_timeout_s: Seconds = Field(20.0, description="Time-out of a whole call to a provider.")
+    demo: bool = Field(default=False, description="Set by `hailgate demo`; allows sample secrets.")
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("must begin with https:// (or http:// for a trial)")
+        return value.rstrip("/")
+
+    @field_validator("media_url")
+    @classmethod
+    def _check_media_url(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"s3", "gs", "az"}:
+            raise ValueError("must begin with s3://, gs:// or az://, or be empty for the local disk")
+        return value.rstrip("/")
+
+    @field_validator("bind", "work_bind")
+    @classmethod
+    def _check_bind(cls, value: str) -> str:
+        if value:
+            host, _, port = value.rpartition(":")
+            if not host or not port.isdecimal() or int(port) > 65_535:
+                raise ValueError("must be address:port, for example 127.0.0.1:8000")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        url = value.get_secret_value()
+        if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        if not _has_sound_port(url):
+            raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        faults = []
+        if self.renew_s * 2 > self.lease_s:
+            faults.append(
+                "HAILGATE_RENEW_S must be at most half of HAILGATE_LEASE_S, or one late renewal ends a worker"
+            )
+        if self.debounce_s > self.debounce_max_s:
+            faults.append("HAILGATE_DEBOUNCE_S must not be above HAILGATE_DEBOUNCE_MAX_S")
+        if not self.demo and any(_is_sample(key.get_secret_value()) for key in self.secret_keys):
+            faults.append("HAILGATE_SECRET_KEYS holds a sample value; make a key with `hailgate key seal`")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def database(self) -> str:
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.home / 'hailgate.db'}"
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.database.startswith("sqlite")
+
+    @cached_property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """Key strings, newest first. Raises ConfigurationError where none is set and none may be made."""
+        if self.secret_keys:
+            return tuple(key.get_secret_value() for key in self.secret_keys)
+        path = self.home / KEYS_FILE
+        if not path.exists() and not self.on_sqlite:
+            raise ConfigurationError([NO_KEYS])
+        return _read_or_make_keys(path)
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        return split_bind(self.bind)
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    host, _, port = bind.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def make_sealing_key() -> str:
+    """A new key string: a short id, a colon, 32 random bytes in base64url."""
+    return f"k{secrets.token_hex(3)}:{urlsafe_b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def load_environment(**overrides: Any) -> Environment:
+    """Read the environment, ``.env`` and secret files. Raises ConfigurationError with every fault at once."""
+    given, faults = _read_secret_files(os.environ)
+    try:
+        environment = Environment(**{**given, **overrides})
+    except ValidationError as invalid:
+        faults += [line for fault in invalid.errors() for line in _sentence(fault).splitlines()]
+    if faults:
+        raise ConfigurationError(faults)
+    return environment
+
+
+def _read_secret_files(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What they hold, by field; and what is wrong with them. One that says nothing was meant to say something."""
+    values: dict[str, Any] = {}
+    faults = []
+    for field in SECRET_FIELDS:
+        name = f"{PREFIX}{field.upper()}_FILE"
+        if not (path := environ.get(name)):
+            continue
+        try:
+            if secret := Path(path).read_text(encoding="utf-8").strip():
+                values[field] = secret
+            else:
+                faults.append(f"{name} names an empty file")
+        except OSError as unreadable:
+            faults.append(f"{name} cannot be read: {unreadable.strerror}")
+        except UnicodeDecodeError:
+            faults.append(f"{name} names a file that is not text")
+    return values, faults
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{PREFIX}{str(fault['loc'][0]).upper()} {message}" if fault["loc"] else message
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
+def _is_sample(key: str) -> bool:
+    return key.lower() in SAMPLE_SECRETS or key.partition(":")[2].lower() in SAMPLE_SECRETS
+
+
+def _read_or_make_keys(path: Path) -> tuple[str, ...]:
+    """Made once, readable by the owner alone; two processes that start together end with the same keys."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        _make_keys(path)
+    keys = tuple(line.strip() for line in path.read_text(encoding="ascii").splitlines() if line.strip())
+    if not keys:
+        raise ConfigurationError([f"{KEYS_FILE} in HAILGATE_HOME is empty: bring back the keys that were in it"])
+    return keys
+
+
+def _make_keys(path: Path) -> None:
+    """On disk before anything is sealed with them: a key that a power cut takes away takes the data with it."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    with draft.open("w", encoding="ascii") as file:
+        file.write(make_sealing_key() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def database_settings(env: Environment) -> dict[str, Any]:
+    """Django's DATABASES["default"] for this environment."""
+    return _sqlite(env) if env.on_sqlite else _postgresql(env)
+
+
+def _sqlite(env: Environment) -> dict[str, Any]:
+    name = env.database.removeprefix("sqlite:///")
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": name or str(env.home / "hailgate.db"),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # A deferred transaction that turns into a write fails at once with SQLITE_BUSY; an immediate one waits.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 5,
+            # FULL: in WAL, NORMAL may lose the last commits at a power cut, which breaks "200 means committed".
+            # The log that grew while a long reader kept checkpoints from finishing is cut back at its next restart.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; "
+            f"PRAGMA journal_size_limit={WAL_KEPT};",
+        },
+    }
+
+
+def _postgresql(env: Environment) -> dict[str, Any]:
+    url = urlsplit(env.database)
+    query = dict(parse_qsl(url.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": query.pop("host", unquote(url.hostname or "")),
+        "PORT": str(url.port or query.pop("port", "")),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "pool": {
+                "min_size": 1,
+                "max_size": env.web_threads + env.database_threads + 3,
+                "timeout": 3.0,
+                "reconnect_timeout": 2.0,
+            },
+            "server_side_binding": True,
+            "prepare_threshold": 3,
+            "connect_timeout": 3,
+            "application_name": "hailgate",
+            # Plans are made once for each connection, while a queue is still empty: a walk through the whole table
+            # looks cheapest then, and would be kept when it is not any more. Nothing here is worth compiling.
+            # A wait for a lock ends before its statement does, so that it is known to have been one.
+            "options": "-c statement_timeout=5000 -c lock_timeout=4500 -c idle_in_transaction_session_timeout=5000 "
+            "-c enable_seqscan=off -c jit=off",
+            # A peer that vanished without a word is noticed within 15 s, not after two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            **query,
+        },
+    }

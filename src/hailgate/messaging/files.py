@@ -1,0 +1,139 @@
+"""Where files lie: on the local disk or in a bucket, under random names, sealed."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from hailgate.core.errors import NotFound, StoreUnavailable, TooLarge
+from hailgate.messaging.sealedfiles import CHUNK, TAG, make_key, open_chunks, seal_chunks
+from hailgate.messaging.sniffing import Sample
+
+# A bucket takes parts of at least 5 MB; two of them are held at once.
+PART = 5 << 20
+PARTS_AT_ONCE = 2
+
+
+class Kept(NamedTuple):
+    """A file as it was stored. ``key`` is sealed; ``sha256`` is of the plain bytes, in hex."""
+
+    file: str
+    key: str
+    mime: str
+    size: int
+    sha256: str
+
+
+class Files(Protocol):
+    """``keep`` and ``read`` never hold a whole file, pictures aside."""
+
+    async def keep(self, chunks: AsyncIterator[bytes], limit: int) -> Kept:
+        """Raises TooLarge beyond ``limit``, InputError for what is refused by its content; then nothing is left."""
+
+    def read(self, file: str, key: str) -> AsyncIterator[bytes]:
+        """Raises NotFound where the file is gone, FileDamaged where it was changed."""
+
+    async def drop(self, file: str) -> None:
+        """Also one that is gone already."""
+
+
+class StoredFiles:
+    """Files in a store of obstore's. ``folder`` is its place on this machine, where it has one."""
+
+    def __init__(self, store: Any, folder: Path | None = None) -> None:
+        self._store, self._folder = store, folder
+
+    async def keep(self, chunks: AsyncIterator[bytes], limit: int) -> Kept:
+        file, key, passing = _new_name(), make_key(), _Passing(chunks, limit)
+        try:
+            await obstore.put_async(
+                self._store, file, seal_chunks(key, passing.through()), chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+            )
+            mime = passing.sample.check_type()
+            await self._sync(file)
+        except BaseError as away:
+            raise StoreUnavailable("The store of files does not answer.") from away
+        except BaseException:
+            with suppress(Exception):
+                await self.drop(file)
+            raise
+        return Kept(file, key, mime, passing.size, passing.digest.hexdigest())
+
+    async def read(self, file: str, key: str) -> AsyncIterator[bytes]:
+        try:
+            found = await obstore.get_async(self._store, file)
+            async for chunk in open_chunks(key, _as_bytes(found)):
+                yield chunk
+        except FileNotFoundError:
+            raise NotFound("The file is no longer stored.") from None
+        except BaseError as away:
+            raise StoreUnavailable("The store of files does not answer.") from away
+
+    async def drop(self, file: str) -> None:
+        try:
+            await obstore.delete_async(self._store, file)
+        except FileNotFoundError:
+            return
+        except BaseError as away:
+            raise StoreUnavailable("The store of files does not answer.") from away
+
+    async def _sync(self, file: str) -> None:
+        """On disk before anybody is told that it is stored."""
+        if self._folder is not None:
+            await asyncio.to_thread(_sync_file, self._folder / file)
+
+
+def open_files(home: Path, url: str) -> StoredFiles:
+    """``url`` names a bucket (s3://, gs://, az://); without one files lie in ``home``."""
+    if url:
+        return StoredFiles(from_url(url))
+    folder = home / "media"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return StoredFiles(LocalStore(prefix=folder.resolve()), folder.resolve())
+
+
+def _new_name() -> str:
+    """256 random bits; the first of them are a folder, so that none holds millions of files."""
+    name = secrets.token_hex(32)
+    return f"{name[:2]}/{name[2:]}"
+
+
+class _Passing:
+    """Counts, measures and samples what streams by."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
+        self._chunks, self._limit = chunks, limit
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self.sample = Sample()
+
+    async def through(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self.size += len(chunk)
+            if self.size > self._limit:
+                raise TooLarge(f"A file may have at most {self._limit} bytes here.", code="file_too_large")
+            self.digest.update(chunk)
+            self.sample.add(chunk)
+            yield chunk
+
+
+async def _as_bytes(found: Any) -> AsyncIterator[bytes]:
+    async for chunk in found.stream(min_chunk_size=CHUNK + TAG):
+        yield bytes(chunk)
+
+
+def _sync_file(path: Path) -> None:
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

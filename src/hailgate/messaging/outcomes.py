@@ -1,0 +1,413 @@
+"""Attempts and what came of them.
+
+An attempt is committed before the first byte may leave; its outcome afterwards. Both are written only under the
+condition "my worker is alive and the lease is mine": a worker that was declared dead writes nothing any more.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from hailgate.core import breaker
+from hailgate.core.address import Address
+from hailgate.core.delivery import Action, Decision
+from hailgate.core.errors import LeaseLost
+from hailgate.core.status import Status
+from hailgate.messaging import rows
+from hailgate.messaging.conversations import learn_addresses
+from hailgate.messaging.leases import find_alive
+from hailgate.messaging.models import WorkKind, WorkState
+from hailgate.messaging.queue import BREAKER, Claim
+from hailgate.messaging.sql import (
+    Cursor,
+    among,
+    array,
+    atomic_cursor,
+    every_tenant,
+    fetch,
+    locked,
+    now,
+)
+from hailgate.messaging.statuses import UNPROVEN
+from hailgate.messaging.suppressing import record_opt_outs
+from hailgate.messaging.tables import ATTEMPT, CHANNEL, MESSAGE, RECEIPT, WORK
+
+PARKED_DETAIL = "The provider may or may not have taken it: the worker ended while it was being sent."
+
+
+class Outcome(NamedTuple):
+    """What one claim came to: a receipt (``decision`` is None) or a decision about its error.
+
+    ``provider_id`` and ``address`` are the provider's names for the message and the recipient, once it took it.
+    ``rests_until`` is set where the provider wants the whole channel to keep quiet for a while.
+    """
+
+    claim: Claim
+    attempted: bool
+    decision: Decision | None = None
+    provider_id: str | None = None
+    address: Address | None = None
+    provider_code: str = ""
+    rests_until: float | None = None
+
+    @property
+    def sent(self) -> bool:
+        return self.decision is None
+
+
+def record_attempts(worker_id: int, claims: Sequence[Claim]) -> set[int]:
+    """Commit that these are about to be sent. Returns the ids of the rows that may be. Harmless to repeat."""
+    with atomic_cursor() as cursor:
+        moment = find_alive(cursor, worker_id)
+        if moment is None:
+            return set()
+        held = _held(cursor, worker_id, claims)
+        mine = [claim for claim in claims if claim.id in held]
+        WORK.update(cursor, ("attempting", "knocks"), [(claim.id, True, claim.knocks + 1) for claim in mine])
+        columns = (
+            "tenant_id", "message_id", "number", "worker_id", "lease", "started_at", "outcome", "code",
+            "provider_code", "detail",
+        )  # fmt: skip
+        attempts = [
+            (
+                claim.tenant_id,
+                claim.message_id,
+                claim.knocks + 1,
+                worker_id,
+                claim.lease,
+                moment,
+                "",
+                "",
+                "",
+                "",
+            )
+            for claim in mine
+        ]
+        ATTEMPT.insert(cursor, columns, attempts, on_conflict="ON CONFLICT (message_id, number) DO NOTHING")
+        return held
+
+
+def record_outcomes(worker_id: int, hold_s: float, outcomes: Sequence[Outcome]) -> list[bool]:
+    """Write what came of a batch of claims; False for a row that is no longer this worker's."""
+    with atomic_cursor() as cursor:
+        moment = find_alive(cursor, worker_id)
+        if moment is None:
+            return [False] * len(outcomes)
+        _tell_channels(cursor, outcomes, moment)
+        rows.lock_conversations(cursor, [outcome.claim.conversation_id for outcome in outcomes])
+        held = _held(cursor, worker_id, [outcome.claim for outcome in outcomes])
+        mine = [outcome for outcome in outcomes if outcome.claim.id in held]
+        _finish_attempts(cursor, mine, moment)
+        _finish_sent(cursor, [outcome for outcome in mine if outcome.sent])
+        _finish_decided(cursor, [outcome for outcome in mine if not outcome.sent], moment, hold_s)
+        freed = [o.claim.conversation_id for o in mine if o.decision is None or o.decision.due_at is None]
+        rows.promote(cursor, WorkKind.DELIVERY, freed, moment)
+        return [outcome.claim.id in held for outcome in outcomes]
+
+
+def park_unknown(cursor: Cursor, ids: Sequence[int], moment: float, hold_s: float) -> None:
+    """Rows that were being sent when their worker ended. The caller holds the locks of their conversations."""
+    if not ids:
+        return
+    lost = fetch(
+        cursor,
+        f"SELECT id, key, message_id, attempts FROM messaging_work WHERE {among('id')} {every_tenant('take-over')}",
+        [array(ids)],
+    )
+    cursor.execute(
+        f"UPDATE messaging_attempt SET outcome = 'park', code = 'worker_lost', finished_at = %s "
+        f"WHERE {among('message_id')} AND finished_at IS NULL {every_tenant('take-over')}",
+        [moment, array(message_id for _, _, message_id, _ in lost)],
+    )
+    proven = _mark_unknown(cursor, [message_id for _, _, message_id, _ in lost])
+    rows.complete(cursor, [id_ for id_, _, message_id, _ in lost if message_id in proven])
+    parked = [row for row in lost if row[2] not in proven]
+    rows.stop(
+        cursor,
+        [
+            rows.Stopped(id_, WorkState.PARKED, attempts + 1, "worker_lost", PARKED_DETAIL, moment + hold_s)
+            for id_, _, _, attempts in parked
+        ],
+    )
+    rows.hold_conversations(cursor, [key for _, key, _, _ in lost])
+    rows.promote(cursor, WorkKind.DELIVERY, [key for _, key, _, _ in lost], moment)
+
+
+def settle_parked(limit: int = 500) -> int:
+    """Parked rows whose message has been proven sent, by a status that came back: they are done."""
+    with atomic_cursor(read_only=True) as cursor:
+        proven = fetch(
+            cursor,
+            f"SELECT work.id, work.key FROM messaging_work work JOIN messaging_message message "
+            f"ON message.id = work.message_id WHERE work.state = {WorkState.PARKED.value} AND message.status > 0 "
+            f"{every_tenant('sweep')} LIMIT %s",
+            [limit],
+        )
+    if not proven:
+        return 0
+    with atomic_cursor() as cursor:
+        keys = [key for _, key in proven]
+        rows.lock_conversations(cursor, keys)
+        cursor.execute(
+            f"UPDATE messaging_message SET unknown = FALSE WHERE id IN (SELECT message_id FROM messaging_work "
+            f"WHERE {among('id')} AND state = {WorkState.PARKED.value}) {every_tenant('by key')}",
+            [array(id_ for id_, _ in proven)],
+        )
+        cursor.execute(
+            f"DELETE FROM messaging_work WHERE {among('id')} AND state = {WorkState.PARKED.value} "
+            f"{every_tenant('by key')}",
+            [array(id_ for id_, _ in proven)],
+        )
+        rows.hold_conversations(cursor, keys)
+        rows.promote(cursor, WorkKind.DELIVERY, keys, now(cursor))
+    return len(proven)
+
+
+# --- the condition of every write -------------------------------------------------------------------------------------
+
+
+def _held(cursor: Cursor, worker_id: int, claims: Sequence[Claim]) -> set[int]:
+    """Rows whose lease is still this worker's, locked."""
+    leases = {claim.id: claim.lease for claim in claims}
+    found = fetch(
+        cursor,
+        f"SELECT id, lease FROM messaging_work WHERE {among('id')} AND worker_id = %s "
+        f"AND state = {WorkState.LEASED.value} {every_tenant('own rows')} ORDER BY id{locked()}",
+        [array(leases), worker_id],
+    )
+    return {id_ for id_, lease in found if leases[id_] == lease}
+
+
+# --- one table after the other ----------------------------------------------------------------------------------------
+
+
+def _finish_attempts(cursor: Cursor, outcomes: Sequence[Outcome], moment: float) -> None:
+    finished = []
+    for outcome in outcomes:
+        if not outcome.attempted:
+            continue
+        decision = outcome.decision
+        finished.append(
+            (
+                outcome.claim.message_id,
+                outcome.claim.knocks + 1,
+                moment,
+                decision.action.value if decision else "sent",
+                decision.code if decision else "",
+                outcome.provider_code,
+                decision.detail[:300] if decision else "",
+                decision.due_at if decision else None,
+            )
+        )
+    columns = ("finished_at", "outcome", "code", "provider_code", "detail", "next_at")
+    ATTEMPT.update(cursor, columns, finished, key=("message_id", "number"))
+
+
+def _finish_sent(cursor: Cursor, sent: Sequence[Outcome]) -> None:
+    if not sent:
+        return
+    found = [(outcome.claim.message_id, outcome.provider_id, False, Status.SENT.value) for outcome in sent]
+    MESSAGE.update(cursor, ("provider_id", "unknown", "status"), sorted(found), rising=("status",))
+    rows.complete(cursor, [outcome.claim.id for outcome in sent])
+    renamed = [o for o in sent if o.address is not None and o.address != o.claim.to]
+    if renamed:
+        _learn_names(cursor, renamed)
+
+
+def _learn_names(cursor: Cursor, renamed: Sequence[Outcome]) -> None:
+    """The provider's own spelling of a number (Brazil's ninth digit) is one more address of the same contact."""
+    contacts: dict[int, int] = dict(
+        fetch(
+            cursor,
+            f"SELECT id, contact_id FROM messaging_conversation WHERE {among('id')} {every_tenant('by key')}",
+            [array(outcome.claim.conversation_id for outcome in renamed)],
+        )
+    )
+    learned = [(o.claim.tenant_id, contacts[o.claim.conversation_id], o.address) for o in renamed if o.address]
+    learn_addresses(cursor, learned)
+
+
+def _finish_decided(cursor: Cursor, outcomes: Sequence[Outcome], moment: float, hold_s: float) -> None:
+    decided = [(outcome.claim, outcome.decision, outcome.attempted) for outcome in outcomes if outcome.decision]
+    _tell_untried(cursor, [(claim, d) for claim, d, attempted in decided if not attempted], moment)
+    postponed = [(claim, d) for claim, d, _ in decided if d.due_at is not None]
+    buried = [(claim, d) for claim, d, _ in decided if d.action is Action.BURY]
+    parked = [(claim, d) for claim, d, _ in decided if d.action is Action.PARK]
+    rows.postpone(
+        cursor,
+        [
+            rows.Postponed(c.id, d.due_at or 0.0, c.attempts + (d.action is Action.RETRY), d.code, d.detail[:300])
+            for c, d in postponed
+        ],
+    )
+    _bury(cursor, buried, moment)
+    _park(cursor, parked, moment, hold_s)
+
+
+def _tell_untried(cursor: Cursor, refused: Sequence[tuple[Claim, Decision]], moment: float) -> None:
+    """What was given up before any attempt leaves a line in the message's timeline too."""
+    columns = ("tenant_id", "message_id", "event", "at", "code", "detail")
+    given_up = [
+        (claim.tenant_id, claim.message_id, Status.FAILED.word, moment, decision.code, decision.detail[:300])
+        for claim, decision in refused
+        if decision.action is Action.BURY
+    ]
+    RECEIPT.insert(cursor, columns, given_up)
+
+
+def _bury(cursor: Cursor, buried: Sequence[tuple[Claim, Decision]], moment: float) -> None:
+    if not buried:
+        return
+    rows.stop(
+        cursor,
+        [
+            rows.Stopped(c.id, WorkState.DEAD, c.attempts + 1, d.code, d.detail[:300], due_at=d.not_before)
+            for c, d in buried
+        ],
+    )
+    failed = [(c.message_id, d.code, d.detail[:300], Status.FAILED.value) for c, d in buried]
+    MESSAGE.update(cursor, ("code", "detail", "status"), sorted(failed), rising=("status",))
+    record_opt_outs(cursor, [(c.tenant_id, c.to) for c, d in buried if d.suppresses], moment)
+
+
+def _park(cursor: Cursor, parked: Sequence[tuple[Claim, Decision]], moment: float, hold_s: float) -> None:
+    """A status may have arrived before our own answer; then the outcome is not unknown at all."""
+    proven = _mark_unknown(cursor, [claim.message_id for claim, _ in parked])
+    rows.complete(cursor, [claim.id for claim, _ in parked if claim.message_id in proven])
+    rows.stop(
+        cursor,
+        [
+            rows.Stopped(c.id, WorkState.PARKED, c.attempts + 1, d.code, d.detail[:300], moment + hold_s)
+            for c, d in parked
+            if c.message_id not in proven
+        ],
+    )
+    if parked:
+        rows.hold_conversations(cursor, [claim.conversation_id for claim, _ in parked])
+
+
+def _mark_unknown(cursor: Cursor, message_ids: Sequence[int]) -> set[int]:
+    """Mark messages unknown, but for those that a status has proven; returns the proven ones."""
+    if not message_ids:
+        return set()
+    statuses = fetch(
+        cursor,
+        f"SELECT id, status FROM messaging_message WHERE {among('id')} {every_tenant('by key')} ORDER BY id{locked()}",
+        [array(message_ids)],
+    )
+    MESSAGE.update(cursor, ("unknown",), [(id_, True) for id_, status in statuses if status == Status.QUEUED])
+    return {id_ for id_, status in statuses if status != Status.QUEUED}
+
+
+# --- what a channel learns --------------------------------------------------------------------------------------------
+
+
+class _Health(NamedTuple):
+    """The columns of a channel that change by what its messages came to."""
+
+    id: int
+    breaker_failures: int
+    breaker_opened_at: float | None
+    breaker_probe_at: float | None
+    paused_at: float | None
+    paused_reason: str
+    ready_at: float
+
+
+def _tell_channels(cursor: Cursor, outcomes: Sequence[Outcome], moment: float) -> None:
+    """Breaker, pause and rest. A channel in good health that just sent has nothing to learn, and is not locked."""
+    news = [o for o in outcomes if o.attempted and not (o.decision and o.decision.code == LeaseLost.code)]
+    concerned = {o.claim.channel_id for o in news if _concerns_channel(o)}
+    concerned |= _failing(cursor, {o.claim.channel_id for o in news} - concerned)
+    if not concerned:
+        return
+    found = fetch(
+        cursor,
+        f"SELECT {', '.join(_Health._fields)} FROM messaging_channel WHERE {among('id')} {every_tenant('by key')} "
+        f"ORDER BY id{locked()}",
+        [array(concerned)],
+    )
+    told = [_told(_Health._make(row), [o for o in news if o.claim.channel_id == row[0]], moment) for row in found]
+    CHANNEL.update(cursor, _Health._fields[1:], told)
+
+
+def _told(before: _Health, news: Sequence[Outcome], moment: float) -> _Health:
+    state = known = breaker.Breaker(before.breaker_failures, before.breaker_opened_at, before.breaker_probe_at)
+    for outcome in news:
+        faulty = outcome.decision is not None and outcome.decision.breaker_failure
+        state = breaker.failed(state, moment, BREAKER) if faulty else breaker.succeeded(state)
+    paused_at, reason = before.paused_at, before.paused_reason
+    if paused_at is None:
+        pauses = ((moment, o.decision.code) for o in news if o.decision and o.decision.pauses_channel)
+        paused_at, reason = next(pauses, (None, ""))
+    ready_at = before.ready_at if state == known else 0.0  # a breaker that changed is looked at anew
+    rests_until = max((o.rests_until for o in news if o.rests_until), default=0.0)
+    return _Health(
+        before.id, state.failures, state.opened_at, state.probe_at, paused_at, reason, max(ready_at, rests_until)
+    )
+
+
+def _failing(cursor: Cursor, channel_ids: set[int]) -> set[int]:
+    """Those to which a good answer is news. Read, not locked: most of the time there are none."""
+    if not channel_ids:
+        return set()
+    found = fetch(
+        cursor,
+        f"SELECT id FROM messaging_channel WHERE {among('id')} AND breaker_failures > 0 {every_tenant('by key')}",
+        [array(channel_ids)],
+    )
+    return {row[0] for row in found}
+
+
+def _concerns_channel(outcome: Outcome) -> bool:
+    decision = outcome.decision
+    return decision is not None and bool(decision.breaker_failure or decision.pauses_channel or outcome.rests_until)
+
+
+def send_again(tenant_id: int | None, work_ids: Iterable[int]) -> int:
+    """Revive dead and parked deliveries by hand, in their place; what followed may have overtaken them."""
+    ids = array(work_ids)
+    with atomic_cursor() as cursor:
+        rows.lock_conversations(cursor, [key for _, key, _, _ in _stopped(cursor, tenant_id, ids)])
+        stopped = _stopped(cursor, tenant_id, ids)
+        if stopped:
+            _revive(cursor, stopped, now(cursor))
+        return len(stopped)
+
+
+_StoppedRow = tuple[int, int, int, int]
+
+
+def _stopped(cursor: Cursor, tenant_id: int | None, ids: Any) -> list[_StoppedRow]:
+    """``(id, conversation, message, tenant)`` of the dead and parked deliveries among ``ids``.
+
+    Not of those whose message a status has proven sent in the meantime: that would be a second knock.
+    """
+    found = fetch(
+        cursor,
+        f"SELECT work.id, work.key, work.message_id, work.tenant_id FROM messaging_work work "
+        f"JOIN messaging_message message ON message.id = work.message_id WHERE {among('work.id')} "
+        f"AND work.state IN ({WorkState.PARKED.value}, {WorkState.DEAD.value}) "
+        f"AND message.status IN ({', '.join(str(status.value) for status in UNPROVEN)}) "
+        f"AND work.kind = {WorkKind.DELIVERY.value} {every_tenant('by hand')}",
+        [ids],
+    )
+    return [row for row in found if tenant_id in {None, row[3]}]
+
+
+def _revive(cursor: Cursor, stopped: Sequence[_StoppedRow], moment: float) -> None:
+    cursor.execute(
+        f"UPDATE messaging_work SET state = {WorkState.WAITING.value}, attempts = 0, tries = 0, "
+        f"hold_until = NULL, code = '', detail = '', expires_at = NULL WHERE {among('id')} {every_tenant('by hand')}",
+        [array(id_ for id_, *_ in stopped)],
+    )
+    cursor.execute(
+        f"UPDATE messaging_message SET status = 0, unknown = FALSE, code = '', detail = '' WHERE {among('id')} "
+        f"{every_tenant('by hand')}",
+        [array(message_id for _, _, message_id, _ in stopped)],
+    )
+    note = ("revived", moment, "", "Sent again by hand; later messages may have overtaken it.")
+    columns = ("tenant_id", "message_id", "event", "at", "code", "detail")
+    RECEIPT.insert(cursor, columns, [(tenant_id, message_id, *note) for _, _, message_id, tenant_id in stopped])
+    keys = [key for _, key, _, _ in stopped]
+    rows.hold_conversations(cursor, keys)
+    rows.promote(cursor, WorkKind.DELIVERY, keys, moment)

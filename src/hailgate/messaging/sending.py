@@ -1,0 +1,242 @@
+"""The one way out: every message that anybody wants to send is accepted here, in one transaction with its delivery."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+
+from hailgate.accounts.seal import sealer
+from hailgate.core.address import Address
+from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
+from hailgate.core.status import Status
+from hailgate.messaging import rows
+from hailgate.messaging.conversations import Party, open_conversations
+from hailgate.messaging.models import Direction, WorkKind
+from hailgate.messaging.sql import Cursor, among, array, as_uuid, atomic_cursor, fetch, now, waited_for_lock
+from hailgate.messaging.tables import CONVERSATION, IDEMPOTENCY, MESSAGE
+
+IDEMPOTENCY_LIFE_S = 24 * 3600.0
+# A wait for another's claim of a key has ended in vain already when it is asked which key that was.
+UNDECIDED_MS = 10
+NIL = UUID(int=0)
+
+
+class Idempotency(NamedTuple):
+    """Both are hex digests: of the caller's key, and of the body that came with it."""
+
+    key: str
+    fingerprint: str
+
+
+class NewMessage(NamedTuple):
+    """A message that has been checked against its channel. Times are seconds since the epoch.
+
+    ``sender`` is ``api``, ``operator`` or an assistant's name. ``cause`` is the work row that this message is an
+    effect of; with ``ordinal`` it is unique for ever, so that no kill can make a second reply. ``conversation_id`` is
+    set on what is said in a known conversation; elsewhere it follows from ``to``.
+    """
+
+    uid: UUID
+    tenant_id: int
+    channel_id: int
+    to: Address
+    kind: str
+    content: str
+    sender: str
+    answered_by: str
+    life_s: float
+    context_id: str = ""
+    idempotency: Idempotency | None = None
+    send_at: float | None = None
+    expires_at: float | None = None
+    priority: int = 0
+    metadata: str = ""
+    cause: int | None = None
+    ordinal: int = 0
+    conversation_id: int | None = None
+
+
+class Accepted(NamedTuple):
+    uid: UUID
+    accepted_at: float
+
+
+def accept_messages(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
+    """Store messages and their deliveries; one answer each, in order.
+
+    A repeated idempotency key gets the first answer again; with another body it gets IdempotencyMismatch, and
+    nothing is stored. A key on which another transaction sits too long gets IdempotencyUndecided.
+    """
+    try:
+        return _accept(batch)
+    except OperationalError as failed:
+        undecided = _undecided(batch) if waited_for_lock(failed) else set()
+        if not undecided:
+            raise
+    accepted = iter(_accept([message for message in batch if _place(message) not in undecided]))
+    return [IdempotencyUndecided() if _place(message) in undecided else next(accepted) for message in batch]
+
+
+def _accept(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
+    with atomic_cursor() as cursor:
+        moment = now(cursor)
+        winners = _claim_keys(cursor, batch, moment)
+        new = [message for message in batch if winners.get(_place(message), message.uid) == message.uid]
+        latest = store_messages(cursor, new, moment)
+        touched = [(key, id_, moment) for key, id_ in sorted(latest.items())]
+        CONVERSATION.update(cursor, ("last_message_id", "last_message_at"), touched)
+        return _answers(cursor, batch, winners, moment)
+
+
+def find_accepted(batch: Sequence[NewMessage]) -> list[Accepted | None]:
+    """Which of a batch are stored, asked after a COMMIT that was not answered."""
+    with atomic_cursor(read_only=True) as cursor:
+        found = _accepted_at(cursor, batch, [message.uid for message in batch])
+    return [Accepted(m.uid, found[m.uid]) if m.uid in found else None for m in batch]
+
+
+def store_messages(cursor: Cursor, new: Sequence[NewMessage], moment: float) -> dict[int, int]:
+    """Conversation, message and delivery rows, inside the caller's transaction.
+
+    Returns the id of the last message of each conversation, for the caller to note there. The caller holds the locks
+    of the conversations that are named by id.
+    """
+    if not new:
+        return {}
+    places = _conversations(cursor, new, moment)
+    ids = MESSAGE.insert_numbered(cursor, _COLUMNS, [_row(*each, moment) for each in zip(new, places, strict=True)])
+    rows.enqueue(cursor, [_delivery(*each, moment) for each in zip(new, places, ids, strict=True)], moment)
+    return dict(zip(places, ids, strict=True))
+
+
+def _conversations(cursor: Cursor, new: Sequence[NewMessage], moment: float) -> list[int]:
+    elsewhere = [message for message in new if message.conversation_id is None]
+    parties = [Party(m.tenant_id, m.channel_id, (m.to,), m.answered_by) for m in elsewhere]
+    opened = iter(open_conversations(cursor, parties, moment) if parties else [])
+    return [next(opened).id if m.conversation_id is None else m.conversation_id for m in new]
+
+
+_COLUMNS = (
+    "uid", "tenant_id", "conversation_id", "channel_id", "direction", "sender", "kind", "content", "address_kind",
+    "address", "author_kind", "author", "context_id", "status", "unknown", "code", "detail", "cause", "ordinal",
+    "metadata", "accepted_at", "send_at", "expires_at",
+)  # fmt: skip
+
+
+def _row(message: NewMessage, conversation_id: int, moment: float) -> tuple[object, ...]:
+    seal = sealer().seal_content
+    return (
+        message.uid, message.tenant_id, conversation_id, message.channel_id, Direction.OUTBOUND.value, message.sender,
+        message.kind, seal(message.content), message.to.kind.value, seal(message.to.value), "", "",
+        message.context_id, Status.QUEUED.value, False, "", "", message.cause, message.ordinal,
+        message.metadata, moment, message.send_at, _expires_at(message, moment),
+    )  # fmt: skip
+
+
+def _delivery(message: NewMessage, conversation_id: int, id_: int, moment: float) -> rows.NewWork:
+    return rows.NewWork(
+        tenant_id=message.tenant_id,
+        kind=WorkKind.DELIVERY,
+        key=conversation_id,
+        channel_id=message.channel_id,
+        message_id=id_,
+        priority=message.priority,
+        due_at=message.send_at if message.send_at and message.send_at > moment else 0.0,
+        expires_at=_expires_at(message, moment),
+    )
+
+
+def _expires_at(message: NewMessage, moment: float) -> float:
+    return message.expires_at or max(moment, message.send_at or 0.0) + message.life_s
+
+
+# --- idempotency ------------------------------------------------------------------------------------------------------
+
+
+def _place(message: NewMessage) -> tuple[int, str] | None:
+    return (message.tenant_id, message.idempotency.key) if message.idempotency else None
+
+
+def _claim_keys(cursor: Cursor, batch: Sequence[NewMessage], moment: float) -> dict[tuple[int, str] | None, UUID]:
+    """Which message each key belongs to. A racing transaction is waited for by the unique index itself."""
+    first: dict[tuple[int, str], NewMessage] = {}
+    for message in batch:
+        if place := _place(message):
+            first.setdefault(place, message)
+    if not first:
+        return {}
+    columns = ("tenant_id", "key", "fingerprint", "message_uid", "created_at")
+    claims = [(*place, m.idempotency.fingerprint, m.uid, moment) for place, m in first.items() if m.idempotency]
+    _forget_expired(cursor, first, moment)
+    IDEMPOTENCY.insert_new(cursor, columns, claims, unique=("tenant_id", "key"))
+    return {place: uid for place, (uid, _) in _stored_keys(cursor, first).items()}
+
+
+def _forget_expired(cursor: Cursor, places: dict[tuple[int, str], NewMessage], moment: float) -> None:
+    cursor.execute(
+        f"DELETE FROM messaging_idempotencykey WHERE {among('tenant_id')} AND {among('key')} AND created_at < %s",
+        [
+            array({tenant for tenant, _ in places}),
+            array({key for _, key in places}),
+            moment - IDEMPOTENCY_LIFE_S,
+        ],
+    )
+
+
+def _undecided(batch: Sequence[NewMessage]) -> set[tuple[int, str] | None]:
+    """Keys that somebody else is claiming at this moment and has not committed. Writes nothing."""
+    claims = {place: message for message in batch if (place := _place(message))}
+    with atomic_cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {UNDECIDED_MS}")
+        found: set[tuple[int, str] | None] = {place for place in sorted(claims) if _is_taken(cursor, *place)}
+        transaction.set_rollback(True)
+    return found
+
+
+def _is_taken(cursor: Cursor, tenant_id: int, key: str) -> bool:
+    columns = ("tenant_id", "key", "fingerprint", "message_uid", "created_at")
+    try:
+        with transaction.atomic():
+            IDEMPOTENCY.insert_new(cursor, columns, [(tenant_id, key, "", NIL, 0.0)], unique=("tenant_id", "key"))
+    except OperationalError as failed:
+        if not waited_for_lock(failed):
+            raise
+        return True
+    return False
+
+
+def _stored_keys(cursor: Cursor, places: dict[tuple[int, str], NewMessage]) -> dict[tuple[int, str], tuple[UUID, str]]:
+    columns = ("tenant_id", "key", "message_uid", "fingerprint")
+    stored = IDEMPOTENCY.find(cursor, columns, places, by=("tenant_id", "key"))
+    return {(tenant, key): (as_uuid(uid), fingerprint) for tenant, key, uid, fingerprint in stored}
+
+
+def _answers(
+    cursor: Cursor, batch: Sequence[NewMessage], winners: dict[tuple[int, str] | None, UUID], moment: float
+) -> list[Accepted | Exception]:
+    losers = [message for message in batch if winners.get(_place(message), message.uid) != message.uid]
+    if not losers:
+        return [Accepted(message.uid, moment) for message in batch]
+    places = {place: message for message in losers if (place := _place(message))}
+    stored = _stored_keys(cursor, places)
+    times = _accepted_at(cursor, losers, [uid for uid, _ in stored.values()])
+    answers: list[Accepted | Exception] = []
+    for message in batch:
+        place = _place(message)
+        if place is None or place not in stored or not message.idempotency:
+            answers.append(Accepted(message.uid, moment))
+            continue
+        uid, fingerprint = stored[place]
+        same = fingerprint == message.idempotency.fingerprint
+        answers.append(Accepted(uid, times.get(uid, moment)) if same else IdempotencyMismatch())
+    return answers
+
+
+def _accepted_at(cursor: Cursor, batch: Sequence[NewMessage], uids: Sequence[UUID]) -> dict[UUID, float]:
+    found = fetch(
+        cursor,
+        f"SELECT uid, accepted_at FROM messaging_message WHERE {among('tenant_id')} AND {among('uid')}",
+        [array({message.tenant_id for message in batch}), array(uids)],
+    )
+    return {as_uuid(uid): accepted_at for uid, accepted_at in found}

@@ -1,0 +1,106 @@
+"""The slow floor: what no event brings about, a look round does. Each begins with a look that takes no lock."""
+
+from typing import NamedTuple
+
+from hailgate.core.delivery import LONGEST_RETRY_AFTER, LONGEST_RULE, RetryPolicy
+from hailgate.core.limits import CLOCK_SKEW
+from hailgate.messaging import rows
+from hailgate.messaging.models import WorkKind, WorkState
+from hailgate.messaging.sending import IDEMPOTENCY_LIFE_S
+from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_value, now
+
+# Workers that ended this long ago are of no interest to anybody.
+WORKER_LIFE_S = 24 * 3600.0
+# No retry is put off further than this.
+LONGEST_RETRY_S = max(LONGEST_RETRY_AFTER, LONGEST_RULE) + RetryPolicy().cap
+
+
+def promote_all() -> int:
+    """Scheduled rows whose time has come, and followers of a parked message whose hold has passed."""
+    with atomic_cursor(read_only=True) as cursor:
+        moment = now(cursor)
+        scheduled = rows.next_scheduled(cursor)
+        held = fetch_value(
+            cursor,
+            f"SELECT min(held_until) FROM messaging_conversation WHERE held_until IS NOT NULL {every_tenant('sweep')}",
+        )
+        if not any(at is not None and at <= moment for at in (scheduled, held)):
+            return 0
+    with atomic_cursor() as cursor:
+        moment = now(cursor)
+        return rows.promote_due(cursor, moment) + rows.promote_unheld(cursor, moment)
+
+
+def promote_lost_heads() -> int:
+    """Keys whose head was forgotten. Every one found is a bug of ours, mended here and counted."""
+    with atomic_cursor(read_only=True) as cursor:
+        waiting = fetch_value(
+            cursor,
+            f"SELECT 1 FROM messaging_work WHERE state = {WorkState.WAITING.value} {every_tenant('sweep')} LIMIT 1",
+        )
+    if waiting is None:
+        return 0
+    with atomic_cursor() as cursor:
+        moment = now(cursor)
+        # What has come due since the last look round was not forgotten.
+        rows.promote_due(cursor, moment)
+        rows.promote_unheld(cursor, moment)
+        return rows.promote_forgotten(cursor, moment)
+
+
+class _Wait(NamedTuple):
+    """A column of due times, the rows for which it counts, and how many seconds they honestly wait at most."""
+
+    table: str
+    column: str
+    rows: str
+    longest: float
+
+
+# A scheduled delivery keeps its time; what a retry added to it does not count as its schedule.
+_RETRIED = (
+    f"kind = {WorkKind.DELIVERY.value} AND state = {WorkState.READY.value} "
+    f"AND due_at > coalesce((SELECT send_at FROM messaging_message WHERE id = message_id), 0)"
+)
+_FETCHES = f"kind = {WorkKind.FETCH.value} AND state = {WorkState.READY.value}"
+_TURNS = f"kind = {WorkKind.TURN.value} AND state IN ({WorkState.WAITING.value}, {WorkState.READY.value})"
+
+
+def pull_in(longest_turn_s: float, hold_s: float) -> int:
+    """What waits absurdly long was put off by a clock that ran ahead: it is due now. Only ``send_at`` may be far."""
+    return sum(
+        _pull_in(wait)
+        for wait in (
+            _Wait("messaging_work", "due_at", _RETRIED, LONGEST_RETRY_S),
+            _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
+            _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
+            _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
+            _Wait("messaging_conversation", "held_until", "held_until IS NOT NULL", hold_s),
+        )
+    )
+
+
+def _pull_in(wait: _Wait) -> int:
+    table, column, among_rows, longest = wait
+    absurd = f"{among_rows} AND {column} > %s {every_tenant('sweep')}"
+    with atomic_cursor(read_only=True) as cursor:
+        found = fetch_value(
+            cursor, f"SELECT 1 FROM {table} WHERE {absurd} LIMIT 1", [now(cursor) + longest + CLOCK_SKEW]
+        )
+    if found is None:
+        return 0
+    with atomic_cursor() as cursor:
+        moment = now(cursor)
+        cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {absurd}", [moment, moment + longest + CLOCK_SKEW])
+        return int(cursor.rowcount)
+
+
+def housekeep() -> None:
+    """Forget idempotency keys after their day, and workers that ended long ago."""
+    with atomic_cursor() as cursor:
+        moment = now(cursor)
+        cursor.execute(
+            f"DELETE FROM messaging_idempotencykey WHERE created_at < %s {every_tenant('housekeeping')}",
+            [moment - IDEMPOTENCY_LIFE_S],
+        )
+        cursor.execute("DELETE FROM messaging_worker WHERE NOT alive AND ended_at < %s", [moment - WORKER_LIFE_S])

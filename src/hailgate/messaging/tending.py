@@ -1,0 +1,120 @@
+"""A channel in use: paused and resumed, changed, and how much waits on it. Workers notice at their next claim."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db.models import Count, F
+
+from hailgate.accounts.seal import sealer
+from hailgate.assistant import ASSISTANTS, find_assistant
+from hailgate.core.errors import InputError, NotFound
+from hailgate.core.limits import Limit
+from hailgate.messaging.models import PERSON, Channel, Work, WorkKind, WorkState
+from hailgate.providers import get_provider
+from hailgate.providers.contract import parse_config
+
+BY_HAND: Final = "paused_by_hand"
+# A burst adds to what is sent in its second: a tenth keeps the overshoot of a rate that somebody chose that small.
+BURST_SHARE: Final = 0.1
+SLOWEST, FASTEST = 0.01, 10_000.0
+
+
+class Queued(NamedTuple):
+    """Deliveries by where they stand, in the words for people: what is parked is called unknown."""
+
+    waiting: int
+    ready: int
+    sending: int
+    unknown: int
+    dead: int
+
+
+def get_channel_row(tenant_id: int, id_or_name: str) -> Channel:
+    """Also one that is switched off. Raises NotFound."""
+    ours = Channel.objects.filter(tenant_id=tenant_id)
+    found = ours.filter(name=id_or_name).first()
+    if found is None and (uid := _as_uuid(id_or_name)):
+        found = ours.filter(uid=uid).first()
+    if found is None:
+        raise NotFound("there is no channel of this id or name; see `hailgate channel list`", field="channel")
+    return found
+
+
+def pause_channel(tenant_id: int, channel: UUID) -> bool:
+    """Send nothing until it is resumed; one that is paused already keeps its reason. False where there is none."""
+    ours = Channel.objects.filter(tenant_id=tenant_id, uid=channel)
+    ours.filter(paused_at=None).update(paused_at=time.time(), paused_reason=BY_HAND)
+    return ours.exists()
+
+
+def resume_channel(tenant_id: int, channel: UUID) -> bool:
+    """Let a paused channel send again, with its breaker closed. False where there is none."""
+    return _change(
+        tenant_id,
+        channel,
+        paused_at=None,
+        paused_reason="",
+        ready_at=0,
+        breaker_failures=0,
+        breaker_opened_at=None,
+        breaker_probe_at=None,
+    )
+
+
+def set_rate(tenant_id: int, channel: UUID, per_second: float) -> bool:
+    """Instead of its provider's rate. Raises InputError."""
+    limit = chosen_rate(per_second)
+    return _change(tenant_id, channel, rate_interval=limit.interval, rate_burst=limit.burst, ready_at=0)
+
+
+def chosen_rate(per_second: float) -> Limit:
+    """Raises InputError for what is no rate."""
+    if not SLOWEST <= per_second <= FASTEST:
+        raise InputError(f"rate: needs {SLOWEST:g} to {FASTEST:,.0f} messages a second.", field="rate")
+    return Limit.per_second(per_second, max(1, int(per_second * BURST_SHARE)))
+
+
+def set_answerer(tenant_id: int, channel: UUID, name: str) -> bool:
+    """For new conversations; those there are stay as they are. Raises InputError."""
+    return _change(tenant_id, channel, answered_by=check_answerer(name))
+
+
+def check_answerer(name: str) -> str:
+    """`person` or an assistant's name. Raises InputError."""
+    if name != PERSON and find_assistant(name) is None:
+        listed = ", ".join([PERSON, *(assistant.name for assistant in ASSISTANTS)])
+        raise InputError(f"nobody is called {name!r} here; there are: {listed}.", field="answered_by")
+    return name
+
+
+def change_settings(found: Channel, changes: Mapping[str, str]) -> None:
+    """Raises InputError where the settings as a whole would not do; then nothing is changed."""
+    stored = msgspec.json.decode(sealer().unseal(found.config), type=dict[str, str])
+    settings = {**stored, **changes}
+    spec = get_provider(found.provider)
+    account = spec.account_of(parse_config(spec.channel_config, settings))
+    sealed = sealer().seal(msgspec.json.encode(settings).decode())
+    _change(found.tenant_id, found.uid, config=sealed, account=account, version=F("version") + 1)
+
+
+def count_queued(tenant_id: int, channel_ids: Iterable[int]) -> Mapping[int, Queued]:
+    ours = Work.objects.filter(tenant_id=tenant_id, channel_id__in=channel_ids, kind=WorkKind.DELIVERY)
+    counts: dict[int, dict[int, int]] = defaultdict(dict)
+    for channel_id, state, count in ours.order_by().values_list("channel_id", "state").annotate(Count("id")):
+        counts[channel_id][state] = count
+    return {id_: Queued(*(counts[id_].get(state, 0) for state in WorkState.values)) for id_ in channel_ids}
+
+
+def _change(tenant_id: int, channel: UUID, **columns: Any) -> bool:
+    return bool(Channel.objects.filter(tenant_id=tenant_id, uid=channel).update(**columns))
+
+
+def _as_uuid(given: str) -> UUID | None:
+    try:
+        return UUID(given)
+    except ValueError:
+        return None

@@ -1,0 +1,278 @@
+"""Delivering: check, record the attempt, send, decide, record the outcome."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from hailgate.core import window
+from hailgate.core.content import decode_outbound
+from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
+from hailgate.core.errors import (
+    HailgateError,
+    InputError,
+    LeaseLost,
+    OutcomeUnknown,
+    ProviderThrottled,
+    Rejected,
+    Scope,
+    SendError,
+    StoreUnavailable,
+)
+from hailgate.messaging.outcomes import Outcome, record_attempts
+from hailgate.messaging.queue import MOST_TRIES, Claim, Claimed
+from hailgate.pipeline.bridge import Db, Gate
+from hailgate.pipeline.connections import Connected, Connections
+from hailgate.pipeline.faultpoints import faultpoint, swallow
+from hailgate.providers.contract import OutboundMessage
+from hailgate.telemetry import ACCEPT_TO_SEND_SECONDS, ATTEMPTS, SEND_SECONDS, Event, log, where
+
+# The store was away when an outcome was to be written: it is kept and offered again, as long as the lease lives.
+OFFER_AGAIN_S = 0.3
+# Whoever is killed between an intent and its first byte leaves an unknown behind: few intents run ahead of the sends.
+INTENTS_AT_ONCE = 32
+# What this worker may no longer send is due again at once, by then for whoever holds the lease.
+LEASE_LOST_S = 0.5
+# A channel that is told to slow down, but not for how long: throughput is counted by the second.
+CHANNEL_REST_S = 1.0
+# A channel whose settings cannot be read is looked at again after this long.
+MISCONFIGURED_S = 60.0
+
+
+class Outbound:
+    """Carries out claims for one worker. ``check_lease`` raises LeaseLost once this worker may not send any more."""
+
+    def __init__(
+        self,
+        db: Db,
+        worker_id: int,
+        *,
+        outcomes: Gate[Outcome, bool],
+        connections: Connections,
+        policy: RetryPolicy,
+        check_lease: Callable[[], None],
+    ) -> None:
+        self._db, self._worker_id, self._outcomes = db, worker_id, outcomes
+        self._connections, self._policy, self._check_lease = connections, policy, check_lease
+        self._beginnings: set[asyncio.Task[None]] = set()
+        self._sends: set[asyncio.Task[None]] = set()
+        self._under_way: set[int] = set()
+        self.held: dict[int, Claim] = {}
+        self.freed = asyncio.Event()
+        self._abandoned = False
+
+    def begin(self, claimed: Claimed, asked: float) -> asyncio.Future[None]:
+        """Check a batch and start sending what passes; done when each row is on its way or refused.
+
+        ``asked`` is the monotonic time before the claim: what is counted from it is never earlier than the database's
+        clock, or a provider that asked for a wait would hear from us too soon.
+        A caller that is cancelled does not end it: an attempt on record without its send would be an unknown outcome.
+        """
+        self.held |= {claim.id: claim for claim in claimed.claims}
+        beginning = asyncio.create_task(self._begin(claimed, asked))
+        self._beginnings.add(beginning)
+        beginning.add_done_callback(self._beginnings.discard)
+        return asyncio.shield(beginning)
+
+    async def _begin(self, claimed: Claimed, asked: float) -> None:
+        try:
+            await self._begin_each(claimed, claimed.moment - asked)
+        except BaseException:  # its rows become strays, which are given back
+            for claim in claimed.claims:
+                if claim.id not in self._under_way:
+                    self._let_go(claim)
+            raise
+
+    async def _begin_each(self, claimed: Claimed, clock: float) -> None:
+        sendable: list[tuple[Claim, Connected]] = []
+        for claim in claimed.claims:
+            connected = await self._connected(claim, claimed.moment)
+            if isinstance(connected, Decision):
+                self._start(claim, self._settle(Outcome(claim, attempted=False, decision=connected)))
+            else:
+                sendable.append((claim, connected))
+        for start in range(0, len(sendable), INTENTS_AT_ONCE):
+            some = sendable[start : start + INTENTS_AT_ONCE]
+            recorded = await self._recorded([claim for claim, _ in some])
+            faultpoint("after_intent_commit")
+            for claim, connected in some:
+                if claim.id in recorded:
+                    self._start(claim, self._send(claim, connected, clock))
+                else:
+                    self._let_go(claim)
+
+    async def drain(self, patience: float) -> None:
+        """Wait for sends in flight; what is still out then is parked as unknown by whoever ends this worker."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while under_way := self._beginnings | self._sends:
+                    await asyncio.wait(under_way)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """What was being sent ends as unknown, recorded as such if this worker still may."""
+        self._abandoned = True
+        while under_way := self._beginnings | self._sends:
+            for task in under_way:
+                task.cancel()
+            await asyncio.wait(under_way)
+
+    async def _connected(self, claim: Claim, moment: float) -> Connected | Decision:
+        """The channel to send through, or why this must not be sent now."""
+        try:
+            connected = await self._connections.get(claim.channel_id, claim.channel_version)
+        except StoreUnavailable:
+            raise
+        except Exception as broken:  # noqa: BLE001 -- of a third party's provider too: only its own rows wait
+            log.error(Event.PROVIDER_ERROR, channel=claim.channel_id, error=type(broken).__name__, at=where(broken))
+            detail = broken.detail if isinstance(broken, HailgateError) else "The channel could not be connected."
+            return _later(moment + MISCONFIGURED_S, "channel_misconfigured", detail)
+        if refused := _refusal(claim, moment, connected.window_seconds):
+            return refused
+        swallow("delivery", claim.content)
+        return connected
+
+    async def _recorded(self, claims: Sequence[Claim]) -> set[int]:
+        while claims:
+            try:
+                return await self._db(record_attempts, self._worker_id, claims)
+            except StoreUnavailable:
+                await asyncio.sleep(OFFER_AGAIN_S)
+        return set()
+
+    def _start(self, claim: Claim, step: Coroutine[Any, Any, None]) -> None:
+        self._under_way.add(claim.id)
+        task = asyncio.create_task(step)
+        self._sends.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        if not task.cancelled() and (bug := task.exception()):
+            log.error(Event.LOOP_FAILED, part="outbound", error=type(bug).__name__, at=where(bug))
+
+    def _let_go(self, claim: Claim) -> None:
+        self._under_way.discard(claim.id)
+        self.held.pop(claim.id, None)
+        self.freed.set()
+
+    async def _send(self, claim: Claim, connected: Connected, clock: float) -> None:
+        begun = time.monotonic()
+        try:
+            receipt = await connected.provider.send(_message(claim), self._guard)
+        except SendError as error:
+            outcome = self._failed(claim, error, clock)
+        except InputError as unreadable:  # stored by a version that knew more than this one
+            outcome = self._failed(claim, Rejected(unreadable.detail, code="unreadable_content"), clock)
+        except Exception as bug:  # noqa: BLE001 -- a byte may have left: never a blind second knock
+            log.error(Event.PROVIDER_ERROR, message=str(claim.uid), error=type(bug).__name__)
+            outcome = self._failed(claim, OutcomeUnknown("The attempt ended in an error of our own."), clock)
+        else:
+            ACCEPT_TO_SEND_SECONDS.observe(clock + time.monotonic() - claim.accepted_at)
+            outcome = Outcome(claim, attempted=True, provider_id=receipt.provider_id[:255], address=receipt.address)
+        faultpoint("after_provider_answer")
+        SEND_SECONDS.labels(connected.name).observe(time.monotonic() - begun)
+        ATTEMPTS.labels(connected.name, outcome.decision.action.value if outcome.decision else "sent").inc()
+        await self._settle(outcome)
+
+    def _guard(self) -> None:
+        self._check_lease()
+        faultpoint("before_first_byte")
+
+    def _failed(self, claim: Claim, error: SendError, clock: float) -> Outcome:
+        moment = clock + time.monotonic()
+        if isinstance(error, LeaseLost):  # no fault of the message: it spends no attempt
+            return Outcome(claim, True, _later(moment + LEASE_LOST_S, error.code, error.detail))
+        decision = decide(error, claim.attempts + 1, moment, claim.expires_at, self._policy, random.random)
+        return Outcome(
+            claim,
+            attempted=True,
+            decision=decision,
+            provider_code=(error.provider_code or "")[:60],
+            rests_until=_rest(error, moment),
+        )
+
+    async def _settle(self, outcome: Outcome) -> None:
+        faultpoint("before_outcome_commit")
+        try:
+            if await self._written(outcome):
+                _tell(outcome)
+        finally:
+            self._let_go(outcome.claim)
+
+    async def _written(self, outcome: Outcome) -> bool:
+        while True:
+            try:
+                return await self._outcomes.submit(outcome)
+            except StoreUnavailable:
+                if self._abandoned:
+                    return False
+                await asyncio.sleep(OFFER_AGAIN_S)
+
+
+def _message(claim: Claim) -> OutboundMessage:
+    return OutboundMessage(
+        id=claim.uid,
+        attempt=claim.knocks + 1,
+        to=claim.to,
+        content=decode_outbound(claim.content),
+        context_id=claim.context_id or None,
+    )
+
+
+def _refusal(claim: Claim, moment: float, window_seconds: float | None) -> Decision | None:
+    """Why this must not be sent now, decided at the moment of sending and not when it was accepted."""
+    if claim.tries > MOST_TRIES:
+        return _bury("poison", f"The process ended {claim.tries - 1} times while this message was being prepared.")
+    if claim.expires_at is not None and claim.expires_at <= moment:
+        return _bury("expired", "The message expired before it could be sent.")
+    if claim.suppressed:
+        return _bury("suppressed", "The recipient does not want messages from this tenant.")
+    if claim.kind != "template" and not window.is_open(claim.last_inbound_at, moment, window_seconds):
+        return _bury(
+            "window_closed", "The person last wrote too long ago: outside the window only a template may be sent."
+        )
+    return None
+
+
+def _rest(error: SendError, moment: float) -> float | None:
+    """Until when the whole channel keeps quiet; None where the provider's wish is about one message or recipient."""
+    if not isinstance(error, ProviderThrottled) or error.scope not in {Scope.CHANNEL, Scope.ACCOUNT}:
+        return None
+    return moment + min(error.retry_after or CHANNEL_REST_S, LONGEST_RETRY_AFTER)
+
+
+def _later(due_at: float, code: str, detail: str) -> Decision:
+    return replace(_bury(code, detail), action=Action.SNOOZE, due_at=due_at)
+
+
+def _bury(code: str, detail: str) -> Decision:
+    return Decision(Action.BURY, None, code, detail, pauses_channel=False, suppresses=False, breaker_failure=False)
+
+
+_EVENTS = {
+    Action.RETRY: Event.MESSAGE_RETRIED,
+    Action.SNOOZE: Event.MESSAGE_RETRIED,
+    Action.BURY: Event.MESSAGE_DEAD,
+    Action.PARK: Event.MESSAGE_UNKNOWN,
+}
+
+
+def _tell(outcome: Outcome) -> None:
+    claim, decision = outcome.claim, outcome.decision
+    if decision is None:
+        log.info(Event.MESSAGE_SENT, message=str(claim.uid), channel=claim.channel_id, attempt=claim.knocks + 1)
+        return
+    log.warning(
+        _EVENTS[decision.action],
+        message=str(claim.uid),
+        channel=claim.channel_id,
+        attempt=claim.knocks + 1,
+        code=decision.code,
+        provider_code=outcome.provider_code,
+    )
+    if decision.pauses_channel:
+        log.error(Event.CHANNEL_PAUSED, channel=claim.channel_id, code=decision.code)

@@ -1,0 +1,205 @@
+"""How an error reads outside: RFC 9457 problem details with a stable code, and the page that explains each code."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from hailgate.advice import advise
+from hailgate.core.errors import (
+    AccessError,
+    HailgateError,
+    InputError,
+    RateLimited,
+    SendError,
+    SignatureInvalid,
+    Unauthenticated,
+    Unavailable,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+PAGE: Final = "/v1/docs/errors"
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """The body of every answer that is an error. ``field`` names what to change, where it is one field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str
+    field: str | UnsetType = UNSET
+
+
+# --- errors that only HTTP knows --------------------------------------------------------------------------------------
+
+
+class MethodNotAllowed(InputError):  # noqa: N818 -- named as its siblings in core.errors
+    """The address does not answer to this method."""
+
+    status = 405
+    title = "Method not allowed"
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__()
+        self.allowed = tuple(allowed)
+
+
+class BodyTooSlow(InputError):  # noqa: N818
+    """The body did not arrive in time; send it again over a better line."""
+
+    status = 408
+    title = "Body too slow"
+    retryable = True
+    code = "body_too_slow"
+
+
+# --- rendering --------------------------------------------------------------------------------------------------------
+
+
+def describe(error: HailgateError, request_id: str) -> Problem:
+    """``detail`` is a sentence of ours by the rule of ``core.errors``; an exception's own text never gets here.
+
+    ``instance`` names the request and not its path: the path of a hook holds a secret.
+    """
+    return Problem(
+        type=f"{PAGE}#{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        instance=f"urn:hailgate:request:{request_id}",
+        code=error.code,
+        retryable=error.retryable,
+        request_id=request_id,
+        field=(error.field or UNSET) if isinstance(error, InputError) else UNSET,
+    )
+
+
+def headers_of(error: HailgateError) -> dict[str, str]:
+    """What an answer with this error must say besides its body."""
+    match error:
+        case Unavailable() | RateLimited():
+            return {"Retry-After": str(max(1, round(error.retry_after)))}
+        case Unauthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="hailgate"'}
+        case SignatureInvalid():
+            return {"WWW-Authenticate": 'Signature realm="hailgate"'}
+        case MethodNotAllowed():
+            return {"Allow": ", ".join(error.allowed)}
+        case _:
+            return {}
+
+
+def encode(problem: Problem) -> bytes:
+    return msgspec.json.encode(problem)
+
+
+# --- the documented codes ---------------------------------------------------------------------------------------------
+
+
+class Code(NamedTuple):
+    """``status`` is 0 for what is never an answer but stands in a message's timeline."""
+
+    code: str
+    status: int
+    title: str
+    sentence: str
+    retryable: bool
+
+
+# Codes that are narrower than their class, as raised with ``code=``.
+NARROWER: Final = (
+    Code("invalid_content", 422, "Invalid request", "What the message says is not what its channel can send.", False),
+    Code("invalid_address", 422, "Invalid request", "The recipient's address is not in a form that exists.", False),
+    Code("file_too_large", 413, "Body too large", "The file is larger than files of its kind may be.", False),
+    Code("file_refused", 422, "Invalid request", "The file is empty, damaged, or unfolds to too much.", False),
+    Code("url_refused", 422, "Invalid request", "The URL may not be called from here.", False),
+    Code("unknown_channel", 422, "Invalid request", "There is no active channel of this id or name.", False),
+    Code("unknown_context", 422, "Invalid request", "The answered message is not known or not sent.", False),
+    Code("invalid_idempotency_key", 422, "Invalid request", "It needs 1 to 128 visible characters.", False),
+    Code("invalid_cursor", 422, "Invalid request", "The cursor is not one that this list gave out.", False),
+    Code("not_cancellable", 409, "Conflict", "The message has left, has ended, or may have been sent.", False),
+    Code("invalid_schedule", 422, "Invalid request", "The times to send or to expire do not fit together.", False),
+)
+# Ends of a message that no provider reported and no error class names.
+ENDINGS: Final = (
+    Code("address_unsupported", 0, "Delivery failed", "The provider cannot send to this kind of address.", False),
+    Code("attempts_exhausted", 0, "Delivery failed", "Every attempt failed; the timeline says why.", False),
+    Code("cancelled", 0, "Delivery failed", "Somebody took the message back before it was sent.", False),
+    Code("expired", 0, "Delivery failed", "The message was not sent before it expired.", False),
+    Code("media_gone", 0, "Delivery failed", "The provider does not have the file, or not any more.", False),
+    Code("media_unsupported", 0, "Delivery failed", "The provider has no files to give or to take.", False),
+    Code("poison", 0, "Delivery failed", "The program ended several times while it prepared this message.", False),
+    Code("suppressed", 0, "Delivery failed", "The recipient does not want messages from you.", False),
+    Code("unreadable_content", 0, "Delivery failed", "The stored content could not be read again.", False),
+    Code("window_closed", 0, "Delivery failed", "The person has not written for too long for free text.", False),
+    Code("worker_lost", 0, "Outcome unknown", "The worker ended while it was sending this message.", False),
+)
+
+
+ANSWERS: Final[Sequence[type[HailgateError]]] = (InputError, AccessError, Unavailable)
+
+
+def answer_codes() -> list[Code]:
+    """Everything that an HTTP answer's ``code`` can be, sorted by status."""
+    classes: list[type[HailgateError]] = [
+        HailgateError,
+        *_family(InputError),
+        *_family(AccessError),
+        *_family(Unavailable),
+    ]
+    codes = {cls.code: _code_of(cls) for cls in classes} | {code.code: code for code in NARROWER}
+    return sorted(codes.values(), key=lambda code: (code.status, code.code))
+
+
+def delivery_codes() -> list[Code]:
+    """What a message's timeline names as the reason of a failed attempt, besides the providers' own."""
+    codes = [_code_of(cls)._replace(status=0) for cls in _family(SendError)]
+    return sorted([*codes, *ENDINGS], key=lambda code: code.code)
+
+
+def errors_page() -> str:
+    """The content of ``docs/reference/errors.md``."""
+    return "\n".join([
+        "# Errors",
+        "",
+        "Every error is an `application/problem+json` document (RFC 9457). Compare `code`: it is stable; sentences are",
+        "for people and may change. Where `retryable` is true, the same request may succeed later, after `Retry-After`",
+        "seconds where the answer names them. `request_id` is also in the header `X-Request-Id` and in the logs.",
+        "",
+        "## Answers",
+        "",
+        "| code | status | meaning | retry |",
+        "|---|---|---|---|",
+        *(f"| `{c.code}` | {c.status} | {c.sentence} | {_yes(c.retryable)} |" for c in answer_codes()),
+        "",
+        "## Deliveries",
+        "",
+        "The reasons in a message's `code` and `timeline`. What a provider reports keeps the provider's code.",
+        "",
+        "| code | meaning | tried again by itself | what to do where it is a message's end |",
+        "|---|---|---|---|",
+        *(f"| `{c.code}` | {c.sentence} | {_yes(c.retryable)} | {advise(c.code)} |" for c in delivery_codes()),
+        "",
+    ])  # fmt: skip
+
+
+def _family(root: type[HailgateError]) -> Iterator[type[HailgateError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _family(child)
+
+
+def _code_of(cls: type[HailgateError]) -> Code:
+    sentence = (cls.__doc__ or cls.title).strip().splitlines()[0]
+    return Code(cls.code, cls.status, cls.title, sentence, cls.retryable)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

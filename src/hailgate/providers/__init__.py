@@ -1,0 +1,39 @@
+"""The providers that Hailgate speaks: one visible tuple, plus an entry-point group for third parties."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from hailgate.core.errors import ConfigurationError, InputError
+from hailgate.providers import cloud
+from hailgate.providers.contract import AnyProviderSpec, ProviderSpec
+
+ENTRY_POINTS = "hailgate.providers"
+
+PROVIDERS: tuple[AnyProviderSpec, ...] = (cloud.SPEC,)
+
+
+def get_provider(name: str) -> AnyProviderSpec:
+    """Raise InputError, with the names there are, for a provider that nobody installed."""
+    installed = _installed()
+    if name not in installed:
+        listed = ", ".join(sorted(installed))
+        raise InputError(f"Provider {name[:64]!r} is unknown; there are: {listed}.", field="provider")
+    return installed[name]
+
+
+@cache
+def _installed() -> Mapping[str, AnyProviderSpec]:
+    specs = {spec.name: spec for spec in PROVIDERS}
+    for point in entry_points(group=ENTRY_POINTS):
+        spec = _load(point)
+        if specs.setdefault(spec.name, spec) is not spec:
+            raise ConfigurationError([f"Two installed providers are called {spec.name!r}."])
+    return specs
+
+
+def _load(point: EntryPoint) -> AnyProviderSpec:
+    spec = point.load()
+    if not isinstance(spec, ProviderSpec):
+        raise ConfigurationError([f"Entry point {point.name!r} of {ENTRY_POINTS} is not a ProviderSpec."])
+    return spec

@@ -1,0 +1,94 @@
+"""The Cloud API as a Receiver and a Provider."""
+
+import hmac
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hailgate.core.errors import SendError, SignatureInvalid
+from hailgate.core.events import ProviderEvent
+from hailgate.core.media import RemoteMedia
+from hailgate.providers.cloud.config import CloudChannel, CloudHook
+from hailgate.providers.cloud.media import Library
+from hailgate.providers.cloud.webhook import parse_webhook
+from hailgate.providers.cloud.wire import (
+    HEALTH_FIELDS,
+    parse_ack,
+    parse_health,
+    parse_send_answer,
+    render_read,
+    render_send,
+)
+from hailgate.providers.contract import ChannelHealth, Guard, OutboundMessage, SendReceipt, WebhookRequest
+
+if TYPE_CHECKING:
+    from hailgate.providers.transport import Transport
+
+SIGNATURE = "x-hub-signature-256"
+MAX_CHALLENGE = 1024
+
+
+class CloudReceiver:
+    """One Meta app's webhook."""
+
+    def __init__(self, hook: CloudHook) -> None:
+        self._key = hook.app_secret.reveal().encode()
+        self._token = hook.verify_token.reveal().encode()
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Exactly one signature in exactly Meta's spelling, over the bytes as they came."""
+        expected = "sha256=" + hmac.digest(self._key, request.body, "sha256").hex()
+        given = request.headers.get(SIGNATURE, "")
+        if not (self._key and _same(given, expected.encode())):
+            raise SignatureInvalid
+
+    def handshake(self, request: WebhookRequest) -> str:
+        """Answer the GET, which Meta does not sign; it knows the verify token instead."""
+        challenge = request.query.get("hub.challenge", "")
+        token_matches = bool(self._token) and _same(request.query.get("hub.verify_token", ""), self._token)
+        subscribes = request.query.get("hub.mode") == "subscribe" and 0 < len(challenge) <= MAX_CHALLENGE
+        if not (token_matches and subscribes):
+            raise SignatureInvalid("The verify token of the handshake does not match this hook's.")
+        return challenge
+
+    def parse(self, request: WebhookRequest) -> Sequence[ProviderEvent]:
+        return parse_webhook(request.body)
+
+
+class CloudProvider:
+    """One number. `clock` gives seconds since the epoch."""
+
+    def __init__(self, channel: CloudChannel, transport: "Transport", clock: Callable[[], float] = time.time) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._messages_url = f"{channel.number_url}/messages"
+        self._health_url = f"{channel.number_url}?fields={HEALTH_FIELDS}"
+        self._library = Library(channel, transport, clock)
+        self._headers = {"Authorization": f"Bearer {channel.access_token.reveal()}"}
+
+    async def send(self, message: OutboundMessage, guard: Guard) -> SendReceipt:
+        reply = await self._transport.post_json(
+            self._messages_url, headers=self._headers, body=render_send(message), guard=guard
+        )
+        return parse_send_answer(*reply, self._clock())
+
+    async def mark_read(self, message_id: str, *, typing: bool) -> None:
+        reply = await self._transport.post_json(
+            self._messages_url, headers=self._headers, body=render_read(message_id, typing=typing)
+        )
+        parse_ack(*reply, self._clock())
+
+    def fetch_media(self, media: RemoteMedia) -> AsyncIterator[bytes]:
+        return self._library.fetch(media)
+
+    async def check(self) -> ChannelHealth:
+        try:
+            reply = await self._transport.get(self._health_url, headers=self._headers)
+        except SendError as error:
+            return ChannelHealth(ok=False, detail=error.detail)
+        return parse_health(*reply, self._clock())
+
+
+def _same(given: str, expected: bytes) -> bool:
+    """Constant time, and over bytes: compare_digest refuses a string that is not ASCII."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected)

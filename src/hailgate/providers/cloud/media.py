@@ -1,0 +1,155 @@
+"""Files at the Cloud API: what a webhook tells of them, and how they are fetched.
+
+A look-up by id gives an address that works for five minutes; the bytes are there for whoever shows the channel's token.
+The address is the answer's word, so it is called through the egress guard, and the token goes to Meta's hosts alone.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from hailgate.core.delivery import parse_retry_after
+from hailgate.core.egress import EgressRules, is_host_of, parse_url
+from hailgate.core.errors import (
+    ChannelUnauthorized,
+    InputError,
+    OutcomeUnknown,
+    ProviderThrottled,
+    ProviderUnavailable,
+    Rejected,
+    Scope,
+    SendError,
+    TooLarge,
+)
+from hailgate.core.media import LARGEST, LARGEST_FILE, RemoteMedia
+from hailgate.providers.cloud.wire import parse_ack
+from hailgate.providers.reading import identifier, read
+
+if TYPE_CHECKING:
+    from hailgate.providers.cloud.config import CloudChannel
+    from hailgate.providers.egress import Fetched
+    from hailgate.providers.transport import Transport
+
+# Where Meta keeps files; only these and the channel's own API get to see its token.
+META_HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net", "whatsapp.com")
+
+
+class _File(Struct):
+    id: str | None = None
+    sha256: str | None = None
+    filename: str | None = None
+
+
+class _WithFile(Struct):
+    image: _File | UnsetType = UNSET
+    audio: _File | UnsetType = UNSET
+    video: _File | UnsetType = UNSET
+    document: _File | UnsetType = UNSET
+    sticker: _File | UnsetType = UNSET
+
+
+_with_file = msgspec.json.Decoder(_WithFile)
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def parse_media(message: Raw) -> RemoteMedia | None:
+    """The file of a message in a webhook; None also where it cannot be fetched."""
+    found = read(_with_file, message)
+    if found is None:
+        return None
+    for kind in _WithFile.__struct_fields__:
+        file = getattr(found, kind)
+        if isinstance(file, _File) and (file_id := identifier(file.id)) is not None and len(file_id) <= 255:
+            return RemoteMedia(kind, file_id, _as_hex(file.sha256 or ""), file.filename or "")
+    return None
+
+
+class Library:
+    """The files of one channel. ``clock`` gives seconds since the epoch."""
+
+    def __init__(self, channel: "CloudChannel", transport: "Transport", clock: Callable[[], float]) -> None:
+        from hailgate.providers.egress import GuardedClient  # who only receives needs no network library
+
+        self._channel, self._transport, self._clock = channel, transport, clock
+        self._headers = {"Authorization": f"Bearer {channel.access_token.reveal()}"}
+        self._home = urlsplit(channel.api_url)
+        self._client = GuardedClient(EgressRules(allowed=frozenset({self._own_place()})))
+
+    async def fetch(self, media: RemoteMedia) -> AsyncIterator[bytes]:
+        url, told = await self._look_up(media.provider_id)
+        wanted = {digest for digest in (media.sha256, told) if digest}
+        limit = max(LARGEST.get(media.kind, LARGEST_FILE), LARGEST["audio"])
+        digest = hashlib.sha256()
+        try:
+            async with self._client.get(url, limit=limit, headers=self._shown_to(url)) as fetched:
+                self._check_answer(fetched)
+                async for chunk in fetched.chunks:
+                    digest.update(chunk)
+                    yield chunk
+        except TooLarge as refused:
+            raise Rejected(refused.detail, code=refused.code) from None
+        except InputError as refused:
+            raise Rejected(f"The provider's answer leads nowhere. {refused.detail}", code=refused.code) from None
+        if wanted and digest.hexdigest() not in wanted:
+            raise ProviderUnavailable("The file did not arrive as the provider described it.")
+
+    async def _look_up(self, file_id: str) -> tuple[str, str]:
+        """Its address and SHA-256."""
+        url = f"{self._channel.version_url}/{quote(file_id, safe='')}?phone_number_id={self._channel.phone_number_id}"
+        reply = await self._transport.get(url, headers=self._headers)
+        try:
+            parse_ack(*reply, self._clock())
+        except ChannelUnauthorized as refused:
+            if reply.status == 401:
+                raise
+            # "Does not exist or is not visible", which of a file is true after its days have passed.
+            raise Rejected("Meta does not have the file, or not any more.", code="media_gone") from refused
+        except OutcomeUnknown as unclear:  # to look something up twice does no harm
+            raise ProviderUnavailable(unclear.detail) from None
+        answer = read(_object, reply.body) or {}
+        address, digest = answer.get("url"), answer.get("sha256")
+        if not isinstance(address, str):
+            raise ProviderUnavailable("The look-up of the file gave no address.")
+        return address, _as_hex(digest) if isinstance(digest, str) else ""
+
+    def _check_answer(self, fetched: "Fetched") -> None:
+        if fetched.status == 200:
+            return
+        raise self._refusal(fetched.status, fetched.headers)
+
+    def _refusal(self, status: int, headers: Mapping[str, str]) -> SendError:
+        if status == 429:
+            wait = parse_retry_after(headers.get("Retry-After"), self._clock())
+            return ProviderThrottled("Meta asks for a slower pace.", scope=Scope.CHANNEL, retry_after=wait)
+        # An address that has expired is answered so, too; the next attempt looks up a new one.
+        return ProviderUnavailable(f"The download of the file was answered with {status}.")
+
+    def _shown_to(self, url: str) -> Mapping[str, str]:
+        host = parse_url(url)
+        ours = (host.scheme == "https" and is_host_of(host.host, META_HOSTS)) or self._is_own(host.host, host.port)
+        return self._headers if ours else {}
+
+    def _is_own(self, host: str, port: int) -> bool:
+        return EgressRules(allowed=frozenset({self._own_place()})).allows(host, port)
+
+    def _own_place(self) -> str:
+        host = self._home.hostname or ""
+        port = self._home.port or (443 if self._home.scheme == "https" else 80)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _as_hex(digest: str) -> str:
+    """Webhooks write a SHA-256 in base64, look-ups in hexadecimal."""
+    if len(digest) == 64:
+        return digest.lower() if set(digest.lower()) <= set("0123456789abcdef") else ""
+    try:
+        raw = base64.b64decode(digest, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return raw.hex() if len(raw) == 32 else ""

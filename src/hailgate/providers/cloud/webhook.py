@@ -1,0 +1,306 @@
+"""Webhook bodies of the Cloud API, read as events.
+
+Total: whatever a body with a good signature holds, the end is events or PayloadForeign. The body is opened
+level by level, and each message stays raw bytes until it is read alone, so that a wrong type in one costs
+only that one, and a kind that is not understood yet is kept exactly as it came.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Raw
+
+from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import Inbound, InboundText, Unsupported
+from hailgate.core.content.inbound import InboundCall, Origin, Rung
+from hailgate.core.errors import PayloadForeign
+from hailgate.core.events import (
+    Change,
+    ContactChange,
+    Ignored,
+    InboundMessage,
+    MarketingChoice,
+    MessageChange,
+    MessageStatus,
+    ProviderEvent,
+)
+from hailgate.core.status import Status
+from hailgate.providers.cloud import shapes
+from hailgate.providers.cloud.errors import explain, tells_opt_out
+from hailgate.providers.cloud.media import parse_media
+from hailgate.providers.reading import address, identifier, instant, read, read_body
+
+OBJECT = "whatsapp_business_account"
+MESSAGES = "messages"
+
+STATUSES = {status.word: status for status in Status if status is not Status.QUEUED}
+
+CALLS = "calls"
+PREFERENCES = "user_preferences"
+
+# Told like messages, but done to one that is there already, or to the person.
+CHANGES = {"reaction": Change.REACTION, "edit": Change.EDIT, "revoke": Change.DELETION}
+# Told like a message, but nobody wrote: a chat was opened for the first time.
+WELCOME = "request_welcome"
+
+MAX_TITLE = 200
+# A family with skin tones takes about a dozen code points.
+MAX_EMOJI = 64
+
+
+def parse_webhook(body: bytes) -> list[ProviderEvent]:
+    """Raise PayloadForeign for what is no webhook of a WhatsApp Business Account."""
+    return [event for raw in _open(body).entry for event in _parse_entry(raw)]
+
+
+def _open(body: bytes) -> shapes.Envelope:
+    envelope = read_body(shapes.envelope, body)
+    if envelope is None:
+        raise PayloadForeign("The body is not a JSON webhook of Meta's.")
+    if envelope.object != OBJECT:
+        raise PayloadForeign("The webhook is about another product of Meta's.")
+    return envelope
+
+
+def _parse_entry(raw: Raw) -> Iterator[ProviderEvent]:
+    entry = read(shapes.entry, raw)
+    if entry is None:
+        yield _malformed("entry")
+        return
+    for change in entry.changes:
+        yield from _parse_change(change)
+
+
+def _parse_change(raw: Raw) -> Iterable[ProviderEvent]:
+    change = read(shapes.change, raw)
+    if change is None:
+        return [_malformed("change")]
+    if change.field == PREFERENCES:
+        return _parse_preferences(change)
+    if change.field == CALLS:
+        return _parse_calls(change)
+    if change.field != MESSAGES:
+        return [_other_field(change)]
+    value = read(shapes.value, change.value)
+    if value is None:
+        return [_malformed(MESSAGES)]
+    return _parse_value(value)
+
+
+def _parse_value(value: shapes.Value) -> Iterator[ProviderEvent]:
+    account = _account(value.metadata)
+    if account is None:
+        yield Ignored(None, MESSAGES, "nowhere", "The change names no phone number id.")
+        return
+    people = _people(value.contacts)
+    for raw in _items(value.messages):
+        yield _parse_message(raw, account, people)
+    for raw in _items(value.statuses):
+        yield _parse_status(raw, account)
+    for raw in _items(value.errors):
+        code, detail = _explanation(raw)
+        yield Ignored(account, MESSAGES, "error", f"{code}: {detail}")
+
+
+def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact]) -> ProviderEvent:
+    message = read(shapes.message, raw)
+    if message is None or (message_id := identifier(message.id)) is None:
+        return _malformed("message", account)
+    if message.type == WELCOME:
+        return Ignored(account, MESSAGES, message.type, "Nobody wrote this.", message_id)
+    contact = people.get(message.sender or "") or people.get(message.from_user_id or "")
+    person = _addresses(message, contact)
+    if not person:
+        return Ignored(account, MESSAGES, message.type[:64], "The message names no sender.", message_id)
+    if message.type in CHANGES and (change := _message_change(message, raw, account, message_id, person[0])):
+        return change
+    if message.type == "system":
+        return _contact_change(raw, account, message_id, person)
+    group = address(AddressKind.GROUP, message.group_id)
+    context = read(shapes.context, message.context)
+    return InboundMessage(
+        account=account,
+        message_id=message_id,
+        chat=(group,) if group else person,
+        author=person[0] if group else None,
+        name=_name(contact),
+        at=_seconds(message.timestamp),
+        content=_content(message.type, message.text, raw),
+        context_id=identifier(context.id) if context else None,
+        origin=_origin(message, context),
+        media=parse_media(raw),
+    )
+
+
+def _content(kind: str, text: Raw, raw: Raw) -> Inbound:
+    """What cannot be read as its kind is still a person's message, and is kept."""
+    if kind == "text":
+        if written := read(shapes.text, text):
+            return InboundText(written.body)
+    elif understood := read(shapes.understood, raw):
+        return understood
+    return Unsupported(kind or "unknown", bytes(raw))
+
+
+def _origin(message: shapes.Message, context: shapes.Context | None) -> Origin | None:
+    referral = None if message.referral is shapes.NOTHING else read(shapes.referral, message.referral)
+    if context is None or context.referred_product is shapes.NOTHING:
+        product = None
+    else:
+        product = read(shapes.product, context.referred_product)
+    forwarded = context is not None and context.forwarded
+    frequently = context is not None and context.frequently_forwarded
+    if not (referral or product or forwarded or frequently):
+        return None
+    return Origin(forwarded or frequently, frequently, product, referral)
+
+
+def _message_change(
+    message: shapes.Message, raw: Raw, account: str, message_id: str, author: Address
+) -> MessageChange | None:
+    """None for what names no message: it is then shown as it came."""
+    changed = read(shapes.changed, raw) or shapes.Changed()
+    amended = changed.edit if message.type == "edit" else changed.revoke
+    if message.type == "reaction" and changed.reaction:
+        target, emoji, content = changed.reaction.message_id, changed.reaction.emoji or "", None
+    elif amended and message.type == "revoke":
+        target, emoji, content = amended.original_message_id, "", None
+    elif amended:
+        target, emoji, content = amended.original_message_id, "", _edited_content(amended.message)
+    else:
+        return None
+    if (known := identifier(target)) is None:
+        return None
+    at = _seconds(message.timestamp)
+    return MessageChange(account, message_id, known, CHANGES[message.type], author, at, emoji[:MAX_EMOJI], content)
+
+
+def _edited_content(raw: Raw) -> Inbound:
+    edited = read(shapes.edited, raw) or shapes.Edited()
+    return _content(edited.type, edited.text, raw)
+
+
+def _contact_change(raw: Raw, account: str, message_id: str, person: tuple[Address, ...]) -> ProviderEvent:
+    """A new number, a new business-scoped id, or new keys of the same person."""
+    told = read(shapes.system, raw)
+    if told is None:
+        return _malformed("system message", account)
+    news = told.system
+    learned = (address(AddressKind.PHONE, news.wa_id), address(AddressKind.BSUID, news.user_id))
+    return ContactChange(account, message_id, person, tuple(found for found in learned if found), news.type[:64])
+
+
+def _addresses(message: shapes.Message | shapes.Call, contact: shapes.Contact | None) -> tuple[Address, ...]:
+    """The phone first: it reaches the person with every kind of message, a business-scoped id does not."""
+    known = contact or shapes.Contact()
+    phone = address(AddressKind.PHONE, message.sender) or address(AddressKind.PHONE, known.wa_id)
+    scoped = address(AddressKind.BSUID, message.from_user_id) or address(AddressKind.BSUID, known.user_id)
+    return tuple(found for found in (phone, scoped) if found)
+
+
+def _parse_status(raw: Raw, account: str) -> ProviderEvent:
+    status = read(shapes.status, raw)
+    if status is None or (message_id := identifier(status.id)) is None:
+        return _malformed("status", account)
+    if status.status not in STATUSES:
+        return Ignored(account, MESSAGES, f"status {status.status[:64]}", "No such step.", message_id)
+    code, detail = _explanation(*_items(status.errors)[:1])
+    return MessageStatus(
+        account=account,
+        message_id=message_id,
+        status=STATUSES[status.status],
+        at=_seconds(status.timestamp),
+        recipient=_recipient(status),
+        tracker=identifier(status.tracker),
+        code=code,
+        detail=detail,
+        opted_out=code is not None and tells_opt_out(int(code)),
+    )
+
+
+def _recipient(status: shapes.Status) -> Address | None:
+    if status.recipient_type == "group":
+        return address(AddressKind.GROUP, status.recipient_id)
+    phone = address(AddressKind.PHONE, status.recipient_id)
+    return phone or address(AddressKind.BSUID, status.recipient_user_id)
+
+
+def _explanation(raw: Raw = shapes.NOTHING) -> tuple[str | None, str | None]:
+    """Code and sentence. Never `message` or `details`: these may quote what a person wrote."""
+    error = read(shapes.error, raw)
+    if error is None:
+        return None, None
+    return str(error.code), explain(error.code) or (error.title or "Unexplained")[:MAX_TITLE]
+
+
+def _people(raw: Raw) -> dict[str, shapes.Contact]:
+    """Contacts by each of their names. Their position in the list says nothing."""
+    people: dict[str, shapes.Contact] = {}
+    for item in _items(raw):
+        if contact := read(shapes.contact, item):
+            people |= {name: contact for name in (contact.wa_id, contact.user_id) if name}
+    return people
+
+
+def _name(contact: shapes.Contact | None) -> str | None:
+    profile = read(shapes.profile, contact.profile) if contact else None
+    return (profile.name or profile.username or None) if profile else None
+
+
+def _account(raw: Raw) -> str | None:
+    metadata = read(shapes.metadata, raw)
+    return identifier(metadata.phone_number_id) if metadata else None
+
+
+# --- other fields -----------------------------------------------------------------------------------------------------
+
+
+def _parse_preferences(change: shapes.Change) -> Iterator[ProviderEvent]:
+    value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
+    account = _account(value.metadata)
+    for raw in _items(value.user_preferences):
+        told = read(shapes.preference, raw)
+        person = told and (address(AddressKind.PHONE, told.wa_id) or address(AddressKind.BSUID, told.user_id))
+        if account is None or told is None or not person:
+            yield _malformed("user preference", account)
+        elif told.value in {"stop", "resume"} and told.category == "marketing_messages":
+            yield MarketingChoice(account, person, told.value == "resume", _seconds(told.timestamp))
+        else:
+            yield Ignored(account, PREFERENCES, told.value[:64], "No such choice is known.")
+
+
+def _parse_calls(change: shapes.Change) -> Iterator[ProviderEvent]:
+    """The ring of a call is shown like a message, and opens the window like one; its end is noted."""
+    value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
+    account, people = _account(value.metadata), _people(value.contacts)
+    for raw in _items(value.calls):
+        call = read(shapes.call, raw)
+        if account is None or call is None or (call_id := identifier(call.id)) is None:
+            yield _malformed("call", account)
+            continue
+        contact = people.get(call.sender or "") or people.get(call.from_user_id or "")
+        person = _addresses(call, contact)
+        if call.event != "connect" or not person:
+            yield Ignored(account, CALLS, call.event[:64], "Noted of a call.", call_id)
+            continue
+        content = InboundCall(Rung(call.direction))
+        at = _seconds(call.timestamp)
+        yield InboundMessage(account, call_id, person, None, _name(contact), at, content, None)
+
+
+def _other_field(change: shapes.Change) -> Ignored:
+    named = read(shapes.named, change.value) or shapes.Named()
+    kind = named.event or change.field
+    return Ignored(_account(named.metadata), change.field[:64], kind[:64], "Nothing is done with this field.")
+
+
+def _malformed(what: str, account: str | None = None) -> Ignored:
+    return Ignored(account, MESSAGES, f"malformed {what}", "It has another shape than Meta documents.")
+
+
+def _items(raw: Raw) -> list[Raw]:
+    return read(shapes.items, raw) or []
+
+
+def _seconds(raw: Raw) -> float:
+    """Meta writes seconds as a string."""
+    return instant(bytes(raw).strip(b'"'))

@@ -1,0 +1,250 @@
+"""What the program tells of itself: log lines with constant names and allow-listed facts, and metrics.
+
+A line is one JSON object. Its ``event`` is a name from ``Event``; its facts are names from ``FACTS``. Whatever else a
+caller passes is dropped and counted: no message text, phone number or token reaches a log by accident.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from enum import StrEnum
+from typing import Any, BinaryIO, Final, Literal, Self
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import PlatformCollector as _Platform
+from prometheus_client import ProcessCollector as _Process
+
+Line = MutableMapping[str, Any]
+
+
+class Event(StrEnum):
+    """Every event that is logged, with the sentence that documents it."""
+
+    sentence: str
+
+    def __new__(cls, name: str, sentence: str) -> Self:
+        event = str.__new__(cls, name)
+        event._value_, event.sentence = name, sentence
+        return event
+
+    MESSAGE_RECEIVED = "message.received", "A person's message was stored in its conversation."
+    MESSAGE_ACCEPTED = "message.accepted", "A message to send was stored and will be delivered."
+    MESSAGE_SENT = "message.sent", "The provider took a message."
+    MESSAGE_STATUS = "message.status", "A provider reported how far a message has come."
+    MESSAGE_RETRIED = "message.retried", "An attempt failed or was throttled; the message is tried again later."
+    MESSAGE_DEAD = "message.dead", "A message will not be tried again by itself; it is a dead letter."
+    MESSAGE_CANCELLED = "message.cancelled", "Somebody took back a message before it was sent."
+    MESSAGE_UNKNOWN = "message.unknown", "The provider may or may not have taken a message; it is parked."
+    CHANNEL_PAUSED = "channel.paused", "A channel sends nothing until somebody resumes it; `code` says why."
+    CHANNEL_RESUMED = "channel.resumed", "Somebody let a paused channel send again."
+    WEBHOOK_STORED = "webhook.stored", "A provider's webhook was verified and stored."
+    WEBHOOK_REJECTED = "webhook.rejected", "A call to a hook was refused: its signature does not hold."
+    WEBHOOK_BURIED = "webhook.buried", "A stored webhook could not be understood and was set aside."
+    WORKER_STARTED = "worker.started", "A worker registered and claims work."
+    WORKER_STOPPED = "worker.stopped", "A worker stopped and gave back what it held."
+    WORKER_LOST = "worker.lost", "A worker was declared dead while it ran; it stopped everything at once."
+    WORKER_TOOK_OVER = "worker.took_over", "The work of a worker that ended was made ready again."
+    STORE_UNAVAILABLE = "store.unavailable", "The database did not answer."
+    GATE_ROW_REFUSED = "gate.row_refused", "The database refused one row of a batch; its caller was told."
+    TURN_ANSWERED = "turn.answered", "The assistant answered a person, or had nothing to say."
+    TURN_FAILED = "turn.failed", "The assistant failed; it is asked again, or a person takes over."
+    FILE_FETCHED = "file.fetched", "A file that a person sent was fetched from the provider and stored."
+    FILE_NOT_FETCHED = "file.not_fetched", "An attempt to fetch a file failed; it is tried again, or listed as failed."
+    CONVERSATION_HANDED_OVER = "conversation.handed_over", "Somebody else answers a conversation from now on."
+    PROVIDER_ERROR = "provider.error", "A provider's adapter failed in a way that it does not know."
+    HTTP_FAILED = "http.request_failed", "A request ended in an error of our own; its caller saw a 500."
+    HTTP_OVERLOADED = "http.overloaded", "Requests were refused because too many were waiting."
+    SERVER_STARTED = "server.started", "The HTTP server accepts connections."
+    SERVER_STOPPED = "server.stopped", "The HTTP server closed its last connection."
+    LOOP_FAILED = "loop.failed", "Something that nobody waits for ended in an error."
+    LIBRARY_LOGGED = "library.logged", "A library logged something; `at` says where in its code."
+
+
+FACTS: Final = {
+    "at": "module and line of the code that logged or failed",
+    "attempt": "number of the attempt, from 1",
+    "bind": "address and port of a listener",
+    "channel": "id of a channel",
+    "code": "stable code of an error",
+    "conversation": "id of a conversation",
+    "count": "how many",
+    "duration_s": "seconds it took",
+    "error": "type of an exception",
+    "hook": "id of a hook",
+    "key": "id of an API key",
+    "logger": "name of a library's logger",
+    "message": "id of a message",
+    "method": "HTTP method",
+    "note": "a constant sentence of ours or of the HTTP server",
+    "other": "id of another worker",
+    "outcome": "what it came to",
+    "part": "part of the program",
+    "process": "id of the process",
+    "provider": "name of a provider",
+    "provider_code": "the provider's own code of an error",
+    "replies": "how many messages the assistant composed",
+    "request_id": "id of the HTTP request, as in X-Request-Id",
+    "reviewed": "whether the assistant's answer was kept or dropped",
+    "route": "the route's pattern, without its values",
+    "size": "bytes",
+    "status": "status of a message, or of an HTTP answer",
+    "tenant": "id of a tenant",
+    "turn": "id of a turn",
+    "version": "version of the program",
+    "worker": "id of a worker",
+}
+# Set by ourselves on every line, whatever the caller passes.
+FRAME: Final = ("event", "level", "time")
+LONGEST_VALUE: Final = 200
+# What every reader of JSON understands exactly.
+LARGEST_NUMBER: Final = 2**53
+
+log: Any = structlog.get_logger()
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY: Final = CollectorRegistry()
+_Process(registry=REGISTRY)
+_Platform(registry=REGISTRY)
+
+# From a fast answer of a provider (50 ms) to the end of its time-out (20 s); beyond: hours of retries.
+_SEND_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 20.0)
+_WAIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 86_400.0)
+
+
+def _counter(name: str, help_: str, *labels: str) -> Counter:
+    return Counter(f"hailgate_{name}", help_, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, help_: str, *labels: str) -> Gauge:
+    return Gauge(f"hailgate_{name}", help_, labels, registry=REGISTRY)
+
+
+ACCEPTED: Final = _counter("messages_accepted_total", "Messages accepted for delivery, after their commit.")
+WEBHOOKS: Final = _counter("webhook_events_total", "Calls to hooks by result.", "result")
+REJECTED_WEBHOOKS: Final = _counter("rejected_webhooks_total", "Calls to hooks whose signature did not hold.")
+FETCHES: Final = _counter("fetches_total", "Attempts to fetch a file that a person sent, by outcome.", "outcome")
+MEDIA_BYTES: Final = _counter("media_bytes_total", "Bytes of files: stored, served, fetched.", "kind")
+ATTEMPTS: Final = _counter("attempts_total", "Attempts to send by provider and outcome.", "provider", "outcome")
+INGESTED: Final = _counter("ingested_total", "What stored webhooks held, applied for the first time.", "kind")
+TURNS: Final = _counter("turns_total", "Turns of assistants by outcome.", "outcome")
+TAKEN_OVER: Final = _counter("worker_taken_over_total", "Workers whose work this process took over.")
+FORGOTTEN_HEADS: Final = _counter("forgotten_heads_total", "Rows that only the slow sweep made ready; should stay 0.")
+DROPPED_FACTS: Final = _counter("log_facts_dropped_total", "Facts that callers passed and no log line may carry.")
+SEND_SECONDS: Final = Histogram(
+    "hailgate_send_seconds", "One call to a provider.", ("provider",), registry=REGISTRY, buckets=_SEND_BUCKETS
+)
+ACCEPT_TO_SEND_SECONDS: Final = Histogram(
+    "hailgate_accept_to_send_seconds",
+    "From a message's acceptance to its provider's answer.",
+    registry=REGISTRY,
+    buckets=_WAIT_BUCKETS,
+)
+WORK_ROWS: Final = _gauge("work_rows", "Work rows by state, read from the store.", "state")
+OLDEST_READY: Final = _gauge("oldest_ready_seconds", "Age of the oldest row that could run now, read from the store.")
+GATE_WAITING: Final = _gauge("gate_waiting", "Callers that wait for a commit.", "gate")
+
+
+def render_metrics() -> bytes:
+    """Prometheus' text format."""
+    return generate_latest(REGISTRY)
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+def configure_logging(level: str, form: Literal["json", "text"], stream: BinaryIO | None = None) -> None:
+    """Called once by a composition root; every line goes to ``stream``, by default standard error."""
+    rank = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            keep_facts,
+            _render_json if form == "json" else _render_text,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(rank),
+        logger_factory=structlog.BytesLoggerFactory(stream or sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_libraries(rank)
+
+
+def keep_facts(_logger: Any, _method: str, line: Line) -> Line:
+    """The wall between the program and its logs: known names pass, with short plain values; the rest is counted."""
+    kept = {name: line[name] for name in FRAME if name in line}
+    for name, value in line.items():
+        if name in FACTS:
+            kept[name] = _plain(value)
+        elif name not in FRAME:
+            DROPPED_FACTS.inc()
+    return kept
+
+
+def where(failed: BaseException) -> str:
+    """The innermost place of an exception, which says much and quotes nothing."""
+    frames = traceback.extract_tb(failed.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+
+
+class LibraryLog(logging.Handler):
+    """Lines of libraries, without their texts: those may quote an address, a URL or a value of a row."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts: dict[str, Any] = {"logger": record.name, "at": f"{record.module}:{record.lineno}"}
+        if record.name.startswith("uvicorn"):
+            facts["note"] = str(record.msg)
+        if record.exc_info and record.exc_info[1]:
+            facts["error"] = type(record.exc_info[1]).__name__
+            facts["at"] = where(record.exc_info[1])
+        log.log(record.levelno, Event.LIBRARY_LOGGED, **facts)
+
+
+# These name every URL or every connection at "info".
+_TALKATIVE = ("aiohttp", "asyncio", "httpx", "urllib3", "uvicorn")
+
+
+def _adopt_libraries(rank: int) -> None:
+    logging.basicConfig(level=rank, handlers=[LibraryLog()], force=True)
+    logging.raiseExceptions = False
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(rank, logging.WARNING))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | None) or (isinstance(value, int) and abs(value) < LARGEST_NUMBER):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _render_json(_logger: Any, _method: str, line: Line) -> bytes:
+    try:
+        return _encode(line)
+    except UnicodeEncodeError:  # a lone surrogate, for which JSON in UTF-8 has no place
+        return _encode({name: _sound(value) for name, value in line.items()})
+
+
+def _render_text(_logger: Any, _method: str, line: Line) -> bytes:
+    time, level, event = line.pop("time"), line.pop("level"), line.pop("event")
+    facts = " ".join(f"{name}={_visible(value)}" for name, value in line.items())
+    return f"{time} {level:<7} {event} {facts}".rstrip().encode()
+
+
+def _sound(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _visible(value: Any) -> str:
+    """No line break and no terminal escape gets out of a value."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else ascii(text)

@@ -1,0 +1,95 @@
+"""What is not tried again by itself is listed with its reason, and revived by hand."""
+
+import pytest
+
+from hailgate.messaging.models import Work
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_dead_and_the_parked_are_listed_newest_first(site, key, channel, told) -> None:
+    parked, dead = (await site.get("/v1/dead-letters", key=key)).json["items"]
+    assert (dead["id"], dead["state"], dead["code"]) == (str(told.dead.uid), "dead", "rejected")
+    assert (parked["id"], parked["state"], parked["code"]) == (str(told.parked.uid), "unknown", "outcome_unknown")
+    assert dead["to"] == {"kind": "phone", "value": "15550000002"}
+    assert dead["channel"] == str(channel.uid)
+    assert dead["attempts"] == 1
+
+
+async def test_a_letter_says_what_happened_and_what_to_do(site, key, told) -> None:
+    [dead] = (await site.get("/v1/dead-letters", key=key, params={"state": "dead"})).json["items"]
+    assert dead["reason"] == "The provider refuses this message for good."
+    assert dead["advice"] == "Change the message: the same one would be refused again."
+    assert dead["provider_code"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "states"),
+    [
+        ({"state": "unknown"}, ["unknown"]),
+        ({"code": "rejected"}, ["dead"]),
+        ({"channel": "front desk"}, ["unknown", "dead"]),
+        ({"channel": "another"}, []),
+        ({"until": "2020-01-01T00:00:00Z"}, []),
+        ({"since": "2020-01-01T00:00:00Z"}, ["unknown", "dead"]),
+    ],
+)
+async def test_they_are_filtered(site, key, told, query: dict, states: list) -> None:
+    items = (await site.get("/v1/dead-letters", key=key, params=query)).json["items"]
+    assert [item["state"] for item in items] == states
+    causes = (await site.get("/v1/dead-letters/causes", key=key, params=query)).json["items"]
+    assert sorted(cause["state"] for cause in causes) == sorted(states)
+
+
+@pytest.mark.parametrize("query", [{"state": "parked"}, {"since": "yesterday"}, {"until": "2020-01-01T00:00:00"}])
+async def test_a_filter_that_makes_no_sense_is_refused(site, key, told, query: dict) -> None:
+    for path in ("/v1/dead-letters", "/v1/dead-letters/causes"):
+        assert (await site.get(path, key=key, params=query)).status == 422
+
+
+async def test_all_that_match_are_revived(site, key, told) -> None:
+    assert (await site.post("/v1/dead-letters/revive-all", {}, key=key)).json == {"revived": 1}
+    [left] = (await site.get("/v1/dead-letters", key=key)).json["items"]
+    assert left["state"] == "unknown"
+    assert (await site.post("/v1/dead-letters/revive-all", {"state": "unknown"}, key=key)).json == {"revived": 1}
+    assert (await site.get("/v1/dead-letters", key=key)).json["items"] == []
+
+
+@pytest.mark.parametrize("body", [{"state": "parked"}, {"ids": []}, {"since": "x"}, []])
+async def test_what_to_revive_must_be_said_in_known_words(site, key, told, body) -> None:
+    assert (await site.post("/v1/dead-letters/revive-all", body, key=key)).status == 422
+
+
+async def test_they_come_in_pages(site, key, told) -> None:
+    first = (await site.get("/v1/dead-letters", key=key, params={"limit": 1})).json
+    second = (await site.get("/v1/dead-letters", key=key, params={"limit": 1, "cursor": first["next"]})).json
+    assert [page["items"][0]["state"] for page in (first, second)] == ["unknown", "dead"]
+    assert second["next"] is None
+
+
+async def test_the_revived_are_queued_again_and_the_rest_is_named(site, key, told, tenant, db) -> None:
+    unknown = ["6f1c1b3e-0000-4000-8000-000000000000", "x", str(told.delivered.uid), str(told.queued.uid)]
+    answer = await site.post(
+        "/v1/dead-letters/revive", {"ids": [str(told.dead.uid), *unknown, str(told.parked.uid)]}, key=key
+    )
+    assert answer.json == {"revived": [str(told.dead.uid), str(told.parked.uid)], "not_found": unknown}
+    assert (await site.get("/v1/dead-letters", key=key)).json["items"] == []
+    shown = (await site.get(f"/v1/messages/{told.dead.uid}", key=key)).json
+    assert (shown["status"], shown["code"], shown["timeline"][-1]["event"]) == ("queued", None, "revived")
+    assert await db(Work.objects.filter(tenant_id=tenant.id, state=1).count) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"ids": []},
+        {"ids": "x"},
+        {"ids": [1]},
+        {"ids": ["x"] * 1_001},
+        {"ids": ["x" * 41]},
+        {"ids": ["x"], "all": True},
+    ],
+)
+async def test_a_body_of_another_shape_is_refused(site, key, told, body: dict) -> None:
+    assert (await site.post("/v1/dead-letters/revive", body, key=key)).status == 422

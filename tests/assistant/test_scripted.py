@@ -1,0 +1,105 @@
+"""The scripted assistant: a short script, nothing invented, an end in a person's hands where one is asked for."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hailgate.assistant import ASSISTANTS, find_assistant
+from hailgate.assistant.contract import Question, Said
+from hailgate.assistant.scripted import DEMO_SCRIPT, QUOTE_LENGTH, Rule, ScriptedAssistant
+from hailgate.core.content import check_content
+from hailgate.providers.cloud import SPEC
+
+HOURS = "We are open Monday to Friday, 8:00 to 18:00."
+PASSING_ON = "I am passing you on to a person. Somebody will write to you here."
+ONLY_TEXT = "I can only read text for now. Please write it to me."
+
+
+def person(text=None, kind="text"):
+    return Said(by_person=True, kind=kind, text=text)
+
+
+def us(text):
+    return Said(by_person=False, kind="text", text=text)
+
+
+async def answer(*asked, before=()):
+    return await ScriptedAssistant().compose(Question((*before, *asked), len(asked)))
+
+
+def told(answer) -> str:
+    (message,) = answer.messages
+    return message.text.body
+
+
+@pytest.mark.parametrize(
+    ("text", "reply", "hand_over"),
+    [
+        ("Are you open today?", HOURS, False),
+        ("opening hours", HOURS, False),
+        ("I want a HUMAN.", PASSING_ON, True),
+        ("May I speak to a doctor?", PASSING_ON, True),
+        ("Hi", DEMO_SCRIPT[1].reply, False),
+        ("¡¡ hello there", DEMO_SCRIPT[1].reply, False),
+        ("Good morning", DEMO_SCRIPT[1].reply, False),
+        ("hi, is a person there?", PASSING_ON, True),
+        ("hidden treasure", "You wrote:\n> hidden treasure", False),
+        ("personal matters", "You wrote:\n> personal matters", False),
+        ("reopened", "You wrote:\n> reopened", False),
+        ("say hello to her", "You wrote:\n> say hello to her", False),
+    ],
+)
+async def test_the_script(text, reply, hand_over):
+    composed = await answer(person(text))
+    assert (told(composed), composed.hand_over) == (reply, hand_over)
+
+
+async def test_everything_that_was_asked_is_looked_at():
+    assert (await answer(person("hello"), person("a human please"))).hand_over
+
+
+async def test_what_was_answered_before_is_not_looked_at():
+    composed = await answer(person("thanks"), before=(person("a human please"), us("Of course.")))
+    assert told(composed) == "You wrote:\n> thanks"
+
+
+async def test_several_messages_are_quoted_in_their_order():
+    assert told(await answer(person("one"), person("two"))) == "You wrote:\n> one\n> two"
+
+
+@pytest.mark.parametrize("asked", [[person(kind="image")], [person(kind="audio"), person(kind="sticker")]])
+async def test_what_is_no_text_is_asked_for_in_writing(asked):
+    assert told(await answer(*asked)) == ONLY_TEXT
+
+
+async def test_text_beside_an_image_is_answered():
+    assert told(await answer(person(kind="image"), person("opening?"))) == HOURS
+
+
+async def test_a_long_message_is_quoted_in_part():
+    body = told(await answer(person("x" * 5000)))
+    assert body == f"You wrote:\n> {'x' * QUOTE_LENGTH}…"
+
+
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1))
+async def test_whatever_is_written_the_answer_can_be_sent(texts):
+    composed = await answer(*map(person, texts))
+    for message in composed.messages:
+        check_content(message, SPEC.capabilities)
+
+
+async def test_a_script_of_ones_own():
+    script = [Rule(re.compile("tea"), "With milk?"), Rule(re.compile("."), "Pardon?", hand_over=True)]
+    composed = await ScriptedAssistant(script).compose(Question((person("tea"),), 1))
+    assert (told(composed), composed.hand_over) == ("With milk?", False)
+
+
+def test_an_assistant_is_found_by_its_name():
+    assert [find_assistant(assistant.name) for assistant in ASSISTANTS] == list(ASSISTANTS)
+    assert find_assistant("person") is find_assistant("") is None
+
+
+def test_what_was_said_does_not_show():
+    assert "hush" not in repr(Question((person("hush"), us("hush")), 1))

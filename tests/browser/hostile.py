@@ -1,0 +1,31 @@
+"""Texts that a page must show and never obey."""
+
+MARKUP = [
+    "<script>alert({n})</script>",
+    "<img src=x onerror=alert({n})>",
+    "<svg onload=alert({n})>",
+    "<iframe src='javascript:alert({n})'></iframe>",
+    "<body onload=alert({n})>",
+    "<a href='javascript:alert({n})'>press</a>",
+    "<input autofocus onfocus=alert({n})>",
+    "<details open ontoggle=alert({n})>",
+    "<video><source onerror=alert({n})></video>",
+    "<math><mi xlink:href='javascript:alert({n})'>x</mi></math>",
+    "<style>@import 'https://evil.example/{n}.css';</style>",
+    "<link rel=stylesheet href=https://evil.example/{n}.css>",
+    "<img src=https://evil.example/{n}.png>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example/{n}'>",
+    "<form action=https://evil.example/{n}><button>go</button></form>",
+    "<base href=https://evil.example/{n}/>",
+    "<object data=https://evil.example/{n}></object>",
+    "<embed src=https://evil.example/{n}>",
+    "<template><script>alert({n})</script></template>",
+    "<noscript><p title='</noscript><img src=x onerror=alert({n})>'>",
+]
+ESCAPES = ["{x}", "\"'>{x}", "</textarea>{x}", "*_~`{x}`~_*", "\u202e{x}\u0000&lt;"]
+ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "vbscript:x", " javascript:alert(1)"]
+
+TEXTS = [
+    escape.format(x=markup.format(n=number))
+    for number, (markup, escape) in enumerate((markup, escape) for markup in MARKUP for escape in ESCAPES)
+]

@@ -1,0 +1,204 @@
+"""`hailgate check`: what leans on what, told line by line, with what to do."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import given
+from hailgate.commands import probes
+from hailgate.commands.calls import address_of
+from hailgate.commands.check import examine
+from hailgate.env import Environment
+
+
+def findings(run) -> dict[str, dict[str, str]]:
+    return {found["subject"]: found for found in json.loads(run("check", "--json").stdout)["findings"]}
+
+
+def test_an_empty_installation_is_well_and_lacks_a_channel(run, store) -> None:
+    checked = run("check")
+    assert checked.exit_code == 0
+    told = findings(run)
+    assert [told[subject]["state"] for subject in ("settings", "database", "redis", "rabbitmq", "assistant")] == [
+        "ok"
+    ] * 5
+    assert told["channels"]["state"] == "warn"
+    assert told["redis"]["detail"] == "not configured, not needed"
+
+
+def test_what_fails_makes_the_exit_code_one_and_says_what_to_do(run, channel) -> None:
+    checked = run("check")
+    assert checked.exit_code == 1
+    assert f"FAIL  channel clinic/{channel.name}: No connection to the provider." in checked.stdout
+    assert "hailgate channel set" in checked.stdout
+
+
+def test_a_server_that_does_not_run_is_no_failure(run, channel) -> None:
+    assert findings(run)["webhook clinic/cloud"]["state"] == "warn"
+
+
+def test_no_secret_is_told(run, channel, hook) -> None:
+    told = run("check").output + run("check", "--json").output
+    secrets = (given.APP_SECRET, given.VERIFY_TOKEN, "an access token", hook.token)
+    assert [secret for secret in secrets if secret in told] == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "state"), [({}, "ok"), ({"paused_at": 0.0, "paused_reason": "paused_by_hand"}, "warn")]
+)
+def test_a_channel_is_judged_by_its_provider_and_by_its_own_state(run, channel, columns, state) -> None:
+    from hailgate.messaging.models import Channel
+
+    ours = Channel.objects.filter(tenant_id=channel.tenant_id, pk=channel.id)
+    with answering(lambda _: http(200, '{"id": "1", "display_phone_number": "+1", "verified_name": "Clinic"}')) as port:
+        run("channel", "set", channel.name, "--set", f"api_url=http://127.0.0.1:{port}")
+        ours.update(**columns)
+        assert findings(run)[f"channel clinic/{channel.name}"]["state"] == state
+
+
+def echo(request: bytes) -> bytes:
+    """As our own door answers a handshake."""
+    query = parse_qs(urlsplit(request.split(b" ")[1].decode()).query)
+    assert query["hub.verify_token"] == [given.VERIFY_TOKEN]
+    return http(200, query["hub.challenge"][0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (echo, "ok"),
+        (lambda _: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "fail"),
+        (lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello", "fail"),
+        (lambda _: b"", "warn"),
+    ],
+    ids=["ours", "not found", "another program", "nobody"],
+)
+def test_a_webhook_makes_its_round_trip(run, hook, monkeypatch, answer, state) -> None:
+    with answering(answer) as port:
+        monkeypatch.setattr("hailgate.commands.calls.address_of", lambda _: f"http://127.0.0.1:{port}")
+        assert findings(run)["webhook clinic/cloud"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({"public_url": "https://chat.example/", "bind": "0.0.0.0:1"}, "https://chat.example"),
+        ({"bind": "0.0.0.0:8000"}, "http://127.0.0.1:8000"),
+        ({"bind": "[::]:8000"}, "http://[::1]:8000"),
+        ({"bind": "[::1]:8000"}, "http://[::1]:8000"),
+        ({"bind": "127.0.0.1:8000"}, "http://127.0.0.1:8000"),
+    ],
+)
+def test_our_own_address_is_the_public_one_or_this_machines(settings, address) -> None:
+    assert address_of(Environment(**settings)) == address
+
+
+def test_faulty_settings_are_told_one_by_one(monkeypatch) -> None:
+    from hailgate.core.errors import ConfigurationError, StoreUnavailable
+
+    for refused, subjects in (
+        (ConfigurationError(["One.", "Two."]), ["settings"] * 2),
+        (StoreUnavailable(), ["database"]),
+    ):
+        monkeypatch.setattr("hailgate.commands.check.open_store", raising(refused))
+        told = list(examine())
+        assert [found.subject for found in told] == subjects
+        assert all(found.state == "fail" and found.advice for found in told)
+
+
+def raising(error: Exception):
+    def refuse():
+        raise error
+
+    return refuse
+
+
+# --- Redis and RabbitMQ -----------------------------------------------------------------------------------------------
+
+
+def redis(request: bytes) -> bytes:
+    return b"+PONG\r\n" if b"PING" in request else b"+OK\r\n"
+
+
+def locked_redis(request: bytes) -> bytes:
+    return b"-NOAUTH Authentication required.\r\n" if b"PING" in request else b"-WRONGPASS\r\n"
+
+
+def rabbitmq(request: bytes) -> bytes:
+    return b"\x01\x00\x00" if request == b"AMQP\x00\x00\x09\x01" else b"HTTP/1.1 400"
+
+
+@pytest.mark.parametrize(
+    ("probe", "scheme", "server", "sentence"),
+    [
+        (probes.ping_redis, "redis://", redis, None),
+        (probes.ping_redis, "redis://:word@", redis, None),
+        (probes.ping_redis, "redis://user:word@", redis, None),
+        (probes.ping_redis, "redis://", locked_redis, "Redis asks for a password"),
+        (probes.ping_redis, "redis://:word@", locked_redis, "Redis refuses the password"),
+        (probes.ping_redis, "redis://", lambda _: b"HTTP/1.1 400", "not to PING"),
+        (probes.ping_redis, "rediss://", lambda _: b"HTTP/1.1 400", "No secure connection"),
+        (probes.ping_redis, "http://", redis, "must begin with redis://"),
+        (probes.greet_rabbitmq, "amqp://", rabbitmq, None),
+        (probes.greet_rabbitmq, "amqp://", lambda _: b"HTTP/1.1 400", "no AMQP 0-9-1 broker"),
+        (probes.greet_rabbitmq, "amqp://", lambda _: b"", "no AMQP 0-9-1 broker"),
+    ],
+)
+def test_a_neighbour_is_greeted_in_its_own_tongue(probe, scheme, server, sentence) -> None:
+    with answering(server) as port:
+        told = outcome(probe, f"{scheme}127.0.0.1:{port}")
+    assert (told is None) == (sentence is None)
+    assert (sentence or "") in (told or "")
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:9", "redis://127.0.0.1:99999", "redis://no-such-host.invalid"])
+def test_a_neighbour_that_is_away_is_told_without_its_address(url) -> None:
+    sentence = outcome(probes.ping_redis, url)
+    assert sentence.startswith("No connection")
+    assert "127.0.0.1" not in sentence
+
+
+def outcome(probe: Callable[[str], None], url: str) -> str | None:
+    try:
+        probe(url)
+    except probes.Unwell as unwell:
+        return str(unwell)
+    return None
+
+
+@contextmanager
+def answering(answer: Callable[[bytes], bytes]) -> Iterator[int]:
+    """A server that answers whatever it is sent; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        done = threading.Event()
+        thread = threading.Thread(target=serve, args=(listener, answer, done))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            done.set()
+            thread.join()
+
+
+def serve(listener: socket.socket, answer: Callable[[bytes], bytes], done: threading.Event) -> None:
+    while not done.is_set():
+        try:
+            line, _ = listener.accept()
+        except TimeoutError:
+            continue
+        with line, suppress(ConnectionError):
+            line.settimeout(5)
+            while request := line.recv(4096):
+                if not (answered := answer(request)):
+                    break
+                line.sendall(answered)
+
+
+def http(status: int, body: str) -> bytes:
+    return f"HTTP/1.1 {status} OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()

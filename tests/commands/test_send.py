@@ -1,0 +1,70 @@
+"""Sending from the command line: the same store, the same rules, and what became of it."""
+
+import json
+
+import pytest
+
+import given
+from hailgate.commands.timeline import show_timeline
+from hailgate.core.status import Status
+from hailgate.messaging.models import Attempt, Message, Receipt, Work
+
+
+def test_a_message_is_accepted_with_its_delivery(ask, channel) -> None:
+    sent = ask("send", "--channel", channel.name, "--to", "+1 (555) 010-0042", "--text", "Hello")
+    message = Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"])
+    assert (message.address, message.content) == (given.PERSON, '{"type":"text","text":{"body":"Hello"}}')
+    assert Work.objects.filter(tenant_id=channel.tenant_id, message_id=message.pk).count() == 1
+    assert sent["status"] == "queued"
+    assert [event["event"] for event in sent["timeline"]] == ["queued"]
+
+
+def test_the_text_may_come_from_a_pipe(ask, channel) -> None:
+    sent = ask("send", "--channel", channel.name, "--to", given.PERSON, "--text", "-", typed="Piped")
+    assert "Piped" in Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"]).content
+
+
+@pytest.mark.parametrize(
+    ("channel_name", "to", "text", "code"),
+    [
+        ("nowhere", given.PERSON, "Hello", "unknown_channel"),
+        ("front desk", "12", "Hello", "invalid_address"),
+        ("front desk", given.PERSON, "   ", "invalid_content"),
+        ("front desk", given.PERSON, "x" * 5_000, "invalid_content"),
+    ],
+)
+def test_what_the_api_refuses_is_refused_here(run, channel, *, channel_name, to, text, code) -> None:
+    refused = run("send", "--channel", channel_name, "--to", to, "--text", text, "--json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["code"] == code
+    assert Message.objects.filter(tenant_id=channel.tenant_id).count() == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.SENT, 0), (Status.READ, 0), (Status.FAILED, 1)])
+def test_waiting_ends_with_what_became_of_it(run, channel, monkeypatch, status, code) -> None:
+    def deliver(_: float) -> None:
+        Message.objects.filter(tenant_id=channel.tenant_id).update(status=status.value)
+
+    monkeypatch.setattr("hailgate.commands.send.time.sleep", deliver)
+    waited = run("send", "--channel", channel.name, "--to", given.PERSON, "--text", "Hello", "--wait", "60")
+    assert waited.exit_code == code
+    assert f"is {status.word}" in waited.stdout
+
+
+def test_the_timeline_tells_attempts_and_receipts_in_the_apis_words(ask, channel) -> None:
+    sent = ask("send", "--channel", channel.name, "--to", given.PERSON, "--text", "Hello")
+    message = Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"])
+    ours = {"tenant_id": channel.tenant_id, "message_id": message.pk}
+    start = message.accepted_at.timestamp()
+    Attempt.objects.create(
+        **ours, number=1, lease=1, started_at=start + 1, finished_at=start + 2, outcome="retry", code="throttled"
+    )
+    Attempt.objects.create(**ours, number=2, lease=2, started_at=start + 3)
+    Receipt.objects.create(**ours, event="delivered", at=start + 4)
+    assert [(told["event"], told["attempt"], told["code"]) for told in show_timeline(message)] == [
+        ("queued", None, None),
+        ("sending", 1, None),
+        ("retried", 1, "throttled"),
+        ("sending", 2, None),
+        ("delivered", None, None),
+    ]

@@ -1,0 +1,211 @@
+"""Every kind we send is held to WhatsApp's limits before it is accepted, in sentences that help."""
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hailgate.core.content import (
+    OUTBOUND_KINDS,
+    check_content,
+    decode_outbound,
+    encode_content,
+    kind_of,
+    parse_outbound,
+)
+from hailgate.core.content.checking import MOST_LEVELS
+from hailgate.core.errors import InputError
+
+from .strategies import any_json
+
+META = Path(__file__).parents[1] / "fixtures" / "meta" / "requests"
+
+
+class Limits(msgspec.Struct, frozen=True):
+    content_kinds: frozenset[str] = frozenset(OUTBOUND_KINDS)
+    text_limit: int = 4096
+
+
+def documented(name):
+    request = json.loads((META / f"{name}.json").read_text())
+    return {"type": request["type"], request["type"]: request[request["type"]]}
+
+
+DOCUMENTED = {path.stem: documented(path.stem) for path in META.glob("*.json") if not path.stem.startswith("mark_read")}
+
+
+def changed(name, path, value):
+    """A documented request with one place changed; `...` takes it out."""
+    document = json.loads(json.dumps(documented(name)))
+    *way, last = path
+    place = document
+    for step in way:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return document
+
+
+def refusal(raw):
+    with pytest.raises(InputError) as refused:
+        check_content(parse_outbound(raw), Limits())
+    return refused.value
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_what_is_documented_passes_and_survives_the_store(name):
+    content = parse_outbound(DOCUMENTED[name])
+
+    check_content(content, Limits())
+    assert kind_of(content) == DOCUMENTED[name]["type"]
+    assert decode_outbound(encode_content(content)) == content
+
+
+BUTTONS = ("interactive", "action", "buttons")
+SECTIONS = ("interactive", "action", "sections")
+FLOW = ("interactive", "action", "parameters")
+ROW = {"id": "r", "title": "Row"}
+
+
+def button(id_, title="Yes"):
+    return {"type": "reply", "reply": {"id": id_, "title": title}}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "field", "advice"),
+    [
+        ("image_link", ("image", "id"), "1", "image", "exactly one of id and link"),
+        ("image_link", ("image",), {}, "image", "exactly one of id and link"),
+        ("image_link", ("image", "link"), "ftp://example.com/a", "image.link", "http or https"),
+        ("image_link", ("image", "link"), "https:///a.jpg", "image.link", "with a host"),
+        ("image_link", ("image", "link"), "https://[::1", "image.link", "http or https"),
+        ("image_link", ("image", "link"), "https://example.com/" + "a" * 2000, "image.link", "at most 2000"),
+        ("image_id", ("image", "id"), " ", "image.id", "white space"),
+        ("image_id", ("image", "caption"), "x" * 1025, "image.caption", "at most 1024 characters; send the rest"),
+        ("image_id", ("image", "capton"), "x", "image.capton", "not known here"),
+        ("image_id", ("image", "caption"), "a\0", "image.caption", "NUL"),
+        ("audio_id", ("audio", "caption"), "x", "audio.caption", "not known here"),
+        ("sticker_id", ("sticker", "caption"), "x", "sticker.caption", "not known here"),
+        ("document_link", ("document", "filename"), "", "document.filename", "white space"),
+        ("location", ("location", "latitude"), 90.1, "location.latitude", "between -90 and 90"),
+        ("location", ("location", "longitude"), -181, "location.longitude", "between -180 and 180"),
+        ("location", ("location", "latitude"), float("nan"), "location.latitude", "finite"),
+        ("location", ("location", "name"), ..., "location.name", "needed beside an address"),
+        ("contacts", ("contacts",), [], "contacts", "1 to 257"),
+        ("contacts", ("contacts", 0, "name"), {"formatted_name": "L"}, "contacts[0].name", "such as first_name"),
+        ("reaction", ("reaction", "emoji"), "ok", "reaction.emoji", "one emoji"),
+        ("reaction", ("reaction", "emoji"), ..., "reaction.emoji", "is missing"),
+        ("reaction", ("reaction", "message_id"), "", "reaction.message_id", "white space"),
+        ("interactive_button", BUTTONS, [], "interactive.action.buttons", "1 to 3 buttons; use a list"),
+        ("interactive_button", BUTTONS, [button(str(n), str(n)) for n in range(4)], None, "1 to 3 buttons"),
+        ("interactive_button", BUTTONS, [button("a"), button("a", "No")], None, "same id twice"),
+        ("interactive_button", BUTTONS, [button("a"), button("b")], None, "same title twice"),
+        (
+            "interactive_button",
+            (*BUTTONS, 1, "reply", "title"),
+            "x" * 21,
+            "interactive.action.buttons[1].reply.title",
+            "at most 20",
+        ),
+        ("interactive_button", ("interactive", "header", "text"), "x" * 61, "interactive.header.text", "at most 60"),
+        ("interactive_button", ("interactive", "footer", "text"), "x" * 61, "interactive.footer.text", "at most 60"),
+        ("interactive_button", ("interactive", "body", "text"), "x" * 1025, "interactive.body.text", "at most 1024"),
+        ("interactive_button", ("interactive", "header"), {"type": "image", "image": {}}, None, "exactly one of"),
+        ("interactive_list", ("interactive", "body", "text"), "x" * 4097, "interactive.body.text", "at most 4096"),
+        ("interactive_list", ("interactive", "action", "button"), "x" * 21, "interactive.action.button", "at most 20"),
+        ("interactive_list", (*SECTIONS, 0, "rows"), [], "interactive.action.sections", "1 to 10 rows in all"),
+        (
+            "interactive_list",
+            SECTIONS,
+            [{"title": str(n), "rows": [{"id": f"{n}.{m}", "title": "x"} for m in range(4)]} for n in range(3)],
+            "interactive.action.sections",
+            "1 to 10 rows in all sections together",
+        ),
+        ("interactive_list", SECTIONS, [{"rows": [ROW]}, {"rows": [ROW]}], None, "white space"),
+        ("interactive_list", (*SECTIONS, 0, "rows"), [ROW, ROW], "interactive.action.sections", "same row id twice"),
+        ("interactive_list", (*SECTIONS, 0, "rows", 0, "description"), "x" * 73, None, "at most 72"),
+        ("interactive_cta_url", (*FLOW, "display_text"), "x" * 21, f"{'.'.join(FLOW)}.display_text", "at most 20"),
+        ("interactive_cta_url", (*FLOW, "url"), "javascript:alert(1)", f"{'.'.join(FLOW)}.url", "http or https"),
+        ("interactive_flow", (*FLOW, "flow_name"), "x", ".".join(FLOW), "exactly one of flow_id and flow_name"),
+        ("interactive_flow", (*FLOW, "mode"), "live", f"{'.'.join(FLOW)}.mode", "one of the values"),
+        ("interactive_flow", (*FLOW, "flow_action_payload", "screen"), "a\0", None, "NUL"),
+        ("interactive_flow", ("interactive", "type"), "hologram", "interactive.type", "one of the values"),
+        ("template_body_params", ("template", "name"), "", "template.name", "white space"),
+        ("template_header_buttons", ("template", "components", 2, "index"), "10", None, "0 to 9"),
+        ("template_header_buttons", ("template", "components", 2, "index"), "٣", None, "0 to 9"),
+        ("template_header_buttons", ("template", "components", 0, "parameters", 0, "image"), {}, None, "exactly one"),
+        (
+            "template_body_params",
+            ("template", "components", 0),
+            {"type": "carousel", "cards": [{"card_index": 0, "components": []}]},
+            "template.components[0].cards",
+            "2 to 10 cards",
+        ),
+    ],
+)  # fmt: skip
+def test_a_limit_is_named_with_its_field(name, path, value, field, advice):
+    refused = refusal(changed(name, path, value))
+
+    assert (refused.code, refused.status) == ("invalid_content", 422)
+    assert advice in refused.detail
+    assert field in {None, refused.field}
+
+
+def test_foreign_json_may_be_deep_but_not_endless():
+    nested = "x"
+    for _ in range(MOST_LEVELS):
+        nested = {"a": nested}
+    assert "nested too deeply" in refusal(changed("interactive_flow", (*FLOW, "flow_action_payload"), nested)).detail
+
+
+def test_a_kind_that_the_channel_does_not_know_is_refused():
+    with pytest.raises(InputError, match="must be one of: text on this channel"):
+        check_content(parse_outbound(documented("image_id")), Limits(frozenset({"text"})))
+
+
+@given(st.data())
+def test_whatever_is_changed_only_an_input_error_comes_out(data):
+    name = data.draw(st.sampled_from(sorted(DOCUMENTED)))
+    document = json.loads(json.dumps(DOCUMENTED[name]))
+    container, key = data.draw(st.sampled_from(places(document[document["type"]])))
+    container[key] = data.draw(any_json)
+    try:
+        content = parse_outbound(document)
+        check_content(content, Limits())
+    except InputError:
+        return
+    assert decode_outbound(encode_content(content)) == content
+
+
+def places(document):
+    items = list(document.items() if isinstance(document, dict) else enumerate(document))
+    return [(document, key) for key, _ in items] + [
+        place for _, value in items if isinstance(value, dict | list) for place in places(value)
+    ]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_what_is_sent_never_shows_in_a_repr(name):
+    content = parse_outbound(DOCUMENTED[name])
+    assert repr(content) == f"{type(content).__name__}(…)"
+    member = getattr(content, kind_of(content))
+    assert all(repr(part).startswith(type(part).__name__) for part in (member if type(member) is tuple else [member]))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "content.md"
+
+
+@pytest.mark.parametrize("example", re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL))
+def test_the_examples_of_the_manual_can_be_sent(example):
+    check_content(parse_outbound(json.loads(example)), Limits())
+
+
+@pytest.mark.parametrize("kind", OUTBOUND_KINDS)
+def test_every_kind_is_in_the_manual(kind):
+    assert f"`{kind}`" in PAGE.read_text()

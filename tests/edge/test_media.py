@@ -1,0 +1,228 @@
+"""Files in and out over HTTP: stored sealed, given back to those who may see them, and never shown as a page."""
+
+import asyncio
+import io
+import time
+from email.message import Message
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+
+from hailgate.core.media import INLINE, LARGEST_FILE
+from hailgate.edge import media as door
+from hailgate.messaging import media as attachments
+from hailgate.messaging.models import Attachment
+from hailgate.messaging.sql import use_clock
+from hailgate.settings import ENV
+from hostile_files import HTML, JPEG, PNG, bombs, hostile_files
+
+pytestmark = pytest.mark.anyio
+
+NOBODYS = "6f1c1b3e-0000-4000-8000-000000000000"
+
+
+async def upload(site, key: str, content: bytes, name: str = "photo.jpg"):
+    headers = {"Content-Type": "application/octet-stream"}
+    if name:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, errors='surrogatepass')}"
+    return await site.ask("POST", "/v1/media", data=io.BytesIO(content), key=key, headers=headers)
+
+
+def files_on_disk() -> list[Path]:
+    return [path for path in (ENV.home / "media").rglob("*") if path.is_file()]
+
+
+async def test_a_file_comes_back_as_it_was(site, key) -> None:
+    answer = await upload(site, key, PNG, "Rx 1.png")
+    assert answer.status == 201
+    told = answer.json
+    assert UUID(told["id"]).version == 7
+    assert (told["kind"], told["type"], told["size"], told["name"]) == ("image", "image/png", len(PNG), "Rx 1.png")
+
+    file = await site.get(f"/v1/media/{told['id']}", key=key)
+    assert (file.status, file.body) == (200, PNG)
+    assert file.headers["Content-Type"] == "image/png"
+    assert file.headers["Content-Length"] == str(len(PNG))
+
+
+async def test_a_large_file_streams_in_many_pieces(site, key) -> None:
+    content = bytes(range(256)) * 12_000  # 3 MB, 47 pieces
+    told = (await upload(site, key, content, "")).json
+    assert (told["kind"], told["type"], told["name"]) == ("document", "application/octet-stream", "")
+    assert (await site.get(f"/v1/media/{told['id']}", key=key)).body == content
+
+
+async def test_nothing_of_a_file_lies_on_disk_in_plain(site, key) -> None:
+    secret = b"The result of the test is positive. " * 4000
+    before = set(files_on_disk())
+    told = (await upload(site, key, secret, "result of Ada.txt")).json
+    (path,) = set(files_on_disk()) - before
+    stored = path.read_bytes()
+    assert b"positive" not in stored
+    assert len(stored) > len(secret)
+    assert told["id"] not in str(path)
+    assert "Ada" not in str(path)
+
+
+async def test_the_type_is_the_contents_whatever_the_caller_says(site, key) -> None:
+    answer = await site.post("/v1/media", HTML, key=key, headers={"Content-Type": "image/png"})
+    assert answer.json["type"] == "text/plain"
+
+
+@pytest.mark.parametrize("path", ["/v1/media/{}", "/v1/media/{}/link"])
+async def test_a_file_is_there_for_its_own_tenant_alone(site, key, stranger_key, path: str) -> None:
+    told = (await upload(site, key, PNG)).json
+    method = "POST" if path.endswith("link") else "GET"
+    assert (await site.ask(method, path.format(told["id"]))).code == "unauthenticated"
+    for uid in (told["id"], NOBODYS, "nonsense"):
+        assert (await site.ask(method, path.format(uid), key=stranger_key)).code == "not_found"
+
+
+async def test_a_link_works_without_a_key_for_five_minutes(site, key) -> None:
+    told = (await upload(site, key, PNG)).json
+    link = (await site.post(f"/v1/media/{told['id']}/link", {}, key=key)).json
+    assert (await site.get(link["url"])).body == PNG
+    use_clock(lambda: time.time() + attachments.LINK_S + 1)
+    assert (await site.get(link["url"])).code == "not_found"
+    use_clock(lambda: time.time() - attachments.LINK_S)  # a clock set back makes no link live longer
+    assert (await site.get(link["url"])).code == "not_found"
+
+
+async def test_a_link_that_was_changed_is_none(site, key) -> None:
+    mine = (await upload(site, key, PNG)).json
+    other = (await upload(site, key, JPEG)).json
+    link = (await site.post(f"/v1/media/{mine['id']}/link", {}, key=key)).json["url"]
+    uid, expires, signature = link.removeprefix("/media/").split(".")
+    for forged in (
+        f"{UUID(other['id']).hex}.{expires}.{signature}",
+        f"{uid}.{int(expires) + 60}.{signature}",
+        f"{uid}.{expires}.{'0' * len(signature)}",
+        f"{uid}.{expires}.",
+        f"{uid}.{expires}",
+        "nonsense",
+        "ü.1.ü",
+    ):
+        assert (await site.get(f"/media/{quote(forged)}")).code == "not_found"
+
+
+async def test_200_hostile_files_are_never_served_inline(site, key) -> None:
+    files = hostile_files()
+    served = refused = 0
+    for name, content in files:
+        answer = await upload(site, key, content, name)
+        if answer.status != 201:
+            assert answer.code in {"file_refused", "malformed_body"}
+            refused += 1
+            continue
+        link = (await site.post(f"/v1/media/{answer.json['id']}/link", {}, key=key)).json["url"]
+        for file in (await site.get(f"/v1/media/{answer.json['id']}", key=key), await site.get(link)):
+            assert file.body == content
+            check_inert(file.headers)
+        served += 1
+    assert len(files) >= 200
+    assert served > 100
+    assert refused > 30
+
+
+def check_inert(headers) -> None:
+    kind = headers["Content-Type"]
+    assert kind in INLINE or kind.startswith(("audio/", "video/", "application/", "text/plain"))
+    assert not any(active in kind for active in ("html", "svg", "xml", "script", "flash"))
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "no-store" in headers["Cache-Control"]
+    assert "Set-Cookie" not in headers
+    disposition = headers["Content-Disposition"]
+    assert disposition.startswith('attachment; filename="')
+    parsed = Message()
+    parsed["Content-Disposition"] = disposition
+    name = parsed.get_filename()
+    assert name
+    assert not set(name) & set('/\\:*?"<>|\r\n\t\0\u202e\u200b')
+    assert not name.startswith(".")
+    assert len(name) <= 160
+
+
+@pytest.mark.parametrize("bomb", bombs())
+async def test_a_picture_that_unfolds_to_too_much_is_refused_and_leaves_nothing(site, key, bomb: bytes) -> None:
+    before = set(files_on_disk())
+    answer = await upload(site, key, bomb)
+    assert answer.code == "file_refused"
+    assert set(files_on_disk()) == before
+
+
+async def test_an_empty_file_is_refused(site, key) -> None:
+    assert (await upload(site, key, b"")).code == "file_refused"
+
+
+async def test_a_file_beyond_the_limit_ends_where_that_is_certain(site, key, db, monkeypatch) -> None:
+    monkeypatch.setattr(door, "LARGEST_FILE", 100_000)
+    before = set(files_on_disk())
+
+    async def endless():
+        for _ in range(1000):
+            yield b"x" * 10_000
+
+    declared = await upload(site, key, b"x" * 100_001)
+    streamed = await site.ask("POST", "/v1/media", key=key, data=endless())
+    assert (declared.code, streamed.code) == ("body_too_large", "file_too_large")
+    assert set(files_on_disk()) == before
+    assert await db(Attachment.objects.filter(tenant_id__gt=0).count) == 0
+    assert LARGEST_FILE == 100 << 20
+
+
+async def test_a_body_that_falls_silent_is_given_up(site, key, monkeypatch) -> None:
+    monkeypatch.setattr(door, "SILENCE_S", 0.05)
+    before = set(files_on_disk())
+    head = (
+        "POST /v1/media HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: 500\r\n\r\n"
+    )
+    answer = await site.raw(head.encode() + b"x" * 100)
+    assert b" 408 " in answer.split(b"\r\n")[0]
+    assert set(files_on_disk()) == before
+
+
+async def test_a_caller_who_hangs_up_leaves_nothing(site, key) -> None:
+    before = set(files_on_disk())
+    head = f"POST /v1/media HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 9000000\r\n\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head.encode() + b"x" * 6_000_000)
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(10):
+        while set(files_on_disk()) != before:
+            await asyncio.sleep(0.01)
+
+
+async def test_only_so_many_are_stored_at_once(site, key) -> None:
+    head = f"POST /v1/media HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 10\r\n\r\n"
+    held = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(2 * door.UPLOADS_AT_ONCE)]
+    for _, writer in held:
+        writer.write(head.encode() + b"x")
+    answers = [asyncio.create_task(reader.readline()) for reader, _ in held]
+    refused: set[asyncio.Task[bytes]] = set()
+    async with asyncio.timeout(10):
+        while len(refused) < door.UPLOADS_AT_ONCE:
+            refused, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=0.05)
+    assert {task.result().split()[1] for task in refused} == {b"503"}
+    assert (await upload(site, key, PNG)).code == "overloaded"
+    for _, writer in held:
+        writer.close()
+    await asyncio.gather(*answers)
+
+
+async def test_a_file_that_was_changed_on_disk_is_not_given_out(site, key) -> None:
+    before = set(files_on_disk())
+    told = (await upload(site, key, PNG)).json
+    (path,) = set(files_on_disk()) - before
+    stored = bytearray(path.read_bytes())
+    stored[10] ^= 1
+    path.write_bytes(stored)
+    assert (await site.get(f"/v1/media/{told['id']}", key=key)).code == "file_damaged"
+    path.unlink()
+    assert (await site.get(f"/v1/media/{told['id']}", key=key)).code == "not_found"

@@ -1,0 +1,111 @@
+"""Probes say what is, to whom it may be said."""
+
+import pytest
+from pydantic import SecretStr
+
+from hailgate.edge.app import build_app, watched
+from hailgate.edge.probes import Metrics, Probes, is_loopback
+from hailgate.edge.storehealth import count_work
+from serving import serving
+
+pytestmark = pytest.mark.anyio
+
+
+def probing(db, *, worker=None, token: str | None = None, bind: str = "127.0.0.1:1"):
+    metrics = Metrics(db, token=SecretStr(token) if token else None, bind=bind)
+    return serving(build_app(watched(Probes(db, version="1.2.3", worker_healthy=worker), metrics)))
+
+
+async def test_ready_and_healthy_with_a_migrated_store(db) -> None:
+    async with probing(db) as site:
+        assert (await site.get("/readyz")).json == {"status": "ok", "reasons": []}
+        assert (await site.get("/health")).json == {
+            "status": "ok", "version": "1.2.3", "components": {"store": {"status": "ok"}},
+        }  # fmt: skip
+
+
+async def test_not_ready_while_the_worker_is_not(db) -> None:
+    async with probing(db, worker=lambda: False) as site:
+        answer = await site.get("/readyz")
+        assert (answer.status, answer.json["reasons"]) == (503, ["worker: it does not run or has lost its lease"])
+        assert (await site.get("/health")).json["components"]["worker"]["status"] == "unavailable"
+
+
+async def test_missing_migrations_are_named(db, monkeypatch) -> None:
+    from django.db.migrations.executor import MigrationExecutor
+
+    from hailgate.edge import storehealth
+
+    monkeypatch.setattr(storehealth, "_migrated", False)
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: ["one"])
+    async with probing(db) as site:
+        answer = await site.get("/readyz")
+    assert (answer.status, answer.json["reasons"]) == (503, ["store: migrations are missing: run `hailgate migrate`"])
+
+
+async def test_a_store_that_hangs_is_not_waited_for(db, monkeypatch) -> None:
+    import asyncio
+
+    from hailgate.edge import probes
+
+    monkeypatch.setattr(probes, "STORE_PATIENCE_S", 0.01)
+
+    async def hanging(*_: object) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async with probing(hanging) as site:
+        answer = await site.get("/readyz")
+    assert (answer.status, answer.json["reasons"]) == (503, ["store: the database does not answer in time"])
+
+
+@pytest.mark.parametrize(
+    ("bind", "loopback"),
+    [("127.0.0.1:8000", True), ("[::1]:8000", True), ("localhost:1", True), ("127.9.9.9:1", True),
+     ("0.0.0.0:8000", False), ("[::]:8000", False), ("192.168.0.2:1", False), ("example.org:1", False)],
+)  # fmt: skip
+def test_only_a_loopback_bind_is_private(bind: str, loopback: bool) -> None:
+    assert is_loopback(bind) is loopback
+
+
+async def test_metrics_are_hidden_on_an_open_bind_without_a_token(db) -> None:
+    async with probing(db, bind="0.0.0.0:8000") as site:
+        assert (await site.get("/metrics")).code == "not_found"
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:8000", "127.0.0.1:8000"])
+async def test_metrics_with_a_token_are_for_who_shows_it(db, bind: str) -> None:
+    async with probing(db, bind=bind, token="a token") as site:
+        for wrong in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "Bearer é"},
+            {"Authorization": "a token"},
+        ):
+            assert (await site.get("/metrics", headers=wrong)).code == "unauthenticated"
+        assert (await site.get("/metrics", headers={"Authorization": "Bearer a token"})).status == 200
+
+
+async def test_metrics_show_the_work_in_the_store(site, key, channel) -> None:
+    message = {"channel": "front desk", "to": "+15550100042", "type": "text", "text": {"body": "x"}}
+    for _ in range(3):
+        await site.post("/v1/messages", message, key=key)
+    shown = (await site.get("/metrics")).body.decode()
+    assert 'hailgate_work_rows{state="ready"} 1.0' in shown
+    assert 'hailgate_work_rows{state="waiting"} 2.0' in shown
+    assert "hailgate_oldest_ready_seconds " in shown
+    assert "15550100042" not in shown
+    assert key not in shown
+
+
+async def test_the_store_is_counted_once_for_many_scrapers(db) -> None:
+    asked = []
+
+    async def counting(function, *arguments):
+        asked.append(function)
+        return await db(function, *arguments)
+
+    async with probing(counting) as site:
+        for _ in range(3):
+            assert (await site.get("/metrics")).status == 200
+    assert asked == [count_work]

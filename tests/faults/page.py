@@ -1,0 +1,72 @@
+"""Writes docs/reliability.md from the results of runs.
+
+`python -m tests.faults.page RESULTS.jsonl > docs/reliability.md`
+"""
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import scenarios  # noqa: F401 -- they register
+from .registry import SCENARIOS
+
+INTRO = """# How the promises are proven
+
+`make faults` starts real processes (the product, its workers, the simulated provider), lets messages flow, and kills,
+freezes and cuts while they do. What became of each message is counted outside the product: in the simulator's ledger,
+which is committed before it answers, and in the load client's own list of what it was promised. No figure is read from
+the product's database. The words are those of [the promises](explanation/promises.md); `recovered` messages met an
+error on their way to us and were delivered once.
+
+A run ends with an error if anything was lost, duplicated, reordered or unexpected, or if a rule of the scenario broke.
+`ONLY="R01 R05"` picks scenarios, `SCALE=0.1` a tenth of the counts, `python -m tests.faults --seed N` repeats a run.
+"""
+
+COLUMNS = ("accepted", "delivered", "lost", "duplicated", "reordered", "unknown", "unexpected", "recovered")
+
+
+def main() -> None:
+    results = latest(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())
+    print(INTRO)
+    print("## Scenarios\n")
+    print("\n".join(described()))
+    print("\n## Results\n")
+    day = datetime.now(tz=UTC).date().isoformat()
+    print(f"{day}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}.\n")
+    print("\n".join(table(results)))
+
+
+def latest(lines: list[str]) -> list[dict[str, Any]]:
+    """One result for each scenario and database: that of the largest scale, the newest of those."""
+    best: dict[tuple[str, str], dict[str, Any]] = {}
+    for result in map(json.loads, filter(None, lines)):
+        place = result["id"], result["database"]
+        if place not in best or result["scale"] >= best[place]["scale"]:
+            best[place] = result
+    return [best[place] for place in sorted(best)]
+
+
+def described() -> list[str]:
+    rows = ["| id | what is done |", "|---|---|"]
+    for name, scenario in sorted(SCENARIOS.items()):
+        first = (scenario.play.__doc__ or "").strip().split("\n\n")[0]
+        rows.append(f"| {name} | {' '.join(first.split())} |")
+    return rows
+
+
+def table(results: list[dict[str, Any]]) -> list[str]:
+    head = ["id", "database", "scale", "seed", "faults", *COLUMNS, "held"]
+    rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for result in results:
+        held = "yes" if result["passed"] else "; ".join(result["broken"]) or "no"
+        cells = [result["id"], result["database"], result["scale"], result["seed"], result["faults"]]
+        rows.append(f"| {' | '.join(str(cell) for cell in [*cells, *(result[name] for name in COLUMNS), held])} |")
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""A store that keeps every connection and answers nothing: whoever waits for it is told, and nobody new begins."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hailgate.core.errors import StoreUnavailable
+from hailgate.pipeline.pulse import Pulse
+
+EVERY_S, PATIENCE_S = 0.001, 0.05
+
+
+class Store:
+    """Answers, unless it is frozen."""
+
+    def __init__(self):
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+        self.asked, self.fails = 0, False
+
+    async def __call__(self, function, *arguments):
+        self.asked += 1
+        await self.thawed.wait()
+        if self.fails:
+            raise StoreUnavailable
+        return function, arguments
+
+    async def submit(self, item):
+        await self.thawed.wait()
+        return item
+
+
+@asynccontextmanager
+async def beating(store):
+    pulse = Pulse(store, every=EVERY_S, patience=PATIENCE_S)
+    task = asyncio.create_task(pulse.beat_for_ever())
+    try:
+        yield pulse
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def reaches(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_while_the_store_answers_nothing_stands_between():
+    store = Store()
+    async with beating(store) as pulse:
+        assert await pulse.guard(store).submit("item") == "item"
+        assert await pulse.guard_db(store)(print, 1) == (print, (1,))
+        await reaches(lambda: store.asked > 5)
+        assert not pulse.silent
+
+
+@pytest.mark.parametrize("door", ["gate", "database"])
+async def test_whoever_waits_is_told_when_the_store_falls_silent(door):
+    store = Store()
+    async with beating(store) as pulse:
+        store.thawed.clear()
+        waiting = pulse.guard(store).submit("item") if door == "gate" else pulse.guard_db(store)(print)
+        with pytest.raises(StoreUnavailable) as told:
+            async with asyncio.timeout(5):
+                await waiting
+        assert told.value.retry_after == 1.0
+
+
+async def test_while_it_is_silent_nobody_new_begins_to_wait():
+    store = Store()
+    async with beating(store) as pulse:
+        store.thawed.clear()
+        await reaches(lambda: pulse.silent)
+        asked = store.asked
+        with pytest.raises(StoreUnavailable):
+            await pulse.guard_db(store)(print)
+        assert store.asked == asked
+
+
+async def test_it_is_asked_once_at_a_time_and_goes_on_with_its_answer():
+    store = Store()
+    async with beating(store) as pulse:
+        store.thawed.clear()
+        await reaches(lambda: pulse.silent)
+        asked = store.asked
+        await asyncio.sleep(2 * PATIENCE_S)
+        assert store.asked == asked
+        store.thawed.set()
+        await reaches(lambda: not pulse.silent)
+        assert await pulse.guard(store).submit("item") == "item"
+
+
+async def test_a_store_that_answers_with_errors_is_not_silent():
+    """Its errors are told to whoever asked; there is nothing to be guessed."""
+    store = Store()
+    store.fails = True
+    async with beating(store) as pulse:
+        await reaches(lambda: store.asked > 5)
+        assert not pulse.silent
+
+
+async def test_an_error_of_what_was_waited_for_passes_as_it_is():
+    async with beating(Store()) as pulse:
+        with pytest.raises(KeyError):
+            async with pulse.wait():
+                raise KeyError
+
+
+async def test_a_wait_that_ended_in_time_is_left_alone_later():
+    store = Store()
+    async with beating(store) as pulse:
+        async with pulse.wait():
+            pass
+        store.thawed.clear()
+        await reaches(lambda: pulse.silent)
+        await asyncio.sleep(0)

@@ -1,0 +1,164 @@
+"""Files at the Cloud API: told by webhooks, looked up, downloaded from where it is safe, and compared."""
+
+import base64
+import hashlib
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hailgate.core.errors import ChannelUnauthorized, ProviderThrottled, ProviderUnavailable, Rejected
+from hailgate.core.media import RemoteMedia
+from hailgate.providers.cloud.adapter import CloudProvider
+from hailgate.providers.cloud.config import CloudChannel
+from hailgate.providers.cloud.webhook import parse_webhook
+from hailgate.providers.contract import FetchesMedia, Secret
+from hailgate.providers.transport import Transport
+
+from .loopback import Loopback, answer, answer_json
+from .payloads import webhooks
+
+FILE = b"\xff\xd8\xff the bytes of a picture"
+DIGEST = hashlib.sha256(FILE).hexdigest()
+
+
+FILES = ("image", "audio", "video", "document", "sticker")
+
+
+def bodies(told):
+    """Webhooks of one message whose type is among those with a file, or is not."""
+    for name, body in webhooks().items():
+        messages = json.loads(body)["entry"][0]["changes"][0]["value"].get("messages", [])
+        if len(messages) == 1 and (messages[0]["type"] in FILES) is told:
+            yield pytest.param(body, messages[0], id=name)
+
+
+@pytest.mark.parametrize(("body", "message"), [*bodies(told=True)])
+def test_every_webhook_with_a_file_tells_of_it(body, message):
+    (event,) = parse_webhook(body)
+    told = message[message["type"]]
+    assert event.media.kind == message["type"]
+    assert event.media.provider_id == told["id"]
+    assert event.media.sha256 == base64.b64decode(told["sha256"]).hex()
+    assert event.media.name == told.get("filename", "")
+
+
+@pytest.mark.parametrize(("body", "message"), [*bodies(told=False)])
+def test_one_without_a_file_tells_of_none(body, message):
+    assert all(getattr(event, "media", None) is None for event in parse_webhook(body))
+
+
+class Meta:
+    """Answers look-ups and downloads; `where` is what a look-up gives as the address."""
+
+    def __init__(self, **answers):
+        self.where = "{own}/attachments/?mid=1"
+        self.file, self.status, self.told = FILE, 200, DIGEST
+        self.__dict__ |= answers
+        self.url = ""
+
+    async def answer(self, connection):
+        head, _ = await connection.peek()
+        if b"/attachments/" in head.split(b"\r\n")[0]:
+            await answer(self.status, self.file)(connection)
+        else:
+            document = {"url": self.where.replace("{own}", self.url), "sha256": self.told, "id": "1"}
+            await answer_json(200, document)(connection)
+
+
+@asynccontextmanager
+async def connected(script):
+    async with Loopback(script) as server, Transport() as transport:
+        channel = CloudChannel(phone_number_id="1065", access_token=Secret("the token"), api_url=server.url)
+        yield server, CloudProvider(channel, transport)
+
+
+async def fetched(provider, **told) -> bytes:
+    media = RemoteMedia("image", told.pop("provider_id", "900"), **told)
+    return b"".join([chunk async for chunk in provider.fetch_media(media)])
+
+
+@asynccontextmanager
+async def meta(**answers):
+    played = Meta(**answers)
+    async with connected(played.answer) as (server, provider):
+        played.url = server.url
+        yield server, provider
+
+
+async def test_a_file_is_looked_up_and_downloaded_with_the_token():
+    async with meta() as (server, provider):
+        assert isinstance(provider, FetchesMedia)
+        assert await fetched(provider, sha256=DIGEST) == FILE
+        assert server.heads[0].startswith(b"GET /v23.0/900?phone_number_id=1065 ")
+        assert all(b"Authorization: Bearer the token" in head for head in server.heads)
+
+
+async def test_an_id_cannot_lead_to_another_path():
+    async with meta() as (server, provider):
+        await fetched(provider, provider_id="../me?x=")
+        assert server.heads[0].startswith(b"GET /v23.0/..%2Fme%3Fx")
+
+
+@pytest.mark.parametrize("answers", [{"told": "0" * 64, "file": b"other"}, {"file": FILE[:-1]}, {"file": b""}])
+async def test_bytes_that_are_not_the_described_ones_are_fetched_again(answers):
+    async with meta(**answers) as (_, provider):
+        with pytest.raises(ProviderUnavailable):
+            await fetched(provider, sha256=DIGEST)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 500, 503, 302])
+async def test_an_address_that_has_expired_is_looked_up_again(status):
+    async with meta(status=status) as (_, provider):
+        with pytest.raises((ProviderUnavailable, Rejected)) as failed:
+            await fetched(provider)
+        assert isinstance(failed.value, ProviderUnavailable) or status == 302
+
+
+async def test_a_download_that_is_throttled_waits():
+    async with meta(status=429) as (_, provider):
+        with pytest.raises(ProviderThrottled):
+            await fetched(provider)
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["http://127.0.0.1:1/x", "http://169.254.169.254/latest", "file:///etc/passwd", "https://10.0.0.1/x", "nonsense"],
+)
+async def test_an_address_inside_is_not_called(where):
+    async with Loopback(answer(200)) as inside, meta(where=where.replace(":1/", f":{inside.port}/")) as (_, provider):
+        with pytest.raises(Rejected) as refused:
+            await fetched(provider)
+        assert refused.value.code == "url_refused"
+        assert inside.connections == 0
+
+
+async def test_the_token_is_for_metas_hosts_and_our_own_api_alone():
+    async with meta() as (server, provider):
+        shown = provider._library._shown_to
+        assert shown(f"{server.url}/x")
+        assert shown("https://lookaside.fbsbx.com/x")
+        assert not shown("http://lookaside.fbsbx.com/x")
+        assert not shown("https://lookaside.fbsbx.com.evil.example/x")
+        assert not shown("https://evilfbsbx.com/x")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"code": 100, "error_subcode": 33}, Rejected),
+        (401, {"code": 190}, ChannelUnauthorized),
+        (500, None, ProviderUnavailable),
+    ],
+)
+async def test_a_look_up_that_is_refused_says_what_to_do(status, error, kind):
+    async with connected(answer_json(status, {"error": error} if error else {})) as (_, provider):
+        with pytest.raises(kind):
+            await fetched(provider)
+
+
+async def test_a_file_beyond_the_limit_of_every_kind_is_refused():
+    async with meta(file=bytes(17 << 20)) as (_, provider):
+        with pytest.raises(Rejected) as refused:
+            await fetched(provider)
+        assert refused.value.code == "file_too_large"

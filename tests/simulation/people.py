@@ -1,0 +1,163 @@
+"""Those around the product: callers with orders, people who write, an operator, and whoever pulls the plug."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from hailgate.messaging.conversations import hand_over
+from hailgate.messaging.models import WorkKind
+from hailgate.messaging.outcomes import send_again
+from hailgate.messaging.tending import resume_channel
+
+from .door import Order
+from .rows import DEAD, PARKED, POISON, POISON_FOR_ASSISTANTS
+
+if TYPE_CHECKING:
+    from .world import Member, World
+
+# Seconds in which everything is asked for and broken; afterwards the faults end.
+BUSY_S = 14.0
+
+
+class People:
+    def __init__(self, world: "World") -> None:
+        self._world, self._chance, self._faults = world, world.chance, world.faults
+        self._numbers = count(1)
+        self._has_poison = True
+
+    def begin(self) -> None:
+        premises = self._world.premises
+        for contact in range(self._chance.choice((1, 1, 2, 2, 3))):
+            number = f"1555010{contact:04}"
+            channel = self._chance.choice(premises.channels)
+            self._world.outside(self._write(channel.account, number))
+            self._world.outside(self._call(channel.name, number))
+        if self._faults.strikes("stranger"):
+            self._world.outside(self._intrude())
+        if self._chance.random() < 0.3:
+            self._world.outside(self._operate())
+
+    # --- callers ------------------------------------------------------------------------------------------------------
+
+    async def _call(self, channel: str, number: str) -> None:
+        """One conversation's orders: one after the other, or all at once; sometimes before the window is open."""
+        waits = self._chance.random() < 0.7
+        known = 0
+        await asyncio.sleep(self._chance.choice((0.0, 0.5, 2.0)))
+        for _ in range(self._chance.randint(0, 3)):
+            await asyncio.sleep(self._chance.choice((0.0, 0.1, 2.0, 6.0)))
+            order = self._order(channel, number)
+            if waits:
+                known = await self._insist(order, known)
+            else:
+                self._world.outside(self._insist(order, 0))
+
+    def _order(self, channel: str, number: str) -> Order:
+        text = f"out{next(self._numbers)}." + self._poison()
+        send_in = self._chance.uniform(1.0, 20.0) if self._chance.random() < 0.1 else None
+        order = Order(self._world.premises.tenant_id, channel, f"+{number}", text, text, send_in)
+        hurries = self._chance.random() < 0.1
+        return order._replace(lives_for=self._chance.uniform(2.0, 20.0)) if hurries else order
+
+    async def _insist(self, order: Order, known: int) -> int:
+        """The same order with the same key, until it is taken; a few callers give up after the first silence."""
+        gives_up = self._chance.random() < 0.1
+        while True:
+            uid = await self._world.ask(lambda door: door.create_message(order))
+            if uid is not None:
+                self._world.note("accepted", order.text, uid)
+                return self._world.promises.accepted(uid, order.text, known)
+            if gives_up:
+                return known
+            await asyncio.sleep(self._chance.uniform(0.2, 3.0))
+
+    async def _intrude(self) -> None:
+        """Another tenant, with a key of its own, names our channel."""
+        channel = self._chance.choice(self._world.premises.channels)
+        order = self._order(channel.name, "15550109999")._replace(tenant_id=self._world.premises.stranger_id)
+        uid = await self._world.ask(lambda door: door.create_message(order))
+        self._world.promises.holds(uid is None, "a stranger sent through a channel of another tenant")
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    async def _write(self, account: str, number: str) -> None:
+        for pause in (0.05, 4.0, 7.0)[: self._chance.choice((1, 1, 2, 2, 3))]:
+            await asyncio.sleep(pause * self._chance.uniform(0.1, 1.5))
+            written = []
+            for _ in range(self._chance.choice((1, 1, 1, 2))):
+                text = f"in{next(self._numbers)}." + self._poison()
+                written.append((f"wamid.{text}", number, text))
+            self._world.outside(self._world.meta.tell(account, written))
+
+    def _poison(self) -> str:
+        if self._has_poison and self._faults.strikes("poison"):
+            self._has_poison = False
+            return self._chance.choice((POISON, POISON_FOR_ASSISTANTS))
+        return ""
+
+    # --- the operator -------------------------------------------------------------------------------------------------
+
+    async def _operate(self) -> None:
+        await asyncio.sleep(self._chance.uniform(5.0, BUSY_S))
+        if self._chance.random() < 0.5:
+            await self._send_again()
+        else:
+            await self._hand_over()
+
+    async def _send_again(self) -> None:
+        promises = self._world.promises
+        stopped = [work for work in promises.works.values() if work.state in {DEAD, PARKED}]
+        if not stopped:
+            return
+        work = self._chance.choice(stopped)
+        promises.by_hand.add(work.id)
+        self._world.note("sends again", work.id)
+        await self._world.manage(send_again, self._world.premises.tenant_id, [work.id])
+
+    async def _hand_over(self) -> None:
+        keys = sorted({work.key for work in self._world.promises.works.values() if work.kind == WorkKind.TURN})
+        if not keys:
+            return
+        self._world.promises.handed_over.add(keys[0])
+        self._world.note("hands over", keys[0])
+        uid = self._world.store.rows("SELECT uid FROM messaging_conversation WHERE id = ?", keys[0])[0][0]
+        await self._world.manage(
+            hand_over, self._world.premises.tenant_id, uid, self._chance.choice(("person", "scripted"))
+        )
+
+    async def renew_tokens(self) -> None:
+        """For ever: a channel that was paused for its token is resumed with another one."""
+        tenant_id = self._world.premises.tenant_id
+        while True:
+            await asyncio.sleep(5.0)
+            for (uid,) in self._world.store.rows("SELECT uid FROM messaging_channel WHERE paused_at IS NOT NULL"):
+                await self._world.manage(resume_channel, tenant_id, UUID(uid))
+
+
+class Nemesis:
+    """Kills, freezes and stops processes from outside, at any moment."""
+
+    def __init__(self, world: "World") -> None:
+        self._world, self._chance = world, world.chance
+
+    def begin(self) -> None:
+        deeds = {
+            "kill": lambda: self._world.kill(self._anybody().process),
+            "freeze": lambda: self._world.freeze(self._anybody().process),
+            "stop": lambda: self._anybody().stop(),
+            "kill_door": lambda: self._world.kill(self._world.door.process),
+            "freeze_door": lambda: self._world.freeze(self._world.door.process),
+        }
+        for kind, deed in deeds.items():
+            for second in range(int(BUSY_S)):
+                if self._world.faults.strikes(kind):
+                    self._world.outside(self._at(second + self._chance.random(), deed))
+
+    def _anybody(self) -> "Member":
+        return self._chance.choice(self._world.crew)
+
+    async def _at(self, moment: float, deed: Callable[[], None]) -> None:
+        await asyncio.sleep(moment)
+        deed()

@@ -1,0 +1,227 @@
+"""What the product reaches for by itself, replaced for as long as stories are told: time, chance, threads, the net.
+
+Each stand-in asks the process that runs at the moment for its world, so that none of them holds any state.
+"""
+
+import asyncio
+import random
+import secrets
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+from django.utils import asyncio as django_asyncio
+
+from hailgate.assistant.contract import Answer, Question
+from hailgate.assistant.scripted import ScriptedAssistant
+from hailgate.messaging import leases, sql, takeover, waking
+from hailgate.messaging.queue import Claim
+from hailgate.messaging.waking import Wake
+from hailgate.pipeline import connections, faultpoints, lease, life, outbound, wakes
+from hailgate.providers import transport
+from hailgate.providers.cloud import adapter
+from hailgate.telemetry import log
+
+from .loop import Process, running
+from .network import SimulatedTransport
+from .rows import POISON, POISON_FOR_ASSISTANTS
+
+# Fakes the first second of every story; far from any other clock, so that a mix-up shows.
+EPOCH = 1_800_000_000.0
+
+
+@contextmanager
+def replaced() -> Iterator[None]:
+    """The whole process lives in simulated surroundings until the end of the block."""
+    replacements = list(_replacements())
+    for each in replacements:
+        each.start()
+    sql.use_clock(_wall_clock)
+    try:
+        yield
+    finally:
+        sql.use_clock(None)
+        for each in reversed(replacements):
+            each.stop()
+
+
+def _replacements() -> Iterator[Any]:
+    # Read at every statement, and os.environ takes its time.
+    yield patch.object(django_asyncio, "os", SimpleNamespace(environ={"DJANGO_ALLOW_ASYNC_UNSAFE": "1"}))
+    for module in _product():
+        for name, real, simulated in _EVERYWHERE:
+            if module.__dict__.get(name) is real:
+                yield patch.object(module, name, simulated)
+    for module, name, simulated in (
+        (life, "Lease", SimulatedLease),
+        (life, "listen", _listen_for_ever),
+        (leases, "LockFile", SimulatedLockFile),
+        (takeover, "process_is_gone", _process_is_gone),
+        (wakes, "on_wake", _on_wake),
+        (waking, "wake_now", lambda wake: _world().wake(wake)),
+        (connections, "Transport", SimulatedTransport),
+        (transport, "_is_closed", lambda connection: connection.is_closing()),
+        (outbound, "_refusal", _prepared(outbound._refusal)),
+        (adapter, "parse_webhook", _parsed(adapter.parse_webhook)),
+        (ScriptedAssistant, "compose", _composed(ScriptedAssistant.compose)),
+    ):
+        yield patch.object(module, name, simulated)
+
+
+def _product() -> Iterator[ModuleType]:
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith(("hailgate.pipeline.", "hailgate.messaging.")):
+            yield module
+
+
+def _world() -> Any:
+    return running.get().world
+
+
+# --- time and chance --------------------------------------------------------------------------------------------------
+
+
+def _wall_clock() -> float:
+    process = running.get()
+    return EPOCH + process.world.loop.now + process.skew
+
+
+def _monotonic() -> float:
+    return float(_world().loop.now)
+
+
+def _chance() -> float:
+    return float(_world().chance.random())
+
+
+def _bits(count: int) -> int:
+    return int(_world().chance.getrandbits(count))
+
+
+def _seeded_uuid() -> UUID:
+    return UUID(int=_bits(128), version=4)
+
+
+class SimulatedLog:
+    """The product's log as the world reads it."""
+
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return lambda event, **facts: _world().logged(event, facts)
+
+
+_EVERYWHERE: Sequence[tuple[str, object, object]] = (
+    ("time", time, SimpleNamespace(time=_wall_clock, monotonic=_monotonic, time_ns=lambda: int(_wall_clock() * 1e9))),
+    ("random", random, SimpleNamespace(random=_chance)),
+    ("secrets", secrets, SimpleNamespace(randbits=_bits)),
+    ("socket", socket, SimpleNamespace(gethostname=lambda: running.get().host)),
+    ("uuid4", uuid.uuid4, _seeded_uuid),
+    ("on_postgresql", sql.on_postgresql, lambda: False),
+    ("log", log, SimulatedLog()),
+    ("faultpoint", faultpoints.faultpoint, lambda name: _world().faultpoint(name)),
+)  # fmt: skip
+
+
+# --- threads, locks and wakes -----------------------------------------------------------------------------------------
+
+
+class SimulatedLease(lease.Lease):
+    """Renewed by a timer of its process, where the real one has a thread."""
+
+    def __init__(self, lease_s: float, renew_s: float, folder: Path, on_lost: Callable[[], None]) -> None:
+        super().__init__(lease_s, renew_s, folder, on_lost)
+        self._thread = RenewalTimer(self._renew_again, renew_s)
+
+    def _renew_again(self) -> bool:
+        if self._stopping.is_set() or self.lost:
+            return False
+        self._renew()
+        return True
+
+
+class RenewalTimer:
+    def __init__(self, renew: Callable[[], bool], every: float) -> None:
+        self._renew, self._every = renew, every
+
+    def start(self) -> None:
+        asyncio.get_running_loop().call_later(self._every, self._reach)
+
+    def is_alive(self) -> bool:
+        return False
+
+    def _reach(self) -> None:
+        """The store takes its time, also for one that has just thawed and has to learn that it is lost."""
+        asyncio.get_running_loop().call_later(_world().faults.renewal(), self._renew_then_wait)
+
+    def _renew_then_wait(self) -> None:
+        if self._renew():
+            self.start()
+
+
+class SimulatedLockFile:
+    """Held until it is released or its process is killed; a frozen process keeps it."""
+
+    def __init__(self, _: Path) -> None:
+        process = running.get()
+        self.path = Path(f"/nonexistent/{process.name}-{len(process.world.locks)}.lock")
+        process.world.locks[str(self.path)] = process
+
+    def release(self) -> None:
+        _world().locks.pop(str(self.path), None)
+
+
+def _process_is_gone(host: str, lock_file: str) -> bool:
+    process = running.get()
+    holder: Process | None = process.world.locks.get(lock_file)
+    return host == process.host and holder is not None and holder.dead
+
+
+def _on_wake(listener: Callable[[Wake], None]) -> Callable[[], None]:
+    process = running.get()
+    entry = (process, listener)
+    process.world.listeners.append(entry)
+    return lambda: process.world.listeners.remove(entry)
+
+
+async def _listen_for_ever(_: wakes.Wakes) -> None:
+    """The world carries wakes from process to process, late or never."""
+    await asyncio.get_running_loop().create_future()
+
+
+# --- poison -----------------------------------------------------------------------------------------------------------
+
+
+def _parsed(parse_webhook: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def parse(body: bytes) -> Any:
+        if POISON.encode() in body:
+            _world().kill_here()
+        return parse_webhook(body)
+
+    return parse
+
+
+def _prepared(refusal: Callable[..., Any]) -> Callable[..., Any]:
+    def prepare(claim: Claim, *arguments: Any) -> Any:
+        refused = refusal(claim, *arguments)
+        if refused is None and POISON in claim.content:
+            _world().kill_here()
+        return refused
+
+    return prepare
+
+
+def _composed(compose: Callable[..., Any]) -> Callable[..., Any]:
+    async def compose_poison(self: ScriptedAssistant, question: Question) -> Answer:
+        if any(POISON_FOR_ASSISTANTS in (said.text or "") for said in question.asked):
+            _world().kill_here()
+        answer: Answer = await compose(self, question)
+        return answer
+
+    return compose_poison

@@ -1,0 +1,30 @@
+"""Where stories are told: the surroundings and the store, prepared once for all of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hailgate.env import Environment
+
+from .premises import Premises
+from .store import Store
+from .surroundings import replaced
+from .world import Story, World
+
+
+class Theatre:
+    def __init__(self, store: Store, premises: Premises, env: Environment) -> None:
+        self._store, self._premises, self._env = store, premises, env
+
+    @classmethod
+    @contextmanager
+    def opened(cls, env: Environment) -> Iterator["Theatre"]:
+        store = Store()
+        premises: list[Premises] = []
+        with store.opened(lambda: premises.append(Premises.furnished())), replaced():
+            yield cls(store, premises[0], env)
+
+    def world(self, seed: int, forced: Sequence[str] = ()) -> World:
+        return World(seed, self._store, self._premises, self._env, forced)
+
+    def tell(self, seed: int, forced: Sequence[str] = ()) -> Story:
+        return self.world(seed, forced).tell()
