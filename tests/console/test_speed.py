@@ -1,9 +1,10 @@
-"""With 20,000 conversations the first page of the list, a search and a long thread come within 60 ms."""
+"""With 20,000 conversations a page reads what it shows, not what there is. How long that takes is the benchmark's."""
 
-import statistics
 import time
+from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from console.conftest import Browser
 from hailgate.core.content import Text, TextBody, encode_content
@@ -12,8 +13,9 @@ from hailgate.messaging.models import Channel, Contact, ContactAddress, Conversa
 
 CONVERSATIONS = 20_000
 LONG = 2_000
-BUDGET_S = 0.060
-TIMES = 15
+BUDGET_ROWS = 2_500
+EVERY = 50
+STEPS_PER_ROW = 20
 BATCH = 2_000
 FIRST = 1_000_000  # beyond what fixtures make
 
@@ -21,8 +23,6 @@ FIRST = 1_000_000  # beyond what fixtures make
 @pytest.fixture
 def crowd(tenant, channel) -> Conversation:
     """20,000 people who wrote once, a fifth of them unread; one of them wrote 2,000 times."""
-    from django.db import connection
-
     channel_row = Channel.objects.get(tenant_id=tenant.pk)
     common = {"tenant": tenant, "created_at": 0.0}
     people = [Contact(**common, name=f"Person {n} of many", origin=f"o{n}") for n in range(CONVERSATIONS)]
@@ -64,29 +64,55 @@ def _message(tenant, channel, conversation, n: int) -> Message:
     )  # fmt: skip
 
 
+PAGES = {
+    "first page": ("conversations", {}),
+    "list": ("conversations/list", {}),
+    "unread": ("conversations/list", {"show": "unread"}),
+    "thread": ("conversations/{busy}", {}),
+}
+
+
 @pytest.mark.timeout(300)
-def test_the_list_and_a_thread_come_within_60_ms(owner: Browser, crowd, record_property, capsys) -> None:
-    pages = {
-        "first page": ("conversations", {}),
-        "list": ("conversations/list", {}),
-        "unread": ("conversations/list", {"show": "unread"}),
-        "thread": (f"conversations/{crowd.uid.hex}", {}),
-        "search by name": ("conversations/list", {"q": "Person 1999"}),
-        "search by number": ("conversations/list", {"q": "+1555 0012345"}),
+def test_a_page_reads_what_it_shows(owner: Browser, crowd) -> None:
+    read = measure_reads_of_postgresql if connection.vendor == "postgresql" else measure_reads_of_sqlite
+    took = {
+        name: read(lambda path=path, query=query: owner.text(path.format(busy=crowd.uid.hex), query))
+        for name, (path, query) in PAGES.items()
     }
-    took = {name: measure(owner, path, query) for name, (path, query) in pages.items()}
-    told = {name: f"{cpu * 1000:.1f} ms, {wall * 1000:.1f} on the clock" for name, (cpu, wall) in took.items()}
-    record_property("median of each page", told)
-    with capsys.disabled():
-        print(f"\n{told}")
-    assert {name: told[name] for name, (cpu, _) in took.items() if cpu > BUDGET_S} == {}
+    assert {name: rows for name, rows in took.items() if rows > BUDGET_ROWS} == {}, took
 
 
-def measure(browser: Browser, path: str, query: dict[str, str]) -> tuple[float, float]:
-    """Of the processor, with SQLite's part of it, which is what is judged; and of the clock, which others move too."""
-    taken = []
-    for _ in range(TIMES):
-        began = time.thread_time(), time.perf_counter()
-        browser.text(path, query, part=path.count("/") == 1 and "list" not in path)
-        taken.append((time.thread_time() - began[0], time.perf_counter() - began[1]))
-    return tuple(map(statistics.median, zip(*taken, strict=True)))
+def measure_reads_of_postgresql(act: Callable[[], object]) -> float:
+    """Rows that were looked at, in tables and by way of indexes."""
+    before = _rows_read()
+    act()
+    return _rows_read() - before
+
+
+def _rows_read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables"
+            " WHERE relname LIKE 'messaging_%'"
+        )
+        return cursor.fetchone()[0]
+
+
+def measure_reads_of_sqlite(act: Callable[[], object]) -> float:
+    """The steps of SQLite's machine, of which a row needs about twenty."""
+    rounds = 0
+
+    def count() -> int:
+        nonlocal rounds
+        rounds += 1
+        return 0
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(count, EVERY)
+    try:
+        act()
+    finally:
+        connection.connection.set_progress_handler(None, EVERY)
+    assert rounds
+    return rounds * EVERY / STEPS_PER_ROW

@@ -4,7 +4,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
+from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import LeaseLost
 from hailgate.messaging import leases
@@ -143,32 +144,20 @@ def test_a_renewal_counts_from_its_beginning(holder, watch, renewals, monkeypatc
 
 def test_a_pool_that_is_used_up_costs_no_lease(postgresql, holder, renewals):
     """The lease has a connection of its own: a busy process is not a dead one."""
-    used_up, done = threading.Barrier(11), threading.Event()
-
-    def hold_one() -> None:
-        try:
-            connection.ensure_connection()
-            used_up.wait(10)
-            done.wait(10)
-        finally:
-            connections.close_all()
-
-    connection.close()
-    threads = [threading.Thread(target=hold_one) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    used_up.wait(10)
+    pool, taken = connection.pool, []
     try:
+        with pytest.raises(PoolTimeout):
+            while True:  # whatever other threads of this process hold
+                taken.append(pool.getconn(timeout=0.2))
         lease = Lease(LEASE_S, 0.001, holder.folder, holder.on_lost)
         lease.worker_id = 1
         lease._thread.start()
         renewals.wait_for(1)
         assert holder.lost.wait(10)  # it was told that there is no such worker: so it was heard
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
         lease.end()
+    finally:
+        for one in taken:
+            pool.putconn(one)
 
 
 # --- when it is lost --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.core.errors import NotFound
 from hailgate.messaging.conversations import hand_over
 from hailgate.messaging.models import ContactAddress, Conversation, Message
+from hailgate.messaging.sql import keyed
 from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
 
@@ -91,9 +92,9 @@ def _find(tenant_id: int, conversation_id: str) -> Conversation:
 def _shown(tenant_id: int, page: list[Conversation]) -> list[ConversationOut]:
     """With their contacts' addresses and last messages, in one query each."""
     contacts = [conversation.contact_id for conversation in page]
-    addresses = by_contact(ContactAddress.objects.filter(tenant_id=tenant_id, contact_id__in=contacts).order_by("id"))
+    addresses = by_contact(keyed(ContactAddress.objects.filter(contact_id__in=contacts), tenant_id).order_by("id"))
     last_ids = [conversation.last_message_id for conversation in page]
-    messages = Message.objects.filter(tenant_id=tenant_id, id__in=last_ids)
+    messages = keyed(Message.objects.filter(id__in=last_ids), tenant_id)
     found = list(messages.select_related("conversation", "channel"))
     last = {message.id: shown for message, shown in zip(found, show_messages(tenant_id, found), strict=True)}
     return [

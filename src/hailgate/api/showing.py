@@ -23,6 +23,7 @@ from hailgate.messaging.models import (
     Direction,
     Message,
 )
+from hailgate.messaging.sql import keyed
 from hailgate.messaging.tending import Queued
 from hailgate.providers import get_provider
 
@@ -39,7 +40,7 @@ def changes_of(tenant_id: int, messages: Sequence[Message]) -> Mapping[int | Non
     """What people did to each of these messages, by its id, in order."""
     ids = [message.id for message in messages]
     found: dict[int | None, list[Amendment]] = {}
-    for change in Amendment.objects.filter(tenant_id=tenant_id, message_id__in=ids).order_by("at", "id"):
+    for change in keyed(Amendment.objects.filter(message_id__in=ids), tenant_id).order_by("at", "id"):
         found.setdefault(change.message_id, []).append(change)
     return found
 
@@ -47,7 +48,7 @@ def changes_of(tenant_id: int, messages: Sequence[Message]) -> Mapping[int | Non
 def files_of(tenant_id: int, messages: Sequence[Message]) -> Mapping[int | None, Attachment]:
     """The file of each of these messages that has one, by the message's id."""
     ids = [message.id for message in messages]
-    return {file.message_id: file for file in Attachment.objects.filter(tenant_id=tenant_id, message_id__in=ids)}
+    return {file.message_id: file for file in keyed(Attachment.objects.filter(message_id__in=ids), tenant_id)}
 
 
 def show_attachment(attachment: Attachment) -> schemas.AttachmentOut:

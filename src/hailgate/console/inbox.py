@@ -27,6 +27,7 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import InputError
 from hailgate.messaging.conversations import address_digest
 from hailgate.messaging.models import PERSON, Channel, Contact, ContactAddress, Conversation, Message
+from hailgate.messaging.sql import keyed
 
 PAGE: Final = 40
 THREAD: Final = 50
@@ -111,7 +112,7 @@ def note_seen(viewer: Viewer, conversation: Conversation) -> bool:
 
 
 def addresses_of(tenant_id: int, contacts: Sequence[int]) -> dict[int, list[ContactAddress]]:
-    return by_contact(ContactAddress.objects.filter(tenant_id=tenant_id, contact_id__in=contacts).order_by("id"))
+    return by_contact(keyed(ContactAddress.objects.filter(contact_id__in=contacts), tenant_id).order_by("id"))
 
 
 def count_unread(viewer: Viewer, at_most: int = 100) -> int:
@@ -179,7 +180,7 @@ def _shown(tenant_id: int, page: Sequence[Conversation]) -> list[Row]:
     """With their contacts' addresses and last messages, in one query each."""
     addresses = addresses_of(tenant_id, [conversation.contact_id for conversation in page])
     last_ids = [conversation.last_message_id for conversation in page]
-    last = {message.pk: message for message in Message.objects.filter(tenant_id=tenant_id, id__in=last_ids)}
+    last = {message.pk: message for message in keyed(Message.objects.filter(id__in=last_ids), tenant_id)}
     many = Channel.objects.filter(tenant_id=tenant_id, active=True)[:2].count() > 1
     return [
         show_row(each, addresses.get(each.contact_id, []), last.get(each.last_message_id), many_channels=many)

@@ -8,14 +8,16 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models.lookups import Exact
 
 Cursor: TypeAlias = CursorWrapper
 Row: TypeAlias = tuple[Any, ...]
+Stored = TypeVar("Stored", bound=models.Model)
 
 
 def on_postgresql() -> bool:
@@ -62,6 +64,11 @@ def each(column: str) -> str:
 def aside(column: str) -> str:
     """``column`` for a condition that no index may be chosen for."""
     return f"({column} + 0)" if on_postgresql() else f"+{column}"
+
+
+def keyed(rows: "models.QuerySet[Stored]", tenant_id: int) -> "models.QuerySet[Stored]":
+    """Those of ``rows``, named by other keys, that are the tenant's: SQLite would walk all that the tenant has."""
+    return rows.filter(Exact(models.F("tenant_id") + 0, tenant_id))
 
 
 def locked(*, of: str = "", skip: bool = False) -> str:
