@@ -14,38 +14,38 @@ class Simulator:
     """Raises aiohttp.ClientError for anything but a good answer: the simulator is never what is under test."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session, self.url = session, url
+        self.session, self.url = session, url
         self._rows: list[Mapping[str, Any]] = []
 
     async def put_channels(self, channels: Sequence[Mapping[str, Any]]) -> None:
-        await self._call("PUT", "/_sim/channels", channels)
+        await self.call("PUT", "/_sim/channels", channels)
 
     async def put_faults(self, *faults: Fault) -> None:
-        await self._call("PUT", "/_sim/faults", faults)
+        await self.call("PUT", "/_sim/faults", faults)
 
     async def write(self, phone: str, channel: str, text: str) -> str:
         """A person writes to a channel; the provider's id of that message."""
         message = {"type": "text", "text": {"body": text}}
-        answer = await self._call("POST", f"/_sim/phones/{phone}/send", {"to": channel, "message": message})
+        answer = await self.call("POST", f"/_sim/phones/{phone}/send", {"to": channel, "message": message})
         identifier: str = answer["id"]
         return identifier
 
     async def read(self, phone: str, up_to: int) -> None:
-        await self._call("POST", f"/_sim/phones/{phone}/read", {"up_to": up_to})
+        await self.call("POST", f"/_sim/phones/{phone}/read", {"up_to": up_to})
 
     async def chat(self, phone: str, after: int = 0) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = await self._call("GET", f"/_sim/phones/{phone}/messages?after={after}")
+        entries: list[dict[str, Any]] = await self.call("GET", f"/_sim/phones/{phone}/messages?after={after}")
         return entries
 
     async def ledger(self) -> list[Mapping[str, Any]]:
         """Everything that it accepted so far; only what is new is asked for."""
-        while page := await self._call("GET", f"/_sim/ledger?after={self._rows[-1]['seq'] if self._rows else 0}"):
+        while page := await self.call("GET", f"/_sim/ledger?after={self._rows[-1]['seq'] if self._rows else 0}"):
             self._rows += page
         return self._rows
 
     async def deliveries(self) -> list[Delivery]:
         return read_deliveries(await self.ledger())
 
-    async def _call(self, method: str, path: str, body: object = None) -> Any:
-        async with self._session.request(method, self.url + path, json=body, raise_for_status=True) as answer:
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        async with self.session.request(method, self.url + path, json=body, raise_for_status=True) as answer:
             return await answer.json() if answer.status != 204 else None

@@ -1,0 +1,1 @@
+"""A conversation of every kind, told step by step over HTTP."""
