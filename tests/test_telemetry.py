@@ -34,6 +34,7 @@ def lines() -> Iterator[Callable[..., Any]]:
 
     yield begin
     structlog.configure(**before)
+    vars(telemetry.log).pop("bind", None)  # what it cached under this configuration
     root.handlers[:], root.level = handlers, level
     logging.raiseExceptions = True
 
@@ -169,5 +170,29 @@ def test_no_label_can_carry_a_person() -> None:
     labels = {label for metric in telemetry.REGISTRY.collect() for sample in metric.samples for label in sample.labels}
     assert labels <= {
         "le", "gate", "state", "result", "provider", "outcome", "kind", "status", "implementation", "major", "minor",
-        "patchlevel", "version",
+        "patchlevel", "version", "tenant", "channel", "code", "by",
     }  # fmt: skip
+
+
+def test_channels_beyond_the_bound_share_their_labels(monkeypatch) -> None:
+    monkeypatch.setattr(telemetry, "_channels", {})
+    monkeypatch.setattr(telemetry, "MOST_CHANNELS", 2)
+    assert telemetry.of_channel(1, 7) == {"tenant": "1", "channel": "7"}
+    assert telemetry.of_channel(1, 8) == {"tenant": "1", "channel": "8"}
+    assert telemetry.of_channel(2, 9) == {"tenant": "other", "channel": "other"}
+    assert telemetry.of_channel(1, 7) == {"tenant": "1", "channel": "7"}
+
+
+@pytest.mark.parametrize("code", ["15550100042", "Ada is ill", "a" * 61, "", "+1555", "été"])
+def test_a_code_that_looks_like_none_is_no_label(code: str) -> None:
+    assert telemetry.of_code(code) == "other"
+
+
+def test_codes_are_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(telemetry, "_codes", set())
+    monkeypatch.setattr(telemetry, "MOST_CODES", 1)
+    assert [telemetry.of_code(code) for code in ("rejected", "expired", "rejected")] == [
+        "rejected",
+        "other",
+        "rejected",
+    ]

@@ -81,15 +81,13 @@ def create_app(
     from hailgate.edge.send import Sending
     from hailgate.messaging.files import open_files
     from hailgate.messaging.writing import use_writer
-    from hailgate.pipeline.bridge import ThreadedDatabase
 
     gates = _gates(env, db)
     rejections = Rejections(db)
     pulse = service.pulse
     asked = pulse.guard_db(db)
     management = Management(get_wsgi_application(), threads=env.web_threads, wait=pulse.wait)
-    looking = ThreadedDatabase(1)
-    live = Live(looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
+    live = Live(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
     at_stop(live.end)
 
     @asynccontextmanager
@@ -106,7 +104,6 @@ def create_app(
             await gates.messages.drain()
             live.end()
             await asyncio.to_thread(management.close)
-            await asyncio.to_thread(looking.close)
             use_writer(None)
             await service.stop()
 
@@ -165,6 +162,8 @@ class Service:
         self._env, self._on_failure = env, on_failure
         self.db: ThreadedDatabase = ThreadedDatabase(1 if env.on_sqlite else env.database_threads)
         self.pulse: Pulse = Pulse(self.db)
+        # For those who only look: on SQLite nobody may make the one writer wait.
+        self.looking: ThreadedDatabase = ThreadedDatabase(1)
         self._worker: Worker | None = self._make_worker() if with_worker else None
         self._working: asyncio.Task[None] | None = None
 
@@ -183,6 +182,7 @@ class Service:
                 await self._working
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
+        await asyncio.to_thread(self.looking.close)
         self.db.close()
 
     def watching(self, bind: str) -> list[BaseRoute]:
@@ -194,7 +194,7 @@ class Service:
         healthy = None if worker is None else lambda: worker.healthy
         asked = self.pulse.guard_db(self.db)
         probes: Probes = Probes(asked, version=VERSION, worker_healthy=healthy)
-        metrics: Metrics = Metrics(asked, token=self._env.metrics_token, bind=bind)
+        metrics: Metrics = Metrics(self.pulse.guard_db(self.looking), token=self._env.metrics_token, bind=bind)
         return watched(probes, metrics)
 
     def _make_worker(self) -> "Worker":

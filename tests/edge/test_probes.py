@@ -3,9 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
+from hailgate.core.errors import StoreUnavailable
 from hailgate.edge.app import build_app, watched
 from hailgate.edge.probes import Metrics, Probes, is_loopback
-from hailgate.edge.storehealth import count_work
+from hailgate.messaging.figures import count_figures
 from serving import serving
 
 pytestmark = pytest.mark.anyio
@@ -91,8 +92,14 @@ async def test_metrics_show_the_work_in_the_store(site, key, channel) -> None:
     for _ in range(3):
         await site.post("/v1/messages", message, key=key)
     shown = (await site.get("/metrics")).body.decode()
-    assert 'hailgate_work_rows{state="ready"} 1.0' in shown
-    assert 'hailgate_work_rows{state="waiting"} 2.0' in shown
+    labels = f'channel="{channel.id}"'
+    assert 'hailgate_work_rows{kind="delivery",state="ready"} 1.0' in shown
+    assert 'hailgate_work_rows{kind="turn",state="ready"} 0.0' in shown
+    assert f'hailgate_queue_depth{{{labels},state="waiting",tenant="{channel.tenant_id}"}} 2.0' in shown
+    assert f'hailgate_queue_oldest_seconds{{{labels},tenant="{channel.tenant_id}"}} ' in shown
+    assert f'hailgate_breaker_state{{{labels},tenant="{channel.tenant_id}"}} 0.0' in shown
+    assert f'hailgate_messages_accepted_total{{{labels},tenant="{channel.tenant_id}"}} 3.0' in shown
+    assert "hailgate_store_up 1.0" in shown
     assert "hailgate_oldest_ready_seconds " in shown
     assert "15550100042" not in shown
     assert key not in shown
@@ -108,4 +115,14 @@ async def test_the_store_is_counted_once_for_many_scrapers(db) -> None:
     async with probing(counting) as site:
         for _ in range(3):
             assert (await site.get("/metrics")).status == 200
-    assert asked == [count_work]
+    assert asked == [count_figures]
+
+
+async def test_a_store_that_is_away_is_told_and_the_last_figures_stay(db) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable
+
+    async with probing(away) as site:
+        shown = (await site.get("/metrics")).body.decode()
+    assert "hailgate_store_up 0.0" in shown
+    assert "hailgate_messages_accepted_total" in shown

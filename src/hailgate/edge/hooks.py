@@ -4,6 +4,7 @@ Once token and signature hold, the call is stored and answered with 200, whateve
 repeats what was refused, and what a body means is decided later, from the store.
 """
 
+import time
 from hashlib import sha256
 from typing import Final
 
@@ -21,7 +22,7 @@ from hailgate.messaging.channels import HookView, find_hook
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.receiving import ReceivedWebhook
 from hailgate.providers.contract import AnswersHandshake, WebhookRequest
-from hailgate.telemetry import GATE_WAITING, WEBHOOKS, Event, log
+from hailgate.telemetry import GATE_WAITING, WEBHOOK_SECONDS, WEBHOOKS, Event, log
 
 # Tokens of ours have 43 characters; what is far longer need not be looked up.
 LONGEST_TOKEN: Final = 100
@@ -38,6 +39,7 @@ class Hooks:
 
     async def receive(self, request: Request) -> Response:
         """POST: 200 after the commit, 401, 404, 413, 503."""
+        begun = time.monotonic()
         try:
             hook = await self._find(request.path_params["token"])
             body = await read_body(request, hook.spec.capabilities.max_webhook_body)
@@ -50,6 +52,7 @@ class Hooks:
             _count(refused)
             raise
         _stored.inc()
+        WEBHOOK_SECONDS.observe(time.monotonic() - begun)
         log.debug(Event.WEBHOOK_STORED, hook=hook.id, size=len(body))
         return _STORED
 

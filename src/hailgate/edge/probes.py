@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from prometheus_client import Gauge
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +15,27 @@ from starlette.responses import Response
 from hailgate.core.errors import NotFound, Unauthenticated
 from hailgate.edge.frame import answer
 from hailgate.edge.ports import Db
-from hailgate.edge.storehealth import WorkCount, count_work, find_store_fault
-from hailgate.telemetry import OLDEST_READY, WORK_ROWS, render_metrics
+from hailgate.edge.storehealth import find_store_fault
+from hailgate.messaging.figures import Figures, count_figures, oldest_undone
+from hailgate.messaging.models import WorkKind, WorkState
+from hailgate.telemetry import (
+    BREAKER,
+    OLDEST_READY,
+    OLDEST_WEBHOOK,
+    PAUSED,
+    PENDING_WEBHOOKS,
+    QUEUE_DEPTH,
+    QUEUE_OLDEST,
+    STORE_UP,
+    WORK_ROWS,
+    of_channel,
+    render_metrics,
+)
 
 STORE_PATIENCE_S: Final = 2.0
-# Several scrapers ask the store once.
+# Several scrapers ask the store once; and whatever the count takes, it is a twentieth of the time at most.
 COUNTED_FOR_S: Final = 5.0
+REST: Final = 20.0
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -70,7 +86,7 @@ class Metrics:
 
     def __init__(self, db: Db, *, token: SecretStr | None, bind: str) -> None:
         self._db, self._token, self._open = db, token, is_loopback(bind)
-        self._counted_at = float("-inf")
+        self._count_at = float("-inf")
 
     async def show(self, request: Request) -> Response:
         if self._token is not None:
@@ -82,17 +98,49 @@ class Metrics:
 
     async def _count(self) -> None:
         """Figures of the store are read here and nowhere else. While it is away, those of the process still show."""
-        if time.monotonic() < self._counted_at + COUNTED_FOR_S:
+        begun = time.monotonic()
+        if begun < self._count_at:
             return
-        self._counted_at = time.monotonic()
+        self._count_at = begun + COUNTED_FOR_S
         try:
             async with asyncio.timeout(STORE_PATIENCE_S):
-                counted: WorkCount = await self._db(count_work)
+                figures = await self._db(count_figures)
         except Exception:  # noqa: BLE001 -- the readiness probe tells of it
+            STORE_UP.set(0)
             return
-        for state, rows in counted.rows.items():
-            WORK_ROWS.labels(state=state).set(rows)
-        OLDEST_READY.set(counted.oldest_ready_s)
+        finally:
+            self._count_at = begun + max(COUNTED_FOR_S, (time.monotonic() - begun) * REST)
+        STORE_UP.set(1)
+        _show(figures)
+
+
+def _show(figures: Figures) -> None:
+    """In one go, so that nobody reads half of it: what is not there any more goes."""
+    for gauge in (WORK_ROWS, QUEUE_DEPTH, QUEUE_OLDEST, BREAKER, PAUSED):
+        gauge.clear()
+    for kind in WorkKind:
+        for state in WorkState:
+            WORK_ROWS.labels(kind.name.lower(), state.name.lower())
+    for row in figures.rows:
+        stands = row.state.name.lower()
+        WORK_ROWS.labels(row.kind.name.lower(), stands).inc(row.number)
+        if row.kind is WorkKind.DELIVERY:
+            QUEUE_DEPTH.labels(**of_channel(row.tenant_id, row.channel_id), state=stands).inc(row.number)
+    for place, oldest_s in oldest_undone(figures.rows).items():
+        _raise(QUEUE_OLDEST, place, oldest_s)
+    for channel in figures.channels:
+        place = (channel.tenant_id, channel.channel_id)
+        _raise(BREAKER, place, channel.breaker)
+        _raise(PAUSED, place, channel.paused)
+    OLDEST_READY.set(figures.oldest_ready_s)
+    PENDING_WEBHOOKS.set(figures.pending_webhooks)
+    OLDEST_WEBHOOK.set(figures.oldest_webhook_s)
+
+
+def _raise(gauge: Gauge, place: tuple[int, int], value: float) -> None:
+    """Of several channels that share their labels the worst is shown."""
+    labelled = gauge.labels(**of_channel(*place))
+    labelled.set(max(value, labelled._value.get()))  # noqa: SLF001 -- the client gives no way to read what it shows
 
 
 def is_loopback(bind: str) -> bool:

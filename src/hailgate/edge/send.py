@@ -33,7 +33,7 @@ from hailgate.edge.wire import (
 from hailgate.messaging.channels import ChannelView, get_channel
 from hailgate.messaging.models import Message
 from hailgate.messaging.sending import Accepted, NewMessage
-from hailgate.telemetry import ACCEPTED, GATE_WAITING, Event, log
+from hailgate.telemetry import GATE_WAITING, Event, log
 
 MESSAGE_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 8 << 20
@@ -109,7 +109,6 @@ class Sending:
         message, channel = checked
         with _waiting.track_inprogress():
             accepted = await self._gate.submit(message)
-        ACCEPTED.inc()
         log.debug(Event.MESSAGE_ACCEPTED, message=str(accepted.uid), channel=channel.id)
         return AcceptedMessage(
             str(accepted.uid), "queued", str(channel.uid), _shown(message.to), _moment(accepted.accepted_at)

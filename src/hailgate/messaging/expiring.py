@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from hailgate.core.status import Status
 from hailgate.messaging import rows
+from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.sql import Cursor, Row, among, array, atomic_cursor, every_tenant, fetch, locked, now
 from hailgate.messaging.tables import MESSAGE, RECEIPT
+from hailgate.telemetry import DEAD
 
 CODE = "expired"
 DETAIL = "The message expired before it could be sent."
@@ -36,11 +38,12 @@ def bury_expired(limit: int = 500) -> int:
         moment = now(cursor)
         expired = fetch(
             cursor,
-            f"SELECT id, tenant_id, message_id, attempts FROM messaging_work WHERE {among('id')} AND {_EXPIRED} "
-            f"{every_tenant('sweep')} ORDER BY id{locked(skip=True)}",
+            f"SELECT id, tenant_id, message_id, attempts, channel_id FROM messaging_work WHERE {among('id')} "
+            f"AND {_EXPIRED} {every_tenant('sweep')} ORDER BY id{locked(skip=True)}",
             [array(id_ for id_, _ in found), moment],
         )
-        _bury(cursor, expired, moment)
+        _bury(cursor, [row[:4] for row in expired], moment)
+        count_after_commit(DEAD, ((tenant_id, channel_id) for _, tenant_id, *_, channel_id in expired), code=CODE)
         rows.promote(cursor, WorkKind.DELIVERY, keys, moment)
     return len(expired)
 

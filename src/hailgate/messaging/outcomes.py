@@ -14,6 +14,7 @@ from hailgate.core.errors import LeaseLost
 from hailgate.core.status import Status
 from hailgate.messaging import rows
 from hailgate.messaging.conversations import learn_addresses
+from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.leases import find_alive
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.queue import BREAKER, Claim
@@ -30,6 +31,7 @@ from hailgate.messaging.sql import (
 from hailgate.messaging.statuses import UNPROVEN
 from hailgate.messaging.suppressing import record_opt_outs
 from hailgate.messaging.tables import ATTEMPT, CHANNEL, MESSAGE, RECEIPT, WORK
+from hailgate.telemetry import PARKED
 
 PARKED_DETAIL = "The provider may or may not have taken it: the worker ended while it was being sent."
 
@@ -110,26 +112,29 @@ def park_unknown(cursor: Cursor, ids: Sequence[int], moment: float, hold_s: floa
         return
     lost = fetch(
         cursor,
-        f"SELECT id, key, message_id, attempts FROM messaging_work WHERE {among('id')} {every_tenant('take-over')}",
+        f"SELECT id, key, message_id, attempts, tenant_id, channel_id FROM messaging_work WHERE {among('id')} "
+        f"{every_tenant('take-over')}",
         [array(ids)],
     )
     cursor.execute(
         f"UPDATE messaging_attempt SET outcome = 'park', code = 'worker_lost', finished_at = %s "
         f"WHERE {among('message_id')} AND finished_at IS NULL {every_tenant('take-over')}",
-        [moment, array(message_id for _, _, message_id, _ in lost)],
+        [moment, array(message_id for _, _, message_id, *_ in lost)],
     )
-    proven = _mark_unknown(cursor, [message_id for _, _, message_id, _ in lost])
-    rows.complete(cursor, [id_ for id_, _, message_id, _ in lost if message_id in proven])
+    proven = _mark_unknown(cursor, [message_id for _, _, message_id, *_ in lost])
+    rows.complete(cursor, [id_ for id_, _, message_id, *_ in lost if message_id in proven])
     parked = [row for row in lost if row[2] not in proven]
     rows.stop(
         cursor,
         [
             rows.Stopped(id_, WorkState.PARKED, attempts + 1, "worker_lost", PARKED_DETAIL, moment + hold_s)
-            for id_, _, _, attempts in parked
+            for id_, _, _, attempts, *_ in parked
         ],
     )
-    rows.hold_conversations(cursor, [key for _, key, _, _ in lost])
-    rows.promote(cursor, WorkKind.DELIVERY, [key for _, key, _, _ in lost], moment)
+    count_after_commit(PARKED, ((tenant_id, channel_id) for *_, tenant_id, channel_id in parked))
+    keys = [key for _, key, *_ in lost]
+    rows.hold_conversations(cursor, keys)
+    rows.promote(cursor, WorkKind.DELIVERY, keys, moment)
 
 
 def settle_parked(limit: int = 500) -> int:

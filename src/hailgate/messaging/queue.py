@@ -17,6 +17,7 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import LONGEST_RETRY_AFTER
 from hailgate.core.errors import ConfigurationError
 from hailgate.messaging import rows
+from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.leases import find_alive
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.sql import (
@@ -36,6 +37,7 @@ from hailgate.messaging.sql import (
 )
 from hailgate.messaging.statuses import UNPROVEN
 from hailgate.messaging.tables import CHANNEL, CONVERSATION, WORK
+from hailgate.telemetry import RATE_LIMITED
 
 # Runs that told no outcome before a row counts as poison (reliability contract: at most five tries).
 MOST_TRIES = 5
@@ -307,7 +309,7 @@ def _keep_pair_limits(
 ) -> list[_Head]:
     """Those whose recipient may be written to now; the others are due when theirs may. Spends no attempt."""
     pairs = {channel.id: channel.pair for channel in channels}
-    taken, tats, later = [], [], []
+    taken, tats, later, limited = [], [], [], []
     for head in heads:
         pair = pairs[head.channel_id]
         if pair is None:
@@ -317,10 +319,12 @@ def _keep_pair_limits(
             tats.append((head.key, limits.spend(pair, head.pair_tat, moment, 1)))
         else:
             later.append((head.id, limits.ready_at(pair, head.pair_tat), "pair_rate_limited"))
+            limited.append((head.tenant_id, head.channel_id))
     if tats:
         rows.lock_conversations(cursor, [key for key, _ in tats])
         CONVERSATION.update(cursor, ("pair_tat",), tats)
     WORK.update(cursor, ("due_at", "code"), later)
+    count_after_commit(RATE_LIMITED, limited, by="recipient")
     return taken
 
 

@@ -12,9 +12,11 @@ from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
 from hailgate.core.status import Status
 from hailgate.messaging import rows
 from hailgate.messaging.conversations import Party, open_conversations
+from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.models import Direction, WorkKind
 from hailgate.messaging.sql import Cursor, among, array, as_uuid, atomic_cursor, fetch, now, waited_for_lock
 from hailgate.messaging.tables import CONVERSATION, IDEMPOTENCY, MESSAGE
+from hailgate.telemetry import ACCEPTED
 
 IDEMPOTENCY_LIFE_S = 24 * 3600.0
 # A wait for another's claim of a key has ended in vain already when it is asked which key that was.
@@ -107,6 +109,7 @@ def store_messages(cursor: Cursor, new: Sequence[NewMessage], moment: float) -> 
     places = _conversations(cursor, new, moment)
     ids = MESSAGE.insert_numbered(cursor, _COLUMNS, [_row(*each, moment) for each in zip(new, places, strict=True)])
     rows.enqueue(cursor, [_delivery(*each, moment) for each in zip(new, places, ids, strict=True)], moment)
+    count_after_commit(ACCEPTED, ((message.tenant_id, message.channel_id) for message in new))
     return dict(zip(places, ids, strict=True))
 
 

@@ -1,5 +1,6 @@
 """What became of messages, as their provider tells it: in any order, repeated, with gaps, early or for strangers."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -8,6 +9,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.events import MessageStatus
 from hailgate.core.status import Status
+from hailgate.messaging.counting import Place, count_after_commit
 from hailgate.messaging.models import Direction
 from hailgate.messaging.sql import (
     Cursor,
@@ -22,6 +24,7 @@ from hailgate.messaging.sql import (
 )
 from hailgate.messaging.suppressing import record_opt_outs
 from hailgate.messaging.tables import EARLY_STATUS, MESSAGE, RECEIPT
+from hailgate.telemetry import STATUSES
 
 # A status for a message id that we never sent is not ours to keep for ever.
 EARLY_STATUS_LIFE_S = 600.0
@@ -59,6 +62,8 @@ def record_statuses(cursor: Cursor, news: Sequence[News], moment: float) -> None
     """Apply those of known messages; keep the others until their message's id is known."""
     if not news:
         return
+    for status, told in _by_status(news).items():
+        count_after_commit(STATUSES, told, status=status.word)
     by_uid = _messages_by_uid(cursor, news)
     by_provider_id = _messages_by_provider_id(cursor, news)
     reports, early = [], []
@@ -80,6 +85,13 @@ def record_statuses(cursor: Cursor, news: Sequence[News], moment: float) -> None
     columns = ("tenant_id", "channel_id", "provider_id", "received_at", "status", "at", "code", "detail", "opted_out")
     EARLY_STATUS.insert(cursor, columns, early)
     _apply(cursor, reports, moment)
+
+
+def _by_status(news: Sequence[News]) -> dict[Status, list[Place]]:
+    told: dict[Status, list[Place]] = defaultdict(list)
+    for one in news:
+        told[one.event.status].append((one.tenant_id, one.channel_id))
+    return told
 
 
 def apply_early_statuses(limit: int = 500) -> int:

@@ -28,7 +28,21 @@ from hailgate.pipeline.bridge import Db, Gate
 from hailgate.pipeline.connections import Connected, Connections
 from hailgate.pipeline.faultpoints import faultpoint, swallow
 from hailgate.providers.contract import OutboundMessage
-from hailgate.telemetry import ACCEPT_TO_SEND_SECONDS, ATTEMPTS, SEND_SECONDS, Event, log, where
+from hailgate.telemetry import (
+    ACCEPT_TO_SEND_SECONDS,
+    ATTEMPTS,
+    DEAD,
+    PARKED,
+    RATE_LIMITED,
+    RETRIED,
+    SEND_SECONDS,
+    SENT,
+    Event,
+    log,
+    of_channel,
+    of_code,
+    where,
+)
 
 # The store was away when an outcome was to be written: it is kept and offered again, as long as the lease lives.
 OFFER_AGAIN_S = 0.3
@@ -186,6 +200,8 @@ class Outbound:
         moment = clock + time.monotonic()
         if isinstance(error, LeaseLost):  # no fault of the message: it spends no attempt
             return Outcome(claim, True, _later(moment + LEASE_LOST_S, error.code, error.detail))
+        if isinstance(error, ProviderThrottled):
+            RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
         decision = decide(error, claim.attempts + 1, moment, claim.expires_at, self._policy, random.random)
         return Outcome(
             claim,
@@ -261,7 +277,20 @@ _EVENTS = {
 }
 
 
+def _count(outcome: Outcome) -> None:
+    decision, labels = outcome.decision, of_channel(outcome.claim.tenant_id, outcome.claim.channel_id)
+    if decision is None:
+        SENT.labels(**labels).inc()
+    elif decision.action is Action.RETRY:
+        RETRIED.labels(**labels).inc()
+    elif decision.action is Action.BURY:
+        DEAD.labels(**labels, code=of_code(decision.code)).inc()
+    elif decision.action is Action.PARK:
+        PARKED.labels(**labels).inc()
+
+
 def _tell(outcome: Outcome) -> None:
+    _count(outcome)
     claim, decision = outcome.claim, outcome.decision
     if decision is None:
         log.info(Event.MESSAGE_SENT, message=str(claim.uid), channel=claim.channel_id, attempt=claim.knocks + 1)
