@@ -136,7 +136,8 @@ async def site(store: None) -> "AsyncIterator[object]":
     from hailgate.settings import ENV
     from serving import serving
 
-    async with serving(create_app(ENV, with_worker=False)) as site:
+    ends = []
+    async with serving(create_app(ENV, with_worker=False, at_stop=ends.append), ends) as site:
         yield site
 
 

@@ -1,7 +1,7 @@
 """The real application behind the real protocol on a port of its own, in the test's own loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -11,6 +11,9 @@ from uvicorn.lifespan.on import LifespanOn
 from uvicorn.server import ServerState
 
 from hailgate.edge.server import server_config
+
+# For requests that are under way when a test ends; what does not end by then is cut off.
+STOP_S = 10.0
 
 
 class Answer:
@@ -77,7 +80,8 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[Site]:
+async def serving(app: ASGIApp, ends: Sequence[Callable[[], None]] = ()) -> AsyncIterator[Site]:
+    """``ends`` are called before requests under way are waited for, as the product's server does."""
     config = server_config(app)
     config.load()
     lifespan, state = LifespanOn(config), ServerState()
@@ -92,8 +96,22 @@ async def serving(app: ASGIApp) -> AsyncIterator[Site]:
             yield Site(server.sockets[0].getsockname()[1], session)
     finally:
         server.close()
+        for end in ends:
+            end()
         for connection in tuple(state.connections):
             connection.shutdown()
-        while state.tasks or state.connections:
-            await asyncio.sleep(0.001)
+        await _stopped(state)
         await lifespan.shutdown()
+
+
+async def _stopped(state: ServerState) -> None:
+    """A page that a failed test left open would otherwise be waited for as long as its stream lasts."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_S):
+            while state.tasks or state.connections:
+                await asyncio.sleep(0.001)
+    for connection in tuple(state.connections):
+        connection.transport.abort()
+    for task in tuple(state.tasks):
+        task.cancel()
+    await asyncio.gather(*state.tasks, return_exceptions=True)

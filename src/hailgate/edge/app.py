@@ -44,6 +44,7 @@ def pages() -> list[BaseRoute]:
     return [
         Route("/", show_start),
         Route("/icon.svg", show_icon),
+        Route("/favicon.ico", show_icon),  # asked for by pages that name no icon: Django's admin
         Route("/v1/docs", show_reader),
         Route("/v1/docs/errors", show_errors),
         Route("/v1/docs/assets/{name}", show_asset),
