@@ -23,6 +23,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "outcome_unknown": _LOOK,
     "pair_throttled": "Write to this person less often; send it again later.",
     "payment_problem": "Settle the account's payment at the provider, then send it again.",
+    "file_removed": "Store the file again, and send a new message that names it.",
     "media_gone": "Ask the person to send the file again; the provider keeps it for some days only.",
     "media_unsupported": "Use a channel whose provider gives out files.",
     "poison": "Do not send it again; report it with the logs of the workers that ended.",

@@ -53,6 +53,10 @@ class Event(StrEnum):
     TURN_ANSWERED = "turn.answered", "The assistant answered a person, or had nothing to say."
     TURN_FAILED = "turn.failed", "The assistant failed; it is asked again, or a person takes over."
     FILE_FETCHED = "file.fetched", "A file that a person sent was fetched from the provider and stored."
+    FILE_UPLOADED = (
+        "file.uploaded",
+        "A file of a message was given to the provider, for this message and those after it.",
+    )
     FILE_NOT_FETCHED = "file.not_fetched", "An attempt to fetch a file failed; it is tried again, or listed as failed."
     CONVERSATION_HANDED_OVER = "conversation.handed_over", "Somebody else answers a conversation from now on."
     PROVIDER_ERROR = "provider.error", "A provider's adapter failed in a way that it does not know."
@@ -160,7 +164,7 @@ WEBHOOK_SECONDS: Final = Histogram(
 )
 REJECTED_WEBHOOKS: Final = _counter("rejected_webhooks_total", "Calls to hooks whose signature did not hold.")
 FETCHES: Final = _counter("fetches_total", "Attempts to fetch a file that a person sent, by outcome.", "outcome")
-MEDIA_BYTES: Final = _counter("media_bytes_total", "Bytes of files: stored, served, fetched.", "kind")
+MEDIA_BYTES: Final = _counter("media_bytes_total", "Bytes of files: stored, served, fetched, uploaded.", "kind")
 ATTEMPTS: Final = _counter("attempts_total", "Attempts to send by provider and outcome.", "provider", "outcome")
 INGESTED: Final = _counter("ingested_total", "What stored webhooks held, applied for the first time.", "kind")
 TURNS: Final = _counter("turns_total", "Turns of assistants by outcome.", "outcome")

@@ -16,6 +16,8 @@ from hailgate.core.errors import (
     Disposition,
     EventError,
     EventUnsupported,
+    FileForgotten,
+    FileUnavailable,
     Forbidden,
     HailgateError,
     IdempotencyMismatch,
@@ -100,6 +102,8 @@ def test_each_class_knows_its_http_status(error, status, retryable):
 SEND_ERRORS = {
     SendError: ("bury", set()),
     ProviderUnavailable: ("retry", {"breaker_failure"}),
+    FileUnavailable: ("retry", set()),
+    FileForgotten: ("retry", set()),
     LeaseLost: ("retry", set()),
     ProviderThrottled: ("snooze", set()),
     ChannelUnauthorized: ("snooze", {"pauses_channel"}),

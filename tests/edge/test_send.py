@@ -11,6 +11,7 @@ import pytest
 import given
 from hailgate.core.content import TEXT_LIMIT
 from hailgate.messaging.models import Message, Work
+from hostile_files import PNG
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,24 @@ async def test_a_picture_is_stored_in_the_cloud_apis_shape(site, key, channel, d
     again = (await site.get(f"/v1/messages/{shown['id']}", key=key)).json
     assert (again["type"], again["content"], again["text"]) == ("image", PICTURE, None)
     assert again["preview"] == "Photo: Front"
+
+
+async def test_a_picture_that_is_stored_here_is_named_by_its_id(site, key, channel, db) -> None:
+    stored = (await site.ask("POST", "/v1/media", data=PNG, key=key)).json["id"]
+    answer = await site.post("/v1/messages", message(type="image", text=..., image={"attachment": stored}), key=key)
+    assert answer.status == 202
+    shown = (await site.get(f"/v1/messages/{answer.json['id']}", key=key)).json
+    assert shown["content"] == {"attachment": stored}
+
+
+async def test_a_file_that_is_not_there_or_not_the_callers_is_refused(site, key, stranger_key, channel, db) -> None:
+    theirs = (await site.ask("POST", "/v1/media", data=PNG, key=stranger_key)).json["id"]
+    body = message(type="image", text=..., image={"attachment": theirs})
+    refused = await site.post("/v1/messages", body, key=key)
+    assert (refused.status, refused.code, refused.json["field"]) == (422, "unknown_attachment", "image.attachment")
+    batch = (await site.post("/v1/messages/batch", {"messages": [body, message()]}, key=key)).json["results"]
+    assert [item["status"] for item in batch] == [422, 202]
+    assert await db(count, channel.tenant_id) == (1, 1)
 
 
 async def test_a_reaction_to_a_message_known_by_our_id_names_the_providers(site, key, channel, db) -> None:

@@ -22,9 +22,9 @@ def played(monkeypatch, store):
 
 
 @pytest.fixture
-async def desk(db, worker, played, tenant):
+async def desk(db, worker, played, tenant, tmp_path):
     from pipeline.stage import Desk
 
-    desk = Desk(db, worker, played, await db(played.add_channel, tenant))
+    desk = Desk(db, worker, played, await db(played.add_channel, tenant), tmp_path)
     yield desk
     await desk.close()

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from hailgate.core.delivery import RetryPolicy
 from hailgate.messaging.channels import add_channel, add_hook, get_channel
+from hailgate.messaging.files import open_files
 from hailgate.messaging.models import Attempt
 from hailgate.messaging.outcomes import record_outcomes
 from hailgate.messaging.queue import claim_deliveries
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.outbound import Outbound
+from hailgate.pipeline.uploads import Uploads
 from hailgate.providers import fake
 from messaging.acting import HOLD_S, fresh, send, work_of
 from providers.loopback import render_answer
@@ -71,8 +73,9 @@ def _fields(struct):
 class Desk:
     """One worker's delivery, on a channel whose provider is played."""
 
-    def __init__(self, db, worker, played, channel) -> None:
+    def __init__(self, db, worker, played, channel, folder) -> None:
         self.db, self.worker, self.played, self.channel = db, worker, played, channel
+        self.files = open_files(folder, "")
         self._connections: list[Connections] = []
         self.outbound = self.new_outbound()
 
@@ -89,6 +92,7 @@ class Desk:
             outcomes=Gate(outcomes_db or self.db, write),
             connections=connections,
             policy=POLICY,
+            uploads=Uploads(db or self.db, files=self.files),
             check_lease=check_lease,
         )
 

@@ -3,19 +3,21 @@
 import base64
 import hashlib
 import json
+import re
 from contextlib import asynccontextmanager
 
 import pytest
 
-from hailgate.core.errors import ChannelUnauthorized, ProviderThrottled, ProviderUnavailable, Rejected
-from hailgate.core.media import RemoteMedia
+from hailgate.core.errors import ChannelUnauthorized, NotFound, ProviderThrottled, ProviderUnavailable, Rejected
+from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.providers.cloud.adapter import CloudProvider
 from hailgate.providers.cloud.config import CloudChannel
 from hailgate.providers.cloud.webhook import parse_webhook
-from hailgate.providers.contract import FetchesMedia, Secret
+from hailgate.providers.contract import FetchesMedia, Secret, StoresMedia
 from hailgate.providers.transport import Transport
+from hailgate.simulator.multipart import parse_form
 
-from .loopback import Loopback, answer, answer_json
+from .loopback import Loopback, accept_then_reset, answer, answer_json
 from .payloads import webhooks
 
 FILE = b"\xff\xd8\xff the bytes of a picture"
@@ -162,3 +164,60 @@ async def test_a_file_beyond_the_limit_of_every_kind_is_refused():
         with pytest.raises(Rejected) as refused:
             await fetched(provider)
         assert refused.value.code == "file_too_large"
+
+
+# --- files of ours ----------------------------------------------------------------------------------------------------
+
+
+def ours(*pieces: bytes, name: str = "Rx.png", size: int | None = None, failure: Exception | None = None) -> LocalMedia:
+    async def chunks():
+        for piece in pieces:
+            yield piece
+        if failure:
+            raise failure
+
+    return LocalMedia(name, "image/png", sum(map(len, pieces)) if size is None else size, chunks)
+
+
+async def test_a_file_is_uploaded_in_pieces_as_a_form_of_known_length():
+    async with connected(answer_json(200, {"id": "4711"})) as (server, provider):
+        assert isinstance(provider, StoresMedia)
+        assert await provider.upload_media(ours(FILE, FILE, name='a"b\r\nX: y.png')) == "4711"
+        (head,), (body,) = server.heads, server.bodies
+        assert head.startswith(b"POST /v23.0/1065/media ")
+        assert b"Authorization: Bearer the token" in head
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert b"Transfer-Encoding" not in head
+        form = parse_form(re.search(rb"Content-Type: ([^\r]+)", head).group(1).decode(), body)
+        assert {name: part.content for name, part in form.items() if name != "file"} == {
+            "messaging_product": b"whatsapp",
+            "type": b"image/png",
+        }
+        file = form["file"]
+        assert (file.content, file.content_type, file.filename) == (FILE + FILE, "image/png", "a_b__X_ y.png")
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "kind"),
+    [
+        (400, {"error": {"code": 100}}, Rejected),
+        (400, {"error": {"code": 131053}}, ProviderUnavailable),
+        (401, {"error": {"code": 190}}, ChannelUnauthorized),
+        (429, {}, ProviderThrottled),
+        (500, {}, ProviderUnavailable),
+        (200, {}, ProviderUnavailable),
+        (200, {"id": ["4711"]}, ProviderUnavailable),
+    ],
+)
+async def test_an_upload_that_is_refused_says_what_to_do(status, document, kind):
+    async with connected(answer_json(status, document)) as (_, provider):
+        with pytest.raises(kind):
+            await provider.upload_media(ours(FILE))
+
+
+async def test_an_upload_that_breaks_off_is_the_providers_fault_and_one_that_cannot_be_read_is_ours():
+    async with connected(accept_then_reset) as (_, provider):
+        with pytest.raises(ProviderUnavailable):
+            await provider.upload_media(ours(FILE))
+        with pytest.raises(NotFound):
+            await provider.upload_media(ours(FILE, size=10_000, failure=NotFound()))

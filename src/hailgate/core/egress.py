@@ -32,6 +32,8 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _INSIDE_6 = tuple(
     IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
+# Names that no public resolver answers for (RFC 6761, RFC 6762, ICANN's reservation for private use).
+_INSIDE_NAMES = ("localhost", "local", "internal")
 # An interface id that holds an IPv4 address (ISATAP, RFC 5214).
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
@@ -111,6 +113,16 @@ def is_inside(address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in _INSIDE_4)
     unusual = address not in _GLOBAL_UNICAST or any(address in network for network in _INSIDE_6)
     return unusual or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
+
+
+def leads_inside(host: str) -> bool:
+    """Whether a host leads inside by how it is written alone; where a name leads, only a resolver can tell."""
+    host = host.lower().rstrip(".")
+    if is_host_of(host, _INSIDE_NAMES):
+        return True
+    if (address := find_address(host)) is not None:
+        return is_inside(address)
+    return _NUMERIC.fullmatch(host) is not None
 
 
 def any_inside(addresses: Iterable[str]) -> bool:

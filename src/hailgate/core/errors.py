@@ -19,6 +19,8 @@
     │   └── StoreUnavailable
     ├── SendError                    a delivery attempt did not end in a receipt
     │   ├── ProviderUnavailable    retry, counts against the breaker
+    │   ├── FileUnavailable        retry
+    │   ├── FileForgotten          retry, with the file handed over anew
     │   ├── LeaseLost              retry, by whoever holds the row now
     │   ├── ProviderThrottled      snooze
     │   ├── ChannelUnauthorized    snooze, pause the channel
@@ -278,6 +280,24 @@ class ProviderUnavailable(SendError):
     retryable = True
     disposition = Disposition.RETRY
     breaker_failure = True
+
+
+class FileUnavailable(SendError):
+    """The message's file cannot be read from the store of files at present; nothing was sent."""
+
+    title = "File unavailable"
+    code = "file_unavailable"
+    retryable = True
+    disposition = Disposition.RETRY
+
+
+class FileForgotten(SendError):
+    """The provider refused the message, perhaps for a file that it has no longer; it is given the file anew."""
+
+    title = "File forgotten"
+    code = "file_forgotten"
+    retryable = True
+    disposition = Disposition.RETRY
 
 
 class LeaseLost(SendError):

@@ -4,7 +4,7 @@ Sizes are the Cloud API's. What a file is, is told by its bytes; a name or a sen
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -37,6 +37,18 @@ INLINE: Final = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"}
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _LONGEST_NAME: Final = 150
+
+
+class LocalMedia(Struct, frozen=True):
+    """A file of ours for a provider. ``chunks`` begins to read it, from the start, each time it is called."""
+
+    name: str
+    mime: str
+    size: int
+    chunks: Callable[[], AsyncIterator[bytes]]
+
+    def __repr__(self) -> str:
+        return f"<LocalMedia {self.mime}>"
 
 
 class RemoteMedia(Struct, frozen=True):

@@ -10,7 +10,7 @@ from hailgate.core.media import check_size, natural_kind
 from hailgate.messaging.files import Kept
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import Attachment, AttachmentState
-from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_one, now
+from hailgate.messaging.sql import Row, as_uuid, atomic_cursor, every_tenant, fetch_one, now
 from hailgate.messaging.tables import ATTACHMENT
 
 LONGEST_NAME = 1000
@@ -30,6 +30,9 @@ class StoredFile(NamedTuple):
     sha256: str
     file: str
     key: str
+
+
+STORED_COLUMNS = StoredFile._fields
 
 
 def check_upload(kept: Kept) -> None:
@@ -56,7 +59,17 @@ def add_upload(tenant_id: int, kept: Kept, name: str) -> StoredFile:
 
 def get_stored_file(tenant_id: int, uid: UUID) -> StoredFile:
     """Raises NotFound for one of another tenant, too, and for one whose bytes we do not have."""
-    return _stored(Attachment.objects.filter(tenant_id=tenant_id, uid=uid, state=AttachmentState.STORED).first())
+    stored = Attachment.objects.filter(tenant_id=tenant_id, uid=uid, state=AttachmentState.STORED)
+    row = stored.values_list(*STORED_COLUMNS).first()
+    if row is None:
+        raise NotFound
+    return read_stored(row)
+
+
+def read_stored(row: Row) -> StoredFile:
+    """From ``STORED_COLUMNS``, as they are stored."""
+    stored = StoredFile._make(row)
+    return stored._replace(uid=as_uuid(stored.uid), name=sealer().unseal(stored.name))
 
 
 # --- links ------------------------------------------------------------------------------------------------------------
@@ -97,10 +110,3 @@ def get_linked_file(token: str) -> StoredFile:
 
 def _signature(signed: str) -> str:
     return sealer().digest(f"media link\0{signed}")
-
-
-def _stored(row: Attachment | None) -> StoredFile:
-    if row is None:
-        raise NotFound
-    name = sealer().unseal(row.name)
-    return StoredFile(row.id, row.uid, row.tenant_id, row.kind, name, row.mime, row.size, row.sha256, row.file, row.key)

@@ -1,6 +1,6 @@
 """The one way out: every message that anybody wants to send is accepted here, in one transaction with its delivery."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,9 +8,10 @@ from django.db import OperationalError, transaction
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address
-from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
+from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided, InputError
 from hailgate.core.status import Status
 from hailgate.messaging import rows
+from hailgate.messaging.attaching import find_unsendable
 from hailgate.messaging.conversations import Party, open_conversations
 from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.models import Direction, WorkKind
@@ -83,12 +84,25 @@ def accept_messages(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
 def _accept(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
     with atomic_cursor() as cursor:
         moment = now(cursor)
-        winners = _claim_keys(cursor, batch, moment)
-        new = [message for message in batch if winners.get(_place(message), message.uid) == message.uid]
+        unsendable = _unsendable(cursor, batch)
+        sendable = [message for message in batch if message.uid not in unsendable] if unsendable else batch
+        winners = _claim_keys(cursor, sendable, moment)
+        new = [message for message in sendable if winners.get(_place(message), message.uid) == message.uid]
         latest = store_messages(cursor, new, moment)
         touched = [(key, id_, moment) for key, id_ in sorted(latest.items())]
         CONVERSATION.update(cursor, ("last_message_id", "last_message_at"), touched)
-        return _answers(cursor, batch, winners, moment)
+        answers = iter(_answers(cursor, sendable, winners, moment))
+        return [unsendable[message.uid] if message.uid in unsendable else next(answers) for message in batch]
+
+
+def _unsendable(cursor: Cursor, batch: Sequence[NewMessage]) -> Mapping[UUID, InputError]:
+    """Refused for their files. A repeat is answered as the first time was, whatever became of its file since."""
+    faults = find_unsendable(cursor, batch)
+    if faults:
+        places = {m.uid: place for m in batch if m.uid in faults and (place := _place(m))}
+        known = _stored_keys(cursor, dict.fromkeys(places.values()))
+        faults = {uid: fault for uid, fault in faults.items() if places.get(uid) not in known}
+    return faults
 
 
 def find_accepted(batch: Sequence[NewMessage]) -> list[Accepted | None]:
@@ -209,7 +223,7 @@ def _is_taken(cursor: Cursor, tenant_id: int, key: str) -> bool:
     return False
 
 
-def _stored_keys(cursor: Cursor, places: dict[tuple[int, str], NewMessage]) -> dict[tuple[int, str], tuple[UUID, str]]:
+def _stored_keys(cursor: Cursor, places: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[UUID, str]]:
     columns = ("tenant_id", "key", "message_uid", "fingerprint")
     stored = IDEMPOTENCY.find(cursor, columns, places, by=("tenant_id", "key"))
     return {(tenant, key): (as_uuid(uid), fingerprint) for tenant, key, uid, fingerprint in stored}

@@ -9,7 +9,7 @@ file, so that no configuration left behind can arm one.
 import os
 import signal
 
-POINTS = ("after_intent_commit", "before_first_byte", "after_provider_answer", "before_outcome_commit")
+POINTS = ("after_upload", "after_intent_commit", "before_first_byte", "after_provider_answer", "before_outcome_commit")
 
 
 def faultpoint(name: str) -> None:

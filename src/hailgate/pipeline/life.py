@@ -33,6 +33,7 @@ from hailgate.pipeline.fetches import Fetches
 from hailgate.pipeline.lease import Lease
 from hailgate.pipeline.outbound import Outbound
 from hailgate.pipeline.turns import Turns
+from hailgate.pipeline.uploads import Uploads
 from hailgate.pipeline.wakes import Wakes, listen, seconds_until
 from hailgate.providers.contract import WebhookRequest
 from hailgate.telemetry import FORGOTTEN_HEADS, INGESTED, TAKEN_OVER, Event, log, where
@@ -68,12 +69,14 @@ class Life:
         self._id = self._lease.worker_id
         policy = RetryPolicy(max_attempts=self._env.max_attempts, base=self._env.retry_base_s)
         outcomes = Gate(self._db, partial(record_outcomes, self._id, self._env.hold_s))
+        files = open_files(self._env.home, self._env.media_url)
         self._outbound = Outbound(
             self._db,
             self._id,
             outcomes=outcomes,
             connections=self._connections,
             policy=policy,
+            uploads=Uploads(self._db, files=files),
             check_lease=self._lease.check,
         )
         self._turns = Turns(
@@ -88,7 +91,7 @@ class Life:
         self._fetches = Fetches(
             self._db,
             self._id,
-            files=open_files(self._env.home, self._env.media_url),
+            files=files,
             connections=self._connections,
             policy=RetryPolicy(max_attempts=FETCH_ATTEMPTS, base=self._env.retry_base_s),
         )

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from hailgate.core import window
-from hailgate.core.content import decode_outbound
+from hailgate.core.content import decode_outbound, with_provider_ids
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
 from hailgate.core.errors import (
+    FileForgotten,
     HailgateError,
     InputError,
     LeaseLost,
@@ -27,6 +28,7 @@ from hailgate.messaging.queue import MOST_TRIES, Claim, Claimed
 from hailgate.pipeline.bridge import Db, Gate
 from hailgate.pipeline.connections import Connected, Connections
 from hailgate.pipeline.faultpoints import faultpoint, swallow
+from hailgate.pipeline.uploads import Handed, LentFiles, Uploads, find_handed
 from hailgate.providers.contract import OutboundMessage
 from hailgate.telemetry import (
     ACCEPT_TO_SEND_SECONDS,
@@ -56,6 +58,18 @@ CHANNEL_REST_S = 1.0
 MISCONFIGURED_S = 60.0
 
 
+NO_FILES: LentFiles = {}
+
+
+class _Prepared(NamedTuple):
+    """A claim that can be sent. ``lent`` are the files that it names, ``handed`` the same as its provider has them."""
+
+    claim: Claim
+    connected: Connected
+    lent: LentFiles
+    handed: Handed
+
+
 class Outbound:
     """Carries out claims for one worker. ``check_lease`` raises LeaseLost once this worker may not send any more."""
 
@@ -67,10 +81,12 @@ class Outbound:
         outcomes: Gate[Outcome, bool],
         connections: Connections,
         policy: RetryPolicy,
+        uploads: Uploads,
         check_lease: Callable[[], None],
     ) -> None:
         self._db, self._worker_id, self._outcomes = db, worker_id, outcomes
         self._connections, self._policy, self._check_lease = connections, policy, check_lease
+        self._uploads = uploads
         self._beginnings: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
         self._under_way: set[int] = set()
@@ -108,15 +124,30 @@ class Outbound:
                 self._start(claim, self._settle(Outcome(claim, attempted=False, decision=connected)))
             else:
                 sendable.append((claim, connected))
-        for start in range(0, len(sendable), INTENTS_AT_ONCE):
-            some = sendable[start : start + INTENTS_AT_ONCE]
-            recorded = await self._recorded([claim for claim, _ in some])
+        prepared = await self._prepared(sendable, claimed.moment, clock)
+        for start in range(0, len(prepared), INTENTS_AT_ONCE):
+            some = prepared[start : start + INTENTS_AT_ONCE]
+            recorded = await self._recorded([each.claim for each in some])
             faultpoint("after_intent_commit")
-            for claim, connected in some:
-                if claim.id in recorded:
-                    self._start(claim, self._send(claim, connected, clock))
+            for each in some:
+                if each.claim.id in recorded:
+                    self._start(each.claim, self._send(each, clock))
                 else:
-                    self._let_go(claim)
+                    self._let_go(each.claim)
+
+    async def _prepared(
+        self, sendable: Sequence[tuple[Claim, Connected]], moment: float, clock: float
+    ) -> list[_Prepared]:
+        """Those whose provider has all that they name; the others are on their way to be given it first."""
+        lent = await self._uploads.find_lent(sendable, moment)
+        prepared = []
+        for claim, connected in sendable:
+            files = lent.get(claim.id, NO_FILES)
+            if (handed := find_handed(files)) is None:
+                self._start(claim, self._upload_and_send(claim, connected, files, clock))
+            else:
+                prepared.append(_Prepared(claim, connected, files, handed))
+        return prepared
 
     async def drain(self, patience: float) -> None:
         """Wait for sends in flight; what is still out then is parked as unknown by whoever ends this worker."""
@@ -133,6 +164,7 @@ class Outbound:
             for task in under_way:
                 task.cancel()
             await asyncio.wait(under_way)
+        await self._uploads.close()
 
     async def _connected(self, claim: Claim, moment: float) -> Connected | Decision:
         """The channel to send through, or why this must not be sent now."""
@@ -173,12 +205,34 @@ class Outbound:
         self.held.pop(claim.id, None)
         self.freed.set()
 
-    async def _send(self, claim: Claim, connected: Connected, clock: float) -> None:
+    async def _upload_and_send(self, claim: Claim, connected: Connected, lent: LentFiles, clock: float) -> None:
+        """No attempt is on record while a file is uploaded: whoever is killed then leaves no unknown behind."""
+        failed: SendError | None = None
+        handed: Handed = {}
+        try:
+            try:
+                handed = await self._uploads.hand_over(claim, connected, lent)
+            except SendError as error:
+                failed = error
+            faultpoint("after_upload")
+            if refused := _refusal(claim, clock + time.monotonic(), connected.window_seconds):
+                await self._settle(Outcome(claim, attempted=False, decision=refused))
+            elif claim.id not in await self._recorded([claim]):
+                return
+            elif failed is None:
+                await self._send(_Prepared(claim, connected, lent, handed), clock)
+            else:
+                await self._tell_outcome(connected, self._failed(claim, failed, clock))
+        finally:
+            self._let_go(claim)
+
+    async def _send(self, prepared: _Prepared, clock: float) -> None:
+        claim, connected = prepared.claim, prepared.connected
         begun = time.monotonic()
         try:
-            receipt = await connected.provider.send(_message(claim), self._guard)
+            receipt = await connected.provider.send(_message(claim, prepared.handed), self._guard)
         except SendError as error:
-            outcome = self._failed(claim, error, clock)
+            outcome = self._failed(claim, await self._explained(error, prepared), clock)
         except InputError as unreadable:  # stored by a version that knew more than this one
             outcome = self._failed(claim, Rejected(unreadable.detail, code="unreadable_content"), clock)
         except Exception as bug:  # noqa: BLE001 -- a byte may have left: never a blind second knock
@@ -189,8 +243,20 @@ class Outbound:
             outcome = Outcome(claim, attempted=True, provider_id=receipt.provider_id[:255], address=receipt.address)
         faultpoint("after_provider_answer")
         SEND_SECONDS.labels(connected.name).observe(time.monotonic() - begun)
+        await self._tell_outcome(connected, outcome)
+
+    async def _tell_outcome(self, connected: Connected, outcome: Outcome) -> None:
         ATTEMPTS.labels(connected.name, outcome.decision.action.value if outcome.decision else "sent").inc()
         await self._settle(outcome)
+
+    async def _explained(self, error: SendError, prepared: _Prepared) -> SendError:
+        """A refusal of a message whose file the provider had before may mean that it has the file no longer."""
+        had_before = any(one and one.provider_id for one in prepared.lent.values())
+        if not (had_before and isinstance(error, Rejected)):
+            return error
+        with suppress(StoreUnavailable):
+            await self._uploads.forget(prepared.claim, prepared.lent)
+        return FileForgotten(provider_code=error.provider_code)
 
     def _guard(self) -> None:
         self._check_lease()
@@ -229,12 +295,13 @@ class Outbound:
                 await asyncio.sleep(OFFER_AGAIN_S)
 
 
-def _message(claim: Claim) -> OutboundMessage:
+def _message(claim: Claim, handed: Handed) -> OutboundMessage:
+    content = decode_outbound(claim.content)
     return OutboundMessage(
         id=claim.uid,
         attempt=claim.knocks + 1,
         to=claim.to,
-        content=decode_outbound(claim.content),
+        content=with_provider_ids(content, handed) if handed else content,
         context_id=claim.context_id or None,
     )
 

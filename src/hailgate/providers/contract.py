@@ -18,7 +18,7 @@ from hailgate.core.content import Outbound
 from hailgate.core.errors import InputError
 from hailgate.core.events import ProviderEvent
 from hailgate.core.limits import Limit
-from hailgate.core.media import RemoteMedia
+from hailgate.core.media import LocalMedia, RemoteMedia
 
 if TYPE_CHECKING:
     from hailgate.providers.transport import Transport
@@ -78,7 +78,10 @@ class ChannelHealth(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs between providers. Durations in seconds, sizes in bytes, text in characters."""
+    """What differs between providers. Durations in seconds, sizes in bytes, text in characters.
+
+    `upload_life` is how long messages may name a file that the provider was given.
+    """
 
     content_kinds: frozenset[str]
     text_limit: int
@@ -88,6 +91,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     max_webhook_body: int
     keepalive_seconds: float
     echoes_tracker: bool
+    upload_life: float = 0.0
 
 
 class Receiver(Protocol):
@@ -120,6 +124,12 @@ class Provider(Protocol):
 class FetchesMedia(Protocol):
     def fetch_media(self, media: RemoteMedia) -> AsyncIterator[bytes]:
         """The bytes as they come; raises SendError, at the end too, where they are not the ones that were sent."""
+
+
+@runtime_checkable
+class StoresMedia(Protocol):
+    async def upload_media(self, media: LocalMedia) -> str:
+        """The id by which messages may name it from now on. Harmless to repeat; raises SendError."""
 
 
 @runtime_checkable

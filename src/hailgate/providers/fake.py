@@ -20,7 +20,7 @@ from hailgate.core.content import InboundText
 from hailgate.core.errors import OutcomeUnknown, PayloadForeign, Rejected, SendError, SignatureInvalid
 from hailgate.core.events import Ignored, InboundMessage, MessageStatus, ProviderEvent
 from hailgate.core.limits import Limit
-from hailgate.core.media import RemoteMedia
+from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.core.status import Status
 from hailgate.providers.contract import (
     Capabilities,
@@ -103,9 +103,10 @@ class FakeReceiver:
 class FakeProvider:
     """Takes every message, unless planned otherwise.
 
-    `files` are what people sent, by id, or why one cannot be had. `taken` holds what has reached the provider,
-    `tried` every attempt, `marked_read` pairs of id and typing. With `echo`, the steps of each taken message are
-    told to it, before the send returns: a status may be faster than an answer. `clock` gives seconds since the epoch.
+    `files` are what people sent, by id, or why one cannot be had; `uploaded` is what we gave it. `taken` holds what
+    has reached the provider, `tried` every attempt, `marked_read` pairs of id and typing. With `echo`, the steps of
+    each taken message are told to it, before the send returns: a status may be faster than an answer. `clock` gives
+    seconds since the epoch.
     """
 
     def __init__(
@@ -125,11 +126,17 @@ class FakeProvider:
         self._steps = steps
         self._clock = clock
         self.files: dict[str, bytes | SendError] = {}
+        self.uploaded: dict[str, bytes] = {}
+        self._planned_uploads: deque[str | SendError] = deque()
         self._planned: deque[SendReceipt | SendError] = deque()
 
     def plan(self, *outcomes: SendReceipt | SendError) -> None:
         """Set the outcomes of the next sends, in order. A message whose outcome is unknown was taken."""
         self._planned.extend(outcomes)
+
+    def plan_uploads(self, *outcomes: str | SendError) -> None:
+        """Set the ids that the next uploads get, or why they fail."""
+        self._planned_uploads.extend(outcomes)
 
     async def send(self, message: OutboundMessage, guard: Guard) -> SendReceipt:
         self.tried.append(message)
@@ -149,6 +156,14 @@ class FakeProvider:
         if isinstance(file, SendError):
             raise file
         yield file
+
+    async def upload_media(self, media: LocalMedia) -> str:
+        content = b"".join([chunk async for chunk in media.chunks()])
+        outcome = self._planned_uploads.popleft() if self._planned_uploads else f"file.{len(self.uploaded) + 1}"
+        if isinstance(outcome, SendError):
+            raise outcome
+        self.uploaded[outcome] = content
+        return outcome
 
     async def check(self) -> ChannelHealth:
         return self.health

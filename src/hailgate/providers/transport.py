@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from hailgate.providers.contract import Guard
+    from hailgate.providers.forms import FileForm
 
 CONNECT_SECONDS = 5.0  # name, connection, TLS, and the wait for a free connection
 TOTAL_SECONDS = 20.0  # well under a worker's 30 s to stop
+SLOWEST_UPLOAD = 256 << 10  # bytes a second; the largest file then takes seven minutes
 MAX_ANSWER = 1 << 20  # the answers we read have a few hundred bytes
 FRESH_CONNECTIONS = 2  # further ones taken when the peer had already closed the first
 
@@ -99,6 +101,23 @@ class Transport:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 return await _read(response)
         except Exception as failure:
+            raise ProviderUnavailable(_sentence(failure)) from failure
+
+    async def post_form(self, url: str, *, headers: Mapping[str, str], form: "FileForm") -> Reply:
+        """Hand over a file; harmless to repeat, so every failure is ProviderUnavailable, but the form's own."""
+        told = {"Content-Type": form.content_type, "Content-Length": str(form.length)}
+        try:
+            async with self._session.post(
+                url,
+                data=form.body(),
+                headers={**headers, **told},
+                timeout=self._bound((self._timeout.total or 0.0) + form.length / SLOWEST_UPLOAD),
+                allow_redirects=False,
+            ) as response:
+                return await _read(response)
+        except Exception as failure:
+            if form.failure is not None:
+                raise form.failure from failure
             raise ProviderUnavailable(_sentence(failure)) from failure
 
     async def close(self) -> None:

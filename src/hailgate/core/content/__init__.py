@@ -9,6 +9,11 @@ from typing import Any
 
 import msgspec
 
+from hailgate.core.content.attached import HandedFile as HandedFile
+from hailgate.core.content.attached import NamedFile as NamedFile
+from hailgate.core.content.attached import may_name_files as may_name_files
+from hailgate.core.content.attached import named_files as named_files
+from hailgate.core.content.attached import with_provider_ids as with_provider_ids
 from hailgate.core.content.checking import ContentLimits as ContentLimits
 from hailgate.core.content.checking import check_content as check_content
 from hailgate.core.content.checking import check_storable

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from hailgate.core.content import interactive as ask
 from hailgate.core.content import templates
+from hailgate.core.content.attached import find_uid
 from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.outbound import (
     MOST_CARDS,
@@ -35,6 +36,7 @@ from hailgate.core.content.parts import (
     Place,
 )
 from hailgate.core.content.refusals import refused
+from hailgate.core.egress import leads_inside
 
 # Foreign JSON (a flow's data, a catalog's action) may be nested this deep.
 MOST_LEVELS = 32
@@ -135,12 +137,20 @@ def _check_count(items: Collection[object], path: str, most: int, what: str, lea
 
 
 def _check_file(file: AnyFile, path: str) -> None:
-    if (file.id is None) == (file.link is None):
-        raise refused(path, "needs exactly one of id and link")
+    if sum(source is not None for source in (file.attachment, file.id, file.link)) != 1:
+        raise refused(path, "needs exactly one of attachment, id and link")
+    if file.attachment is not None and find_uid(file.attachment) is None:
+        raise refused(f"{path}.attachment", "must be the id that `POST /v1/media` gave")
     if file.id is not None:
         _check_text(file.id, f"{path}.id", ID_LIMIT, "give the provider's id of an uploaded file")
     if file.link is not None:
         _check_link(file.link, f"{path}.link")
+        if leads_inside(urlsplit(file.link).hostname or ""):
+            raise refused(
+                f"{path}.link",
+                "must lead to a public address, since WhatsApp fetches the file; "
+                "store it with `POST /v1/media` and name it as attachment",
+            )
     if isinstance(file, CaptionedFile | DocumentFile):
         _check_length(file.caption, f"{path}.caption", CAPTION_LIMIT, "send the rest as a text")
     if isinstance(file, DocumentFile) and file.filename is not None:

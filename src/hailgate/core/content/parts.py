@@ -37,13 +37,15 @@ class TextBody(Part, frozen=True):
 
 
 class File(Part, frozen=True):
-    """Exactly one of `link` (the provider fetches it) and `id` (the provider's own, from an upload)."""
+    """Exactly one of `attachment` (a file stored here), `link` (the provider fetches it) and `id` (the provider's)."""
 
+    attachment: str | None = None
     id: str | None = None
     link: Annotated[str | None, limit(LINK_LIMIT)] = None
 
 
 class CaptionedFile(Part, frozen=True):
+    attachment: str | None = None
     id: str | None = None
     link: Annotated[str | None, limit(LINK_LIMIT)] = None
     caption: Annotated[str | None, limit(CAPTION_LIMIT)] = None
@@ -52,6 +54,7 @@ class CaptionedFile(Part, frozen=True):
 class AudioFile(Part, frozen=True):
     """`voice` makes it a voice note: Ogg with Opus, one channel."""
 
+    attachment: str | None = None
     id: str | None = None
     link: Annotated[str | None, limit(LINK_LIMIT)] = None
     voice: bool = False
@@ -60,6 +63,7 @@ class AudioFile(Part, frozen=True):
 class DocumentFile(Part, frozen=True):
     """The ending of `filename` decides how the phone shows it."""
 
+    attachment: str | None = None
     id: str | None = None
     link: Annotated[str | None, limit(LINK_LIMIT)] = None
     caption: Annotated[str | None, limit(CAPTION_LIMIT)] = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hailgate.core.errors import SendError, SignatureInvalid
 from hailgate.core.events import ProviderEvent
-from hailgate.core.media import RemoteMedia
+from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.providers.cloud.config import CloudChannel, CloudHook
 from hailgate.providers.cloud.media import Library
 from hailgate.providers.cloud.webhook import parse_webhook
@@ -80,6 +80,9 @@ class CloudProvider:
 
     def fetch_media(self, media: RemoteMedia) -> AsyncIterator[bytes]:
         return self._library.fetch(media)
+
+    async def upload_media(self, media: LocalMedia) -> str:
+        return await self._library.upload(media)
 
     async def check(self) -> ChannelHealth:
         try:

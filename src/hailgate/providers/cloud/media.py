@@ -27,14 +27,15 @@ from hailgate.core.errors import (
     SendError,
     TooLarge,
 )
-from hailgate.core.media import LARGEST, LARGEST_FILE, RemoteMedia
+from hailgate.core.media import LARGEST, LARGEST_FILE, LocalMedia, RemoteMedia
 from hailgate.providers.cloud.wire import parse_ack
+from hailgate.providers.forms import FileForm
 from hailgate.providers.reading import identifier, read
 
 if TYPE_CHECKING:
     from hailgate.providers.cloud.config import CloudChannel
     from hailgate.providers.egress import Fetched
-    from hailgate.providers.transport import Transport
+    from hailgate.providers.transport import Reply, Transport
 
 # Where Meta keeps files; only these and the channel's own API get to see its token.
 META_HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net", "whatsapp.com")
@@ -99,24 +100,40 @@ class Library:
         if wanted and digest.hexdigest() not in wanted:
             raise ProviderUnavailable("The file did not arrive as the provider described it.")
 
+    async def upload(self, media: LocalMedia) -> str:
+        form = FileForm({"messaging_product": "whatsapp", "type": media.mime}, media)
+        reply = await self._transport.post_form(f"{self._channel.number_url}/media", headers=self._headers, form=form)
+        try:
+            self._check_ack(reply)
+        except Rejected as refused:
+            detail = f"Meta does not take the file, of type {media.mime}. {refused.detail}"
+            raise Rejected(detail, code="file_refused", provider_code=refused.provider_code) from None
+        if (file_id := identifier((read(_object, reply.body) or {}).get("id"))) is None:
+            raise ProviderUnavailable("Meta's answer to the upload names no file.")
+        return file_id
+
     async def _look_up(self, file_id: str) -> tuple[str, str]:
         """Its address and SHA-256. Without `phone_number_id`, which names who uploaded a file: nobody of us did."""
         url = f"{self._channel.version_url}/{quote(file_id, safe='')}"
         reply = await self._transport.get(url, headers=self._headers)
         try:
-            parse_ack(*reply, self._clock())
+            self._check_ack(reply)
         except ChannelUnauthorized as refused:
             if reply.status == 401:
                 raise
             # "Does not exist or is not visible", which of a file is true after its days have passed.
             raise Rejected("Meta does not have the file, or not any more.", code="media_gone") from refused
-        except OutcomeUnknown as unclear:  # to look something up twice does no harm
-            raise ProviderUnavailable(unclear.detail) from None
         answer = read(_object, reply.body) or {}
         address, digest = answer.get("url"), answer.get("sha256")
         if not isinstance(address, str):
             raise ProviderUnavailable("The look-up of the file gave no address.")
         return address, _as_hex(digest) if isinstance(digest, str) else ""
+
+    def _check_ack(self, reply: "Reply") -> None:
+        try:
+            parse_ack(*reply, self._clock())
+        except OutcomeUnknown as unclear:  # to look something up twice, or to give it twice, does no harm
+            raise ProviderUnavailable(unclear.detail) from None
 
     def _check_answer(self, fetched: "Fetched") -> None:
         if fetched.status == 200:

@@ -1,0 +1,79 @@
+"""Files stored here that a message names: which, and the same message with the provider's ids for them. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from hailgate.core.content.outbound import Outbound
+from hailgate.core.content.parts import AnyFile, AudioFile, DocumentFile, Part
+from hailgate.core.media import show_name
+
+
+class NamedFile(NamedTuple):
+    """A file as a message names it: ``kind`` is what it is sent as, ``path`` leads to it in the content."""
+
+    uid: UUID
+    kind: str
+    path: str
+    voice: bool
+
+
+class HandedFile(NamedTuple):
+    """A file that the provider has, under its own id. ``name`` is what people may read."""
+
+    provider_id: str
+    name: str
+
+
+def may_name_files(encoded: str) -> bool:
+    """Of content as it is stored: False is certain. What people write cannot look so, since its quotes are escaped."""
+    return '"attachment":' in encoded
+
+
+def named_files(content: Outbound) -> list[NamedFile]:
+    return list(_named(content, ""))
+
+
+def with_provider_ids(content: Outbound, handed: Mapping[UUID, HandedFile]) -> Outbound:
+    """What the provider is told. A document without a name of its own goes by the file's."""
+    told: Outbound = _told(content, handed)
+    return told
+
+
+def find_uid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _named(value: Any, path: str) -> Iterator[NamedFile]:
+    """The member that holds a file is called by its kind, wherever it stands."""
+    if isinstance(value, AnyFile):
+        if value.attachment is not None and (uid := find_uid(value.attachment)) is not None:
+            yield NamedFile(uid, path.rpartition(".")[2], path, isinstance(value, AudioFile) and value.voice)
+    elif isinstance(value, Part):
+        for name in value.__struct_fields__:
+            yield from _named(getattr(value, name), f"{path}.{name}" if path else name)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _named(item, f"{path}[{index}]")
+
+
+def _told(value: Any, handed: Mapping[UUID, HandedFile]) -> Any:
+    if isinstance(value, AnyFile):
+        return value if value.attachment is None else _told_file(value, handed[UUID(value.attachment)])
+    if isinstance(value, Part):
+        return replace(value, **{name: _told(getattr(value, name), handed) for name in value.__struct_fields__})
+    if isinstance(value, tuple):
+        return tuple(_told(item, handed) for item in value)
+    return value
+
+
+def _told_file(file: AnyFile, handed: HandedFile) -> AnyFile:
+    told = replace(file, attachment=None, id=handed.provider_id)
+    if isinstance(told, DocumentFile) and told.filename is None and handed.name:
+        return replace(told, filename=show_name(handed.name))
+    return told
