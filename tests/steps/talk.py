@@ -46,11 +46,10 @@ class Business:
 
         return await wait_for(look, f"a message that is {status}")
 
-    async def file(self, uid: str) -> bytes:
+    async def download(self, uid: str) -> tuple[Mapping[str, str], bytes]:
         async with self._stand.session.get(f"{self._stand.web}/v1/media/{uid}", headers=self._headers) as got:
             assert got.status == 200
-            assert got.headers["Content-Disposition"].startswith("attachment;")
-            return await got.read()
+            return got.headers, await got.read()
 
     async def received(self, provider_id: str) -> dict[str, Any]:
         """The message that the provider knows by this id, once it is there."""
@@ -186,11 +185,11 @@ def is_about(entry: Mapping[str, Any], uid: str) -> bool:
     return bool((entry["correlation"] or "").replace("-", "").startswith(UUID(uid).hex))
 
 
-async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str) -> Found:
+async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, every: float = LOOK_S) -> Found:
     try:
         async with asyncio.timeout(PATIENCE_S):
             while (found := await look()) is None:
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(every)
     except TimeoutError:
         raise AssertionError(f"{what} did not come") from None
     return found

@@ -196,7 +196,9 @@ async def the_person_sends_files(talk: Talk) -> None:
         message = await came_in(talk, talk.ana, what, {"type": kind, kind: {"id": file_id, **more}})
         stored = await talk.fetched(message["id"])
         assert (stored["kind"], stored["type"]) == (kind, mime), str(stored)
-        assert await talk.business.file(stored["id"]) == content
+        headers, body = await talk.business.download(stored["id"])
+        assert body == content
+        assert headers["Content-Disposition"].startswith("attachment;")
 
 
 async def messages_are_quoted_and_reacted_to(talk: Talk) -> None:
