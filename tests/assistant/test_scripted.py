@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.assistant.contract import Question, Said
-from hailgate.assistant.scripted import DEMO_SCRIPT, QUOTE_LENGTH, Rule, ScriptedAssistant
+from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, Rule, ScriptedAssistant
 from hailgate.core.content import check_content
 from hailgate.providers.cloud import SPEC
 
 HOURS = "We are open Monday to Friday, 8:00 to 18:00."
 PASSING_ON = "I am passing you on to a person. Somebody will write to you here."
-ONLY_TEXT = "I can only read text for now. Please write it to me."
+NOT_HEARD = THANKS["audio"]
 
 
 def person(text=None, kind="text"):
@@ -69,9 +69,39 @@ async def test_several_messages_are_quoted_in_their_order():
     assert told(await answer(person("one"), person("two"))) == "You wrote:\n> one\n> two"
 
 
-@pytest.mark.parametrize("asked", [[person(kind="image")], [person(kind="audio"), person(kind="sticker")]])
-async def test_what_is_no_text_is_asked_for_in_writing(asked):
-    assert told(await answer(*asked)) == ONLY_TEXT
+@pytest.mark.parametrize(
+    ("asked", "reply"),
+    [
+        ([person("Yes", "interactive")], "You chose: Yes"),
+        ([person("Yes, I will come", "button")], "You chose: Yes, I will come"),
+        ([person("9:00", "interactive"), person("and bring tea")], "You wrote:\n> and bring tea\nYou chose: 9:00"),
+        ([person(kind="interactive")], "Thank you for the form."),
+        ([person(kind="image")], "Thank you for the picture."),
+        ([person("My knee", "image"), person(kind="image")], "Thank you for the picture."),
+        ([person(kind="audio")], NOT_HEARD),
+        ([person(kind="audio"), person(kind="sticker")], f"{NOT_HEARD}\nThank you for the sticker."),
+        ([person(kind="location")], "Thank you for the location."),
+        ([person("Please", "order")], "Thank you for the order."),
+        ([person(kind="call")], THANKS["call"]),
+        ([person(kind="unsupported")], THANKS["unsupported"]),
+    ],
+)
+async def test_what_is_no_text_is_answered_by_what_it_is(asked, reply):
+    composed = await answer(*asked)
+    assert (told(composed), composed.hand_over) == (reply, False)
+
+
+async def test_a_choice_and_a_caption_are_words_too():
+    assert (await answer(person("Talk to a person", "interactive"))).hand_over
+    assert told(await answer(person("Are you open?", "image"))) == HOURS
+
+
+async def test_what_was_taken_back_is_not_answered():
+    assert (await answer(person(kind="text"))).messages == ()
+
+
+async def test_a_flood_of_messages_gets_a_short_answer():
+    assert len(told(await answer(*[person("x" * 5000)] * 50))) == ANSWER_LENGTH
 
 
 async def test_text_beside_an_image_is_answered():

@@ -1,4 +1,4 @@
-"""200 hostile files that people send: each is stored and only ever saved, or refused by a name; none costs its message."""
+"""200 hostile files that people send: stored and only ever saved, or refused by a name; none costs its message."""
 
 from collections import Counter
 from typing import Any

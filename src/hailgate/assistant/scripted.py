@@ -1,14 +1,15 @@
 """An assistant that needs no key: it follows a short script, so that a fresh installation answers at once."""
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from hailgate.assistant.contract import Answer, Question
+from hailgate.assistant.contract import Answer, Question, Said
 from hailgate.core.content import Text, TextBody
 
-# Quoted back at most, so that an answer never outgrows a message.
-QUOTE_LENGTH = 300
+# What is quoted of one message, and what is said at once: an answer is read on a telephone.
+QUOTE_LENGTH: Final = 200
+ANSWER_LENGTH: Final = 1000
 
 
 class Rule(NamedTuple):
@@ -34,10 +35,25 @@ DEMO_SCRIPT = (
         "We are open Monday to Friday, 8:00 to 18:00.",
     ),
 )
+# Kinds in which something is chosen rather than written.
+CHOICES: Final = frozenset({"button", "interactive"})
+FORM: Final = "Thank you for the form."
+THANKS: Final[Mapping[str, str]] = {
+    "image": "Thank you for the picture.",
+    "video": "Thank you for the video.",
+    "document": "Thank you for the document.",
+    "sticker": "Thank you for the sticker.",
+    "location": "Thank you for the location.",
+    "contacts": "Thank you for the contact.",
+    "order": "Thank you for the order.",
+    "audio": 'I cannot listen to recordings. Please write it to me, or write "human" to reach a person.',
+    "call": 'I cannot take calls. Please write to me, or write "human" to reach a person.',
+    "unsupported": "I cannot read this kind of message. Please write it to me.",
+}
 
 
 class ScriptedAssistant:
-    """Answers with the first rule that fits, else by quoting what it was told; nothing it says is invented."""
+    """Answers with the first rule that fits, else by saying what came; nothing it says is invented."""
 
     name = "scripted"
 
@@ -45,14 +61,25 @@ class ScriptedAssistant:
         self._script = script
 
     async def compose(self, question: Question) -> Answer:
+        """No message where all was taken back before it was answered."""
         texts = [said.text for said in question.asked if said.text is not None]
-        if not texts:
-            return _say("I can only read text for now. Please write it to me.")
         for rule in self._script:
             if any(rule.pattern.search(text) for text in texts):
                 return _say(rule.reply, hand_over=rule.hand_over)
-        quoted = "\n".join(f"> {_shortened(text)}" for text in texts)
-        return _say(f"You wrote:\n{quoted}"[:4000])
+        lines = [*_quoted(question.asked), *dict.fromkeys(filter(None, map(_acknowledged, question.asked)))]
+        return _say("\n".join(lines)) if lines else Answer(())
+
+
+def _quoted(asked: Iterable[Said]) -> list[str]:
+    written = [f"> {_shortened(said.text)}" for said in asked if said.kind == "text" and said.text is not None]
+    return ["You wrote:", *written] if written else []
+
+
+def _acknowledged(said: Said) -> str | None:
+    """What is said of anything but a text. None for that, and for what was taken back."""
+    if said.kind in CHOICES:
+        return FORM if said.text is None else f"You chose: {_shortened(said.text)}"
+    return THANKS.get(said.kind)
 
 
 def _shortened(text: str) -> str:
@@ -60,4 +87,5 @@ def _shortened(text: str) -> str:
 
 
 def _say(text: str, *, hand_over: bool = False) -> Answer:
-    return Answer((Text(TextBody(text)),), hand_over)
+    shown = text if len(text) <= ANSWER_LENGTH else f"{text[: ANSWER_LENGTH - 1]}…"
+    return Answer((Text(TextBody(shown)),), hand_over)
