@@ -155,6 +155,7 @@ RATE_LIMITED: Final = _counter(
     "Sends put off by a limit: the provider's answer, or the recipient's own limit.",
     "tenant", "channel", "by",
 )  # fmt: skip
+CALLERS_REFUSED: Final = _counter("callers_refused_total", "Requests refused with 429, by whose limit it was.", "by")
 WEBHOOKS: Final = _counter("webhook_events_total", "Calls to hooks by result.", "result")
 WEBHOOK_SECONDS: Final = Histogram(
     "hailgate_webhook_seconds",

@@ -138,3 +138,24 @@ def test_nothing_of_another_tenant_is_found(run, hook, channel, stranger, comman
     named = [theirs if part == "{}" else part for part in command]
     assert run(*named, "--tenant", "clinic").exit_code == 0
     assert run(*named, "--tenant", "stranger").exit_code == 1
+
+
+def test_a_tenant_and_a_key_are_limited_and_freed(ask, run, tenant) -> None:
+    prefix = ask("key", "add")["key"].split("_")[1]
+    assert ask("tenant", "set", tenant.name, "--accept-rate", "50", "--send-rate", "2.5")["accept_rate"] == 50
+    ask("key", "set", prefix, "--accept-rate", "5")
+    shown = ask("tenant", "show", tenant.name)
+    assert (shown["accept_rate"], shown["send_rate"]) == (50, 2.5)
+    assert [row["accept_rate"] for row in ask("key", "list")] == [5]
+    ask("tenant", "set", tenant.name, "--accept-rate", "0")
+    ask("key", "set", prefix, "--accept-rate", "0")
+    freed = ask("tenant", "show", tenant.name)
+    assert (freed["accept_rate"], freed["send_rate"]) == (None, 2.5)
+    assert [row["accept_rate"] for row in ask("key", "list")] == [None]
+
+
+@pytest.mark.parametrize("rate", ["-1", "0.001", "1000000", "nan"])
+def test_what_is_no_rate_is_refused_with_the_rule(run, tenant, rate) -> None:
+    refused = run("tenant", "set", tenant.name, f"--send-rate={rate}")
+    assert refused.exit_code == 1
+    assert "messages a second" in refused.stderr

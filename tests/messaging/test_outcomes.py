@@ -18,9 +18,10 @@ from hailgate.core.errors import (
 )
 from hailgate.core.status import Status
 from hailgate.messaging.conversations import address_digest
+from hailgate.messaging.limiting import BREAKER
 from hailgate.messaging.models import Attempt, ContactAddress, Message, Receipt, Suppression, WorkState
 from hailgate.messaging.outcomes import Outcome, send_again, settle_parked
-from hailgate.messaging.queue import BREAKER, claim_deliveries
+from hailgate.messaging.queue import claim_deliveries
 from hailgate.messaging.statuses import apply_early_statuses
 from hailgate.messaging.sweeping import promote_all, pull_in
 from messaging.acting import (

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable
 from hailgate.messaging import queue
+from hailgate.messaging.limiting import BREAKER
 from hailgate.messaging.models import WorkState
-from hailgate.messaging.queue import BREAKER, MOST_TRIES, claim_deliveries
+from hailgate.messaging.queue import MOST_TRIES, claim_deliveries
 from hailgate.messaging.takeover import declare_dead
 from hailgate.messaging.tending import resume_channel
 from messaging.acting import (

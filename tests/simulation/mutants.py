@@ -151,8 +151,8 @@ MUTANTS = (
         [
             Change(
                 queue._heads,
-                "for row in fetch(cursor, statement, [id_, moment, share])]",
-                "for row in fetch(cursor, statement, [id_, moment, share]) if row[4] == 0]",
+                "return _divided([_Head._make(row) for row in found], shares)",
+                "return _divided([_Head._make(row) for row in found if row[4] == 0], shares)",
             )
         ],
         NO_REST,

@@ -24,6 +24,7 @@ _MEANINGS: Final = {
     413: "The body is too large.",
     415: "The body is of another type, or encoded.",
     422: "The request is well-formed but cannot be accepted; `field` says where.",
+    429: "Too fast: ask again after `Retry-After` seconds. Nothing was stored.",
     503: "Not now: ask again after `Retry-After` seconds. Nothing was stored.",
 }
 

@@ -27,6 +27,25 @@ def add_tenant(name: str, *, as_json: bool) -> None:
     hand_out(document, "Next: `hailgate key add` and `hailgate hook add`.", as_json=as_json)
 
 
+@tenant.command("set")
+@click.argument("name_or_id")
+@click.option("--accept-rate", type=float, metavar="N", help="Messages a second that may be handed in; 0: any.")
+@click.option("--send-rate", type=float, metavar="N", help="All its channels together send so many a second; 0: any.")
+@json_option
+def set_tenant(name_or_id: str, accept_rate: float | None, send_rate: float | None, *, as_json: bool) -> None:
+    """Limit what a tenant may hand in and send. Processes notice within five seconds."""
+    with open_store():
+        from hailgate.messaging.allowances import allow_tenant
+        from hailgate.messaging.models import Allowed
+
+        found = choose_tenant(name_or_id)
+        for allowed, rate in ((Allowed.ACCEPT, accept_rate), (Allowed.SEND, send_rate)):
+            if rate is not None:
+                allow_tenant(found.pk, allowed, rate)
+        row = _tenant_row(found)
+    tell(row, table([row], ""), as_json=as_json)
+
+
 @tenant.command("list")
 @json_option
 def list_tenants(*, as_json: bool) -> None:
@@ -73,18 +92,38 @@ def list_keys(tenant: str | None, *, as_json: bool) -> None:
     """The keys of a tenant, by their prefixes."""
     with open_store():
         from hailgate.accounts.models import ApiKey
+        from hailgate.messaging.allowances import per_second
+        from hailgate.messaging.models import Allowed
 
         found = ApiKey.objects.filter(tenant_id=choose_tenant(tenant).pk).order_by("id")
         rows = [
             {
                 "prefix": row.prefix,
                 "name": row.name,
+                "accept_rate": per_second(row.tenant_id, Allowed.ACCEPT, row.pk),
                 "created_at": moment(row.created_at),
                 "revoked_at": moment(row.revoked_at),
             }
             for row in found
         ]
     tell(rows, table(rows, "There is no key yet: make one with `hailgate key add`."), as_json=as_json)
+
+
+@key.command("set")
+@click.argument("prefix")
+@tenant_option
+@click.option(
+    "--accept-rate", type=float, metavar="N", required=True, help="Messages a second that may be handed in; 0: any."
+)
+@json_option
+def set_key(prefix: str, tenant: str | None, accept_rate: float, *, as_json: bool) -> None:
+    """Limit what may be handed in with one key. Processes notice within five seconds."""
+    with open_store():
+        from hailgate.messaging.allowances import allow_key
+
+        prefix = _prefix_of(prefix)
+        allow_key(choose_tenant(tenant).pk, prefix, accept_rate)
+    tell({"prefix": prefix, "accept_rate": accept_rate or None}, f"Key {prefix} is changed.", as_json=as_json)
 
 
 @key.command("revoke")
@@ -119,4 +158,13 @@ def _prefix_of(key_or_prefix: str) -> str:
 
 
 def _tenant_row(found: Any) -> dict[str, Any]:
-    return {"id": str(found.uid), "name": found.name, "created_at": moment(found.created_at)}
+    from hailgate.messaging.allowances import per_second
+    from hailgate.messaging.models import Allowed
+
+    return {
+        "id": str(found.uid),
+        "name": found.name,
+        "accept_rate": per_second(found.pk, Allowed.ACCEPT),
+        "send_rate": per_second(found.pk, Allowed.SEND),
+        "created_at": moment(found.created_at),
+    }

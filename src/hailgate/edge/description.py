@@ -20,7 +20,7 @@ _KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
 
 def doors(refusals: Refusals) -> Mapping[str, Mapping[str, Any]]:
     """``refusals`` renders the problem answers of an operation."""
-    sending = refusals([400, 401, 408, 409, 413, 415, 422, 503])
+    sending = refusals([400, 401, 408, 409, 413, 415, 422, 429, 503])
     return {
         "/v1/messages": {
             "post": {

@@ -6,6 +6,7 @@ that is logged by its type alone.
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -76,8 +77,8 @@ def problem(error: HailgateError, scope: Scope) -> Response:
     return Response(problems.encode(described), error.status, headers, media_type=problems.MEDIA_TYPE)
 
 
-def answer(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
 
 
 def _known(failed: Exception) -> HailgateError:

@@ -1,24 +1,33 @@
 """Who is calling: a Bearer key, and through it the tenant. Nothing in a request can name another one."""
 
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
-from hailgate.accounts.keys import KeyView, find_key
+from hailgate.accounts.keys import find_key
 from hailgate.core.errors import Unauthenticated
 from hailgate.edge.cache import Cache
 from hailgate.edge.ports import Db
+from hailgate.messaging.allowances import Pace, paces_of
 
 # Keys of ours have 59 characters.
 LONGEST_KEY: Final = 200
 
 
+class Caller(NamedTuple):
+    """The tenant that a key belongs to, and how fast messages may be handed in with it."""
+
+    tenant_id: int
+    paces: Sequence[Pace]
+
+
 class Keys:
     def __init__(self, db: Db) -> None:
-        self._known: Cache[KeyView] = Cache(lambda key: db(find_key, key))
+        self._known: Cache[Caller] = Cache(lambda key: db(find_caller, key))
 
-    async def caller(self, request: Request) -> KeyView:
+    async def caller(self, request: Request) -> Caller:
         """Raises Unauthenticated. A revoked key works for as long as it is cached: five seconds."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         key = key.strip()
@@ -28,3 +37,8 @@ class Keys:
         if caller is None:
             raise Unauthenticated("The API key is unknown or revoked.")
         return caller
+
+
+def find_caller(key: str) -> Caller | None:
+    found = find_key(key)
+    return None if found is None else Caller(found.tenant_id, paces_of(found.tenant_id, found.id))

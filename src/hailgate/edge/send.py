@@ -20,6 +20,7 @@ from hailgate.edge.cache import Cache
 from hailgate.edge.checks import check_idempotency_key, check_message
 from hailgate.edge.frame import answer
 from hailgate.edge.keys import Keys
+from hailgate.edge.paces import Paces
 from hailgate.edge.ports import Db, Submits
 from hailgate.edge.wire import (
     AcceptedMessage,
@@ -55,15 +56,17 @@ class Sending:
 
     def __init__(self, db: Db, gate: Submits[NewMessage, Accepted], keys: Keys, *, life_s: float) -> None:
         self._db, self._gate, self._keys, self._life_s = db, gate, keys, life_s
+        self._paces = Paces()
         self._channels: Cache[ChannelView] = Cache(lambda tenant_id, name: db(find_channel, tenant_id, name))
 
     async def create_message(self, request: Request) -> Response:
-        """202 after the commit; 400, 401, 408, 409, 413, 415, 422, 503."""
+        """202 after the commit; 400, 401, 408, 409, 413, 415, 422, 429, 503."""
         caller = await self._keys.caller(request)
+        standing = self._paces.spend(caller.paces)
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         body = await read_body(request, MESSAGE_BYTES)
-        return answer(await self._stored(await self._check(caller.tenant_id, body, key)), 202)
+        return answer(await self._stored(await self._check(caller.tenant_id, body, key)), 202, standing)
 
     async def create_batch(self, request: Request) -> Response:
         """200 with a result for each message; an error only where the request as a whole cannot be read or stored."""
@@ -71,9 +74,10 @@ class Sending:
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         bodies = decode(_batch_decoder, await read_body(request, BATCH_BYTES)).messages
+        standing = self._paces.spend(caller.paces, len(bodies))
         checked = await self._check_all(caller.tenant_id, bodies, key)
         results = await asyncio.gather(*(self._stored(each) for each in checked), return_exceptions=True)
-        return answer(BatchAnswer(_items(results, request)))
+        return answer(BatchAnswer(_items(results, request)), headers=standing)
 
     async def _check_all(
         self, tenant_id: int, bodies: Sequence[msgspec.Raw], key: str

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from hailgate.accounts.fields import InstantField
-from hailgate.accounts.models import Operator, Tenant
+from hailgate.accounts.models import ApiKey, Operator, Tenant
 
 # Who answers a conversation: this, or the name of an assistant.
 PERSON = "person"
@@ -148,6 +148,7 @@ class Channel(TenantModel):
     rate_interval = models.FloatField()
     rate_burst = models.IntegerField()
     rate_tat = models.FloatField(default=0)
+    retry_tat = models.FloatField(db_default=0)
     pair_interval = models.FloatField(default=0)
     pair_burst = models.IntegerField(default=0)
     ready_at = models.FloatField(default=0)
@@ -161,6 +162,36 @@ class Channel(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "name"], name="channel_name"),
             models.UniqueConstraint(fields=["hook", "account"], name="channel_account"),
+        ]
+
+
+class Allowed(models.IntegerChoices):
+    """What an allowance is for: what callers hand in, or what channels send."""
+
+    ACCEPT = 1
+    SEND = 2
+
+
+class Allowance(TenantModel):
+    """How many messages a second a tenant, or one key of it, may hand in or send. Without a row: any number.
+
+    What is handed in is counted by each web process for itself; ``tat`` is for what is sent, by all workers together.
+    """
+
+    api_key = models.ForeignKey(ApiKey, models.CASCADE, null=True, related_name="+", db_index=False)
+    allowed = models.SmallIntegerField(choices=Allowed.choices)
+    interval = models.FloatField()
+    burst = models.IntegerField()
+    tat = models.FloatField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "allowed"], condition=Q(api_key__isnull=True), name="one_tenant_allowance"
+            ),
+            models.UniqueConstraint(
+                fields=["api_key", "allowed"], condition=Q(api_key__isnull=False), name="one_key_allowance"
+            ),
         ]
 
 

@@ -16,8 +16,9 @@ from hailgate.messaging import rows
 from hailgate.messaging.conversations import learn_addresses
 from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.leases import find_alive
+from hailgate.messaging.limiting import BREAKER
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.queue import BREAKER, Claim
+from hailgate.messaging.queue import Claim
 from hailgate.messaging.sql import (
     Cursor,
     among,
@@ -234,18 +235,19 @@ def _learn_names(cursor: Cursor, renamed: Sequence[Outcome]) -> None:
 def _finish_decided(cursor: Cursor, outcomes: Sequence[Outcome], moment: float, hold_s: float) -> None:
     decided = [(outcome.claim, outcome.decision, outcome.attempted) for outcome in outcomes if outcome.decision]
     _tell_untried(cursor, [(claim, d) for claim, d, attempted in decided if not attempted], moment)
-    postponed = [(claim, d) for claim, d, _ in decided if d.due_at is not None]
+    postponed = [_postponed(claim, d) for claim, d, _ in decided if d.due_at is not None]
     buried = [(claim, d) for claim, d, _ in decided if d.action is Action.BURY]
     parked = [(claim, d) for claim, d, _ in decided if d.action is Action.PARK]
-    rows.postpone(
-        cursor,
-        [
-            rows.Postponed(c.id, d.due_at or 0.0, c.attempts + (d.action is Action.RETRY), d.code, d.detail[:300])
-            for c, d in postponed
-        ],
-    )
+    rows.postpone(cursor, postponed)
     _bury(cursor, buried, moment)
     _park(cursor, parked, moment, hold_s)
+
+
+def _postponed(claim: Claim, decision: Decision) -> rows.Postponed:
+    retried = decision.action is Action.RETRY
+    priority = claim.priority | (rows.RETRIED if retried else 0)
+    due_at = decision.due_at or 0.0
+    return rows.Postponed(claim.id, due_at, claim.attempts + retried, decision.code, decision.detail[:300], priority)
 
 
 def _tell_untried(cursor: Cursor, refused: Sequence[tuple[Claim, Decision]], moment: float) -> None:
@@ -402,6 +404,7 @@ def _stopped(cursor: Cursor, tenant_id: int | None, ids: Any) -> list[_StoppedRo
 def _revive(cursor: Cursor, stopped: Sequence[_StoppedRow], moment: float) -> None:
     cursor.execute(
         f"UPDATE messaging_work SET state = {WorkState.WAITING.value}, attempts = 0, tries = 0, "
+        f"priority = priority %% {rows.RETRIED}, "
         f"hold_until = NULL, code = '', detail = '', expires_at = NULL WHERE {among('id')} {every_tenant('by hand')}",
         [array(id_ for id_, *_ in stopped)],
     )

@@ -6,22 +6,31 @@ telling an outcome are claimed apart, in groups that shrink with their tries, so
 and buried without the innocent, and a kill from outside does not make a long queue slow.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
-from hailgate.core import breaker, limits
+from hailgate.core import budget, limits
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import LONGEST_RETRY_AFTER
 from hailgate.core.errors import ConfigurationError
 from hailgate.messaging import rows
 from hailgate.messaging.counting import count_after_commit
 from hailgate.messaging.leases import find_alive
+from hailgate.messaging.limiting import (
+    TENANT_LIMITED,
+    ChannelLimits,
+    Share,
+    TenantLimit,
+    lock_tenant_limits,
+    share_out,
+)
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.sql import (
     Cursor,
+    Row,
     among,
     array,
     as_uuid,
@@ -36,7 +45,7 @@ from hailgate.messaging.sql import (
     on_postgresql,
 )
 from hailgate.messaging.statuses import UNPROVEN
-from hailgate.messaging.tables import CHANNEL, CONVERSATION, WORK
+from hailgate.messaging.tables import ALLOWANCE, CHANNEL, CONVERSATION, WORK
 from hailgate.telemetry import RATE_LIMITED
 
 # Runs that told no outcome before a row counts as poison (reliability contract: at most five tries).
@@ -48,7 +57,6 @@ SUSPECTS_TOGETHER = {1: 32, 2: 8}
 CHANNELS_PER_CLAIM = 200
 # A row that was sealed with a key that this process does not have is looked at again after this long.
 UNREADABLE_S = 60.0
-BREAKER = breaker.BreakerPolicy()
 # A channel that is not ready for longer than this and its burst was told so by a clock that ran ahead.
 LONGEST_WAIT_S = LONGEST_RETRY_AFTER + limits.CLOCK_SKEW
 
@@ -68,6 +76,7 @@ class Claim(NamedTuple):
     content: str
     to: Address
     context_id: str
+    priority: int
     knocks: int
     attempts: int
     tries: int
@@ -94,14 +103,14 @@ def claim_deliveries(worker_id: int, limit: int) -> Claimed:
         moment = find_alive(cursor, worker_id)
         if moment is None:
             return Claimed([], look.moment, None)
-        channels = _lock_channels(cursor, moment)
-        allowed = {channel.id: channel.allowed(moment) for channel in channels}
-        found = _heads(cursor, _shares(allowed, limit), moment)
+        channels, tenants = _lock_channels(cursor, moment)
+        shares = share_out(channels, tenants, limit, moment)
+        found = _heads(cursor, shares, moment)
         heads = _unsealed(cursor, _without_proven(cursor, found, moment), moment)
         taken = _keep_pair_limits(cursor, channels, _suspects_apart(heads), moment)
         taken = _lease(cursor, worker_id, taken)
-        _spend(cursor, channels, taken, moment)
-        again_at = _again_at(cursor, moment) if not found else None if taken else moment
+        _spend(cursor, channels, tenants, shares, taken, moment)
+        again_at = _again_at(cursor, channels, moment) if not found else None if taken else moment
         return Claimed([_claim(head, channels) for head in taken], moment, again_at)
 
 
@@ -128,55 +137,12 @@ def look_for(kind: WorkKind) -> Look:
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 
-class _Channel(NamedTuple):
-    """The columns of a locked channel that say how much it may send."""
-
-    id: int
-    version: int
-    rate_interval: float
-    rate_burst: int
-    rate_tat: float
-    pair_interval: float
-    pair_burst: int
-    breaker_failures: int
-    breaker_opened_at: float | None
-    breaker_probe_at: float | None
-    claimed_at: float
-
-    @property
-    def rate(self) -> limits.Limit:
-        return limits.Limit(self.rate_interval, self.rate_burst)
-
-    @property
-    def pair(self) -> limits.Limit | None:
-        return limits.Limit(self.pair_interval, self.pair_burst) if self.pair_burst else None
-
-    @property
-    def breaker(self) -> breaker.Breaker:
-        return breaker.Breaker(self.breaker_failures, self.breaker_opened_at, self.breaker_probe_at)
-
-    def allowed(self, moment: float) -> int:
-        permitted = breaker.permits(self.breaker, moment, BREAKER)
-        rate = limits.available(self.rate, self.rate_tat, moment)
-        return rate if permitted is None else min(rate, permitted)
-
-    def ready_at(self, moment: float) -> float:
-        """When it is worth looking at this channel again."""
-        if breaker.permits(self.breaker, moment, BREAKER) == 0:
-            return (self.breaker_probe_at or self.breaker_opened_at or moment) + BREAKER.cooldown
-        return limits.ready_at(self.rate, self.rate_tat)
-
-    def spend(self, count: int, moment: float) -> "_Channel":
-        tat = limits.spend(self.rate, self.rate_tat, moment, count)
-        probe_at = breaker.probed(self.breaker, moment).probe_at
-        return self._replace(rate_tat=tat, breaker_probe_at=probe_at, claimed_at=moment)
-
-
-def _lock_channels(cursor: Cursor, moment: float) -> list[_Channel]:
+def _lock_channels(cursor: Cursor, moment: float) -> tuple[list[ChannelLimits], dict[int, TenantLimit]]:
+    """Those on which something is due, the one served longest ago first, and what limits their tenants."""
     found = fetch(
         cursor,
         f"""
-        SELECT {", ".join(_Channel._fields)}
+        SELECT {", ".join(ChannelLimits._fields)}, {TENANT_LIMITED}
         FROM messaging_channel channel
         WHERE active AND paused_at IS NULL
         AND (ready_at <= %s OR ready_at > %s + {LONGEST_WAIT_S} + rate_interval * rate_burst) AND EXISTS (
@@ -187,18 +153,9 @@ def _lock_channels(cursor: Cursor, moment: float) -> list[_Channel]:
         """,
         [moment, moment, moment],
     )
-    return [_Channel._make(row) for row in found]
-
-
-def _shares(allowed: dict[int, int], limit: int) -> dict[int, int]:
-    """Split ``limit`` evenly; what one channel cannot use goes to those after it."""
-    shares = {}
-    left = limit
-    hungry = [id_ for id_, count in allowed.items() if count]
-    for place, id_ in enumerate(hungry):
-        shares[id_] = min(allowed[id_], max(1, left // (len(hungry) - place)), left)
-        left -= shares[id_]
-    return {id_: share for id_, share in shares.items() if share}
+    channels = [ChannelLimits._make(row[:-1]) for row in found]
+    limited = {channel.tenant_id for channel, row in zip(channels, found, strict=True) if row[-1]}
+    return channels, lock_tenant_limits(cursor, limited) if limited else {}
 
 
 # --- heads ------------------------------------------------------------------------------------------------------------
@@ -213,6 +170,7 @@ class _Head(NamedTuple):
     tries: int
     knocks: int
     attempts: int
+    priority: int
     expires_at: float | None
     message_id: int
     uid: UUID | str
@@ -227,10 +185,15 @@ class _Head(NamedTuple):
     suppressed: bool
     accepted_at: float
 
+    @property
+    def is_retry(self) -> bool:
+        return self.priority >= rows.RETRIED
+
 
 _HEAD_COLUMNS = """
     work.id, work.tenant_id, work.key, work.channel_id, work.lease, work.tries, work.knocks, work.attempts,
-    work.expires_at, message.id, message.uid, message.kind, message.content, message.address_kind, message.address,
+    work.priority, work.expires_at,
+    message.id, message.uid, message.kind, message.content, message.address_kind, message.address,
     message.context_id, message.status, conversation.last_inbound_at, conversation.pair_tat,
     EXISTS (SELECT 1 FROM messaging_suppression suppression JOIN messaging_contactaddress address
             ON address.tenant_id = suppression.tenant_id AND address.digest = suppression.digest
@@ -244,32 +207,64 @@ _HEAD_JOINS = """
 """
 
 
-def _heads(cursor: Cursor, shares: dict[int, int], moment: float) -> list[_Head]:
-    """The oldest due heads of each channel, interactive before bulk."""
+_DUE = f"""
+    WHERE work.kind = {WorkKind.DELIVERY.value} AND work.state = {WorkState.READY.value}
+    AND work.channel_id = %s AND work.priority {{lane}} {rows.RETRIED} AND work.due_at <= %s
+    ORDER BY work.priority, work.due_at, work.id LIMIT %s
+"""
+_FRESH, _RETRIED = _DUE.format(lane="<"), _DUE.format(lane=">=")
+
+
+def _heads(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[_Head]:
+    """The oldest due heads of each channel, interactive before bulk: fresh ones, and its share of retries."""
     if not shares:
         return []
-    if on_postgresql():
-        found = fetch(
-            cursor,
-            f"""
-            SELECT {_HEAD_COLUMNS}
-            FROM unnest(%b::bigint[], %b::int[]) AS share(channel_id, size)
-            CROSS JOIN LATERAL (
-                SELECT * FROM messaging_work WHERE kind = {WorkKind.DELIVERY.value}
-                AND state = {WorkState.READY.value} AND channel_id = share.channel_id AND due_at <= %s
-                ORDER BY priority, due_at, id LIMIT share.size
-            ) work {_HEAD_JOINS} {every_tenant("claim")}
-            """,
-            [list(shares), list(shares.values()), moment],
-        )
-        return [_Head._make(row) for row in found]
-    statement = f"""
-        SELECT {_HEAD_COLUMNS} FROM messaging_work work{indexed_by("work_ready")} {_HEAD_JOINS}
-        WHERE work.kind = {WorkKind.DELIVERY.value} AND work.state = {WorkState.READY.value}
-        AND work.channel_id = %s AND work.due_at <= %s {every_tenant("claim")}
-        ORDER BY work.priority, work.due_at, work.id LIMIT %s
-    """
-    return [_Head._make(row) for id_, share in shares.items() for row in fetch(cursor, statement, [id_, moment, share])]
+    found = _heads_at_once(cursor, shares, moment) if on_postgresql() else _heads_in_turn(cursor, shares, moment)
+    return _divided([_Head._make(row) for row in found], shares)
+
+
+def _heads_at_once(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[Row]:
+    fresh, retried = (
+        due.replace("%s", "share.channel_id", 1).replace("LIMIT %s", f"LIMIT share.{size}")
+        for due, size in ((_FRESH, "room"), (_RETRIED, "retries"))
+    )
+    return fetch(
+        cursor,
+        f"""
+        SELECT {_HEAD_COLUMNS}
+        FROM unnest(%b::bigint[], %b::int[], %b::int[]) AS share(channel_id, room, retries)
+        CROSS JOIN LATERAL (
+            (SELECT * FROM messaging_work work {fresh}) UNION ALL (SELECT * FROM messaging_work work {retried})
+        ) work {_HEAD_JOINS} {every_tenant("claim")}
+        """,
+        [list(shares), [share.room for share in shares.values()], [share.retries for share in shares.values()],
+         moment, moment],
+    )  # fmt: skip
+
+
+def _heads_in_turn(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[Row]:
+    found = []
+    chosen = f"SELECT {_HEAD_COLUMNS} FROM messaging_work work{indexed_by('work_ready')} {_HEAD_JOINS}"
+    for id_, share in shares.items():
+        for due, size in ((_FRESH, share.room), (_RETRIED, share.retries)):
+            statement = f"{chosen} {due} {every_tenant('claim')}"
+            found += fetch(cursor, statement, [id_, moment, size]) if size else []
+    return found
+
+
+def _divided(found: Sequence[_Head], shares: dict[int, Share]) -> list[_Head]:
+    """Of each channel no more than its room, retries and fresh ones as they share it."""
+    fresh: dict[int, list[_Head]] = defaultdict(list)
+    retried: dict[int, list[_Head]] = defaultdict(list)
+    for head in found:
+        (retried if head.is_retry else fresh)[head.channel_id].append(head)
+    if not retried:
+        return list(found)
+    heads = []
+    for id_, share in shares.items():
+        first, again = budget.divide(share.room, len(fresh[id_]), len(retried[id_]), probing=share.probing)
+        heads += [*fresh[id_][:first], *retried[id_][:again]]
+    return heads
 
 
 def _without_proven(cursor: Cursor, heads: Sequence[_Head], moment: float) -> list[_Head]:
@@ -305,7 +300,7 @@ def _suspects_apart(heads: Sequence[_Head]) -> Sequence[_Head]:
 
 
 def _keep_pair_limits(
-    cursor: Cursor, channels: Sequence[_Channel], heads: Sequence[_Head], moment: float
+    cursor: Cursor, channels: Sequence[ChannelLimits], heads: Sequence[_Head], moment: float
 ) -> list[_Head]:
     """Those whose recipient may be written to now; the others are due when theirs may. Spends no attempt."""
     pairs = {channel.id: channel.pair for channel in channels}
@@ -347,31 +342,54 @@ def _lease(cursor: Cursor, worker_id: int, heads: Sequence[_Head]) -> list[_Head
     return [head for head in heads if (head.id, head.lease + 1) in leased]
 
 
-def _spend(cursor: Cursor, channels: Sequence[_Channel], taken: Sequence[_Head], moment: float) -> None:
-    """A channel that got nothing, for want of room, keeps its turn."""
-    spent: dict[int, int] = defaultdict(int)
-    for head in taken:
-        spent[head.channel_id] += 1
+def _spend(  # noqa: PLR0917 - all that was looked at for a claim
+    cursor: Cursor,
+    channels: Sequence[ChannelLimits],
+    tenants: dict[int, TenantLimit],
+    shares: dict[int, Share],
+    taken: Sequence[_Head],
+    moment: float,
+) -> None:
+    """A channel that got nothing for want of room keeps its turn; one that had room and nothing to send has had it."""
+    first = Counter(head.channel_id for head in taken if not head.is_retry)
+    retries = Counter(head.channel_id for head in taken if head.is_retry)
+    sent = Counter(head.tenant_id for head in taken)
+    left = {tenant_id: limit.spend(sent[tenant_id], moment) for tenant_id, limit in tenants.items()}
     changed = []
     for channel in channels:
-        after = channel.spend(count, moment) if (count := spent[channel.id]) else channel
-        ready_at = 0.0 if after.allowed(moment) else after.ready_at(moment)
-        changed.append((after.id, after.rate_tat, after.breaker_probe_at, ready_at, after.claimed_at))
-    CHANNEL.update(cursor, ("rate_tat", "breaker_probe_at", "ready_at", "claimed_at"), sorted(changed))
+        count = first[channel.id] + retries[channel.id]
+        after = channel.spend(first[channel.id], retries[channel.id], moment) if count else channel
+        claimed_at = moment if count or channel.id in shares else channel.claimed_at
+        ready_at = _ready_at(after, left.get(channel.tenant_id), moment)
+        changed.append((after.id, after.rate_tat, after.retry_tat, after.breaker_probe_at, ready_at, claimed_at))
+    columns = ("rate_tat", "retry_tat", "breaker_probe_at", "ready_at", "claimed_at")
+    CHANNEL.update(cursor, columns, sorted(changed))
+    ALLOWANCE.update(
+        cursor, ("tat",), sorted((limit.id, limit.tat) for limit in left.values() if sent[limit.tenant_id])
+    )
 
 
-def _again_at(cursor: Cursor, moment: float) -> float | None:
+def _ready_at(channel: ChannelLimits, tenant: TenantLimit | None, moment: float) -> float:
+    """0 for a channel that may send more."""
+    own = 0.0 if channel.allowed(moment) else channel.ready_at(moment)
+    shared = 0.0 if tenant is None or tenant.allowed(moment) else tenant.ready_at()
+    return max(own, shared)
+
+
+def _again_at(cursor: Cursor, channels: Sequence[ChannelLimits], moment: float) -> float | None:
+    """When more is due that nothing limits: a channel that is ready, a row, a retry that its channel may afford."""
     blocked = fetch_value(
         cursor,
         f"SELECT min(ready_at) FROM messaging_channel WHERE active AND paused_at IS NULL AND ready_at > %s "
         f"{every_tenant('claim')}",
         [moment],
     )
-    waits = (blocked, rows.next_due(cursor, WorkKind.DELIVERY, moment))
+    waits = [blocked, rows.next_due(cursor, WorkKind.DELIVERY, moment)]
+    waits += [channel.retries_at() for channel in channels if not channel.retries_allowed(moment)]
     return min((wait for wait in waits if wait is not None), default=None)
 
 
-def _claim(head: _Head, channels: Sequence[_Channel]) -> Claim:
+def _claim(head: _Head, channels: Sequence[ChannelLimits]) -> Claim:
     channel = next(channel for channel in channels if channel.id == head.channel_id)
     return Claim(
         id=head.id,
@@ -386,6 +404,7 @@ def _claim(head: _Head, channels: Sequence[_Channel]) -> Claim:
         content=head.content,
         to=Address(AddressKind(head.address_kind), head.address),
         context_id=head.context_id,
+        priority=head.priority,
         knocks=head.knocks,
         attempts=head.attempts,
         tries=head.tries + 1,

@@ -27,6 +27,8 @@ from hailgate.messaging.sql import (
 from hailgate.messaging.tables import WORK
 from hailgate.messaging.waking import Wake, wake_after_commit
 
+# Of a delivery that an attempt was spent on: 2 for interactive, 3 for bulk. Retries have a share of their own.
+RETRIED = 2
 HEADS = f"({WorkState.READY.value}, {WorkState.LEASED.value})"
 WAKES = {WorkKind.DELIVERY: Wake.DELIVER, WorkKind.TURN: Wake.ANSWER, WorkKind.FETCH: Wake.FETCH}
 
@@ -125,14 +127,18 @@ class Postponed(NamedTuple):
     attempts: int
     code: str
     detail: str
+    priority: int = 0
 
 
 def postpone(cursor: Cursor, rows: Sequence[Postponed]) -> None:
     """Retry and snooze: which of them it is shows in ``attempts``."""
     WORK.update(
         cursor,
-        ("state", "due_at", "attempts", "code", "detail", "tries", "attempting", "worker_id"),
-        [(r.id, WorkState.READY.value, r.due_at, r.attempts, r.code, r.detail, 0, False, None) for r in rows],
+        ("state", "due_at", "attempts", "code", "detail", "priority", "tries", "attempting", "worker_id"),
+        [
+            (r.id, WorkState.READY.value, r.due_at, r.attempts, r.code, r.detail, r.priority, 0, False, None)
+            for r in rows
+        ],
     )
 
 

@@ -4,6 +4,7 @@ from hailgate.messaging import models
 from hailgate.messaging.sql import Table
 
 ADDRESS = Table(models.ContactAddress)
+ALLOWANCE = Table(models.Allowance)
 AMENDMENT = Table(models.Amendment)
 ATTACHMENT = Table(models.Attachment)
 ATTEMPT = Table(models.Attempt)
