@@ -1,6 +1,7 @@
 """What WhatsApp would refuse, refused before it is accepted, with the field, the rule and what to do."""
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ MOST_LEVELS = 32
 # An emoji of a family with skin tones is a sequence of about a dozen code points.
 EMOJI_LIMIT = 32
 ID_LIMIT = 255
+_BREAKING = re.compile(r"[\n\r\t]| {5}")
 
 
 class ContentLimits(Protocol):
@@ -309,6 +311,11 @@ def _check_parameter(parameter: object, path: str) -> None:
     match parameter:
         case templates.TextParameter(text=text):
             _check_text(text, f"{path}.text", ask.LIST_BODY_LIMIT)
+            _check_line(text, f"{path}.text")
+        case templates.CurrencyParameter(currency=amount):
+            _check_line(amount.fallback_value, f"{path}.currency.fallback_value")
+        case templates.MomentParameter(date_time=moment):
+            _check_line(moment.fallback_value, f"{path}.date_time.fallback_value")
         case templates.ImageParameter(image=file):
             _check_file(file, f"{path}.image")
         case templates.VideoParameter(video=file):
@@ -319,6 +326,12 @@ def _check_parameter(parameter: object, path: str) -> None:
             _check_place(place, f"{path}.location")
         case templates.CouponParameter(coupon_code=code):
             _check_text(code, f"{path}.coupon_code", templates.COUPON_LIMIT)
+
+
+def _check_line(text: str, path: str) -> None:
+    """A variable stands inside a paragraph of the template's, which it may not break."""
+    if _BREAKING.search(text):
+        raise refused(path, "may hold neither line breaks nor tabs nor more than four spaces in a row; remove them")
 
 
 _CHECKS: dict[type[Part], Callable[[Any], None]] = {

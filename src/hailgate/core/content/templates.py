@@ -1,6 +1,6 @@
 """A template to fill: its name, its language, and what stands in for its variables."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from hailgate.core.content.parts import DocumentFile, File, Part, Place, count, limit
 
@@ -92,12 +92,16 @@ class BodyComponent(Part, frozen=True, tag_field="type", tag="body"):
     parameters: tuple[Parameter, ...] = ()
 
 
+ButtonKind = Literal[
+    "quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "order_details", "voice_call", "phone_number"
+]
+BUTTON_KINDS: frozenset[str] = frozenset(get_args(ButtonKind))
+
+
 class ButtonComponent(Part, frozen=True, tag_field="type", tag="button"):
     """`index` is the button's place in the template, from 0."""
 
-    sub_type: Literal[
-        "quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "order_details", "voice_call", "phone_number"
-    ]
+    sub_type: ButtonKind
     index: str | int
     parameters: tuple[ButtonParameter, ...] = ()
 
