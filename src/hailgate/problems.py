@@ -116,6 +116,9 @@ class Code(NamedTuple):
 # Codes that are narrower than their class, as raised with ``code=``.
 NARROWER: Final = (
     Code("invalid_content", 422, "Invalid request", "What the message says is not what its channel can send.", False),
+    Code("template_unavailable", 422, "Invalid request", "The template does not exist or may not be sent now.", False),
+    Code("templates_nowhere", 422, "Invalid request", "The channel does not say where its templates are.", False),
+    Code("templates_unsupported", 422, "Invalid request", "The channel's provider has no templates.", False),
     Code("invalid_address", 422, "Invalid request", "The recipient's address is not in a form that exists.", False),
     Code("file_too_large", 413, "Body too large", "The file is larger than files of its kind may be.", False),
     Code("file_refused", 422, "Invalid request", "The file is empty, damaged, or unfolds to too much.", False),

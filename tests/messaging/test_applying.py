@@ -23,6 +23,7 @@ from hailgate.messaging.models import (
     WebhookEvent,
 )
 from hailgate.messaging.receiving import ReceivedWebhook, ingest, store_webhooks
+from hailgate.messaging.tending import change_settings, get_channel_row
 from hailgate.providers.contract import WebhookRequest
 from messaging.acting import (
     NO_WAIT,
@@ -270,10 +271,6 @@ OUTCOMES = {
     "batch_many_messages": "3 message, 1 status",
     "smb_message_echo_revoke": f"1 ignored (smb_message_echoes smb_message_echoes: {UNUSED}",
     "smb_message_echo_text": f"1 ignored (smb_message_echoes smb_message_echoes: {UNUSED}",
-    "template_category_update": f"1 ignored (template_category_update template_category_update: {UNUSED}",
-    "template_quality_yellow": f"1 ignored (message_template_quality_update message_template_quality_update: {UNUSED}",
-    "template_status_approved": f"1 ignored (message_template_status_update APPROVED: {UNUSED}",
-    "template_status_rejected": f"1 ignored (message_template_status_update REJECTED: {UNUSED}",
     "unknown_field": f"1 ignored (a_field_added_next_year a_field_added_next_year: {UNUSED}",
     "user_preferences_resume": "1 choice",
     "user_preferences_stop": "1 choice",
@@ -289,7 +286,7 @@ OUTCOMES |= dict.fromkeys(
     ),
     "1 change",
 )
-BY_PREFIX = {"message": "1 message", "status": "1 status", "system": "1 contact"}
+BY_PREFIX = {"message": "1 message", "status": "1 status", "system": "1 contact", "template": "1 template"}
 
 
 def outcome_of(name: str) -> str:
@@ -298,7 +295,8 @@ def outcome_of(name: str) -> str:
 
 
 def attach(channel, tenant, hook, body: bytes) -> None:
-    """Every number that the webhook is about is one of this hook's."""
+    """Every number that the webhook is about is one of this hook's, and so is the account of its templates."""
+    change_settings(get_channel_row(channel.tenant_id, channel.name), {"waba_id": "102000000000001"})
     values = [change["value"] for entry in json.loads(body)["entry"] for change in entry["changes"]]
     accounts = {value["metadata"]["phone_number_id"] for value in values if "metadata" in value}
     for place, account in enumerate(sorted(accounts - {account_of(channel)})):
@@ -325,6 +323,7 @@ def snapshot() -> list[list]:
         "work",
         "effect",
         "amendment",
+        "template",
     )
     return [sorted(execute(f"SELECT * FROM messaging_{table}")) for table in tables]
 

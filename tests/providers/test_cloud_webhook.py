@@ -16,6 +16,7 @@ from hailgate.core.events import (
     MarketingChoice,
     MessageChange,
     MessageStatus,
+    TemplateChange,
 )
 from hailgate.core.status import Status, join
 from hailgate.providers.cloud.webhook import parse_webhook
@@ -118,10 +119,10 @@ NAMED = {
     "system_identity_changed": ["contact customer_identity_changed"],
     "system_user_changed_number": ["contact user_changed_number"],
     "system_user_changed_user_id": ["contact user_changed_user_id"],
-    "template_category_update": ["noted template_category_update"],
-    "template_quality_yellow": ["noted message_template_quality_update"],
-    "template_status_approved": ["noted APPROVED"],
-    "template_status_rejected": ["noted REJECTED"],
+    "template_category_update": ["template category MARKETING"],
+    "template_quality_yellow": ["template quality YELLOW"],
+    "template_status_approved": ["template status APPROVED"],
+    "template_status_rejected": ["template status REJECTED"],
     "unknown_field": ["noted a_field_added_next_year"],
     "user_preferences_resume": ["marketing resumed"],
     "user_preferences_stop": ["marketing stopped"],
@@ -138,9 +139,15 @@ def called(event):
         ContactChange: lambda: f"contact {event.kind}",
         MarketingChoice: lambda: "marketing resumed" if event.wanted else "marketing stopped",
         MessageStatus: lambda: f"status {event.status.word}",
+        TemplateChange: lambda: " ".join(["template", *changes_of(event)]),
         Ignored: lambda: f"noted {event.kind}",
     }
     return words[type(event)]()
+
+
+def changes_of(event):
+    facets = {name: getattr(event, name) for name in ("status", "quality", "category")}
+    return [f"{name} {value}" for name, value in facets.items() if value] or ["outdated"] * event.outdated
 
 
 def written(event):
@@ -511,7 +518,6 @@ def test_a_status_told_twice_has_one_effect_key():
     ("name", "field", "kind"),
     [
         ("smb_message_echo_text", "smb_message_echoes", "smb_message_echoes"),
-        ("template_status_approved", "message_template_status_update", "APPROVED"),
         ("unknown_field", "a_field_added_next_year", "a_field_added_next_year"),
         ("account_disabled", "account_update", "DISABLED_UPDATE"),
     ],
@@ -519,6 +525,48 @@ def test_a_status_told_twice_has_one_effect_key():
 def test_another_field_is_noted(name, field, kind):
     [event] = parse(name)
     assert (event.field, event.kind) == (field, kind)
+
+
+def test_a_rejected_template_in_full():
+    assert parse("template_status_rejected") == [
+        TemplateChange(
+            library="102000000000001",
+            provider_id="1600000000000002",
+            name="promo",
+            language="en",
+            at=1767225699.0,
+            status="REJECTED",
+            reason="INVALID_FORMAT. Adjacent variables. Put text between variables",
+        )
+    ]
+
+
+def told_of_template(field, **value):
+    named = {"message_template_id": 7, "message_template_name": "promo", "message_template_language": "en-US"}
+    changes = [{"field": field, "value": named | value}]
+    entry = {"id": "102000000000001", "time": 1767225699, "changes": changes}
+    [event] = parse_webhook(json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode())
+    return event
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "changes"),
+    [
+        ("message_template_status_update", {"event": "REINSTATED"}, ["status APPROVED"]),
+        ("message_template_status_update", {"event": "FLAGGED"}, ["outdated"]),
+        ("message_template_status_update", {"event": "UNARCHIVED"}, ["outdated"]),
+        ("message_template_components_update", {"message_template_element": "Hello"}, ["outdated"]),
+        ("template_category_update", {"new_category": "UTILITY"}, ["category UTILITY"]),
+        ("template_category_update", {"correct_category": "UTILITY"}, []),
+    ],
+)
+def test_what_is_told_of_a_template(field, value, changes):
+    event = told_of_template(field, **value)
+    assert (changes_of(event), event.language, event.provider_id) == (changes, "en_US", "7")
+
+
+def test_a_template_without_a_name_is_noted():
+    assert told_of_template("message_template_status_update", message_template_name=None).kind == "malformed"
 
 
 def test_an_error_of_the_number_is_noted_with_its_code():

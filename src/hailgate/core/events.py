@@ -110,6 +110,28 @@ class MarketingChoice(_Event, frozen=True):
         return _key("marketing", self.account, self.address.key, str(self.at), str(self.wanted))
 
 
+class TemplateChange(_Event, frozen=True):
+    """Something became of a template of the account that the provider calls `library`.
+
+    What is empty did not change. `outdated` where the template has to be listed anew to know what did.
+    """
+
+    library: str
+    provider_id: str
+    name: str
+    language: str
+    at: float
+    status: str = ""
+    quality: str = ""
+    category: str = ""
+    reason: str = ""
+    outdated: bool = False
+
+    def effect_key(self) -> bytes:
+        whole = (self.library, self.provider_id, self.name, self.language, str(self.at))
+        return _key("template", *whole, self.status, self.quality, self.category, str(self.outdated))
+
+
 class MessageStatus(_Event, frozen=True):
     """Something became of a message of ours.
 
@@ -145,7 +167,9 @@ class Ignored(_Event, frozen=True):
         return _key("ignored", self.account or "", self.message_id or "", self.field, self.kind, self.note)
 
 
-ProviderEvent: TypeAlias = InboundMessage | MessageChange | ContactChange | MarketingChoice | MessageStatus | Ignored
+ProviderEvent: TypeAlias = (
+    InboundMessage | MessageChange | ContactChange | MarketingChoice | TemplateChange | MessageStatus | Ignored
+)
 
 
 def _group(addresses: tuple[Address, ...]) -> str:

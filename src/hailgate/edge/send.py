@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hailgate import problems
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content.parts import Mark
+from hailgate.core.content.templates import TemplateCall
 from hailgate.core.errors import HailgateError, InputError, Unavailable
 from hailgate.edge.bodies import check_json, read_body
 from hailgate.edge.cache import Cache
@@ -34,6 +35,7 @@ from hailgate.edge.wire import (
 from hailgate.messaging.channels import ChannelView, get_channel
 from hailgate.messaging.models import Message
 from hailgate.messaging.sending import Accepted, NewMessage
+from hailgate.messaging.templates import Wanted, check_calls
 from hailgate.telemetry import GATE_WAITING, Event, log
 
 MESSAGE_BYTES: Final = 1 << 20
@@ -49,6 +51,7 @@ _waiting = GATE_WAITING.labels(gate="messages")
 class _Checked(NamedTuple):
     message: NewMessage
     channel: ChannelView
+    template: TemplateCall | None
 
 
 class Sending:
@@ -66,7 +69,8 @@ class Sending:
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         body = await read_body(request, MESSAGE_BYTES)
-        return answer(await self._stored(await self._check(caller.tenant_id, body, key)), 202, standing)
+        [checked] = await self._check_templates([await self._check(caller.tenant_id, body, key)])
+        return answer(await self._stored(checked), 202, standing)
 
     async def create_batch(self, request: Request) -> Response:
         """200 with a result for each message; an error only where the request as a whole cannot be read or stored."""
@@ -81,7 +85,7 @@ class Sending:
 
     async def _check_all(
         self, tenant_id: int, bodies: Sequence[msgspec.Raw], key: str
-    ) -> list[_Checked | HailgateError]:
+    ) -> Sequence[_Checked | HailgateError]:
         """All are checked before the first is stored, so that a slow check makes no later message overtake."""
         checked: list[_Checked | HailgateError] = []
         for index, body in enumerate(bodies):
@@ -91,7 +95,19 @@ class Sending:
                 checked.append(refused)
             if index % PARSED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return checked
+        return await self._check_templates(checked)
+
+    async def _check_templates(self, checked: Sequence[_Checked | HailgateError]) -> Sequence[_Checked | HailgateError]:
+        """All that send one against what is known of them, with one look-up."""
+        calls = {
+            index: Wanted(each.channel.library_id, each.template)
+            for index, each in enumerate(checked)
+            if isinstance(each, _Checked) and each.template and each.channel.library_id
+        }
+        if not calls:
+            return checked
+        faults = dict(zip(calls, await self._db(check_calls, list(calls.values())), strict=True))
+        return [faults.get(index) or each for index, each in enumerate(checked)]
 
     async def _check(self, tenant_id: int, body: bytes, key: str) -> _Checked:
         wanted = decode(_message_decoder, body)
@@ -105,12 +121,12 @@ class Sending:
         if wanted.context is not UNSET:
             context = await self._db(find_context, tenant_id, channel.id, wanted.context.message_id)
             message = message._replace(context_id=context)
-        return _Checked(message, channel)
+        return _Checked(message, channel, wanted.template or None)
 
     async def _stored(self, checked: _Checked | HailgateError) -> AcceptedMessage:
         if isinstance(checked, HailgateError):
             raise checked
-        message, channel = checked
+        message, channel = checked.message, checked.channel
         with _waiting.track_inprogress():
             accepted = await self._gate.submit(message)
         log.debug(Event.MESSAGE_ACCEPTED, message=str(accepted.uid), channel=channel.id)

@@ -19,6 +19,7 @@ from hailgate.core.events import (
     MessageChange,
     MessageStatus,
     ProviderEvent,
+    TemplateChange,
 )
 from hailgate.core.status import Status
 from hailgate.messaging import rows
@@ -26,6 +27,7 @@ from hailgate.messaging.amending import Amended, record_changes
 from hailgate.messaging.conversations import Open, Party, address_digest, learn_addresses, open_conversations
 from hailgate.messaging.fetching import AwaitedFile, await_files
 from hailgate.messaging.ids import uuid7
+from hailgate.messaging.libraries import Told, record_template_changes
 from hailgate.messaging.models import Direction, WorkKind, WorkState
 from hailgate.messaging.sql import (
     Cursor,
@@ -49,6 +51,7 @@ _WORDS: dict[type[ProviderEvent], str] = {
     MessageChange: "change",
     ContactChange: "contact",
     MarketingChoice: "choice",
+    TemplateChange: "template",
 }
 EFFECTIVE = frozenset(_WORDS.values())
 
@@ -72,6 +75,7 @@ class _Channel(NamedTuple):
     id: int
     tenant_id: int
     answered_by: str
+    library_id: int | None
 
 
 class _Inbound(NamedTuple):
@@ -85,6 +89,7 @@ class _Others(NamedTuple):
     changes: list[Amended]
     contacts: list[tuple[_Channel, ContactChange]]
     choices: list[tuple[_Channel, MarketingChoice]]
+    templates: list[Told]
 
     def add(self, channel: _Channel, event: ProviderEvent) -> None:
         if isinstance(event, MessageChange):
@@ -93,23 +98,25 @@ class _Others(NamedTuple):
             self.contacts.append((channel, event))
         elif isinstance(event, MarketingChoice):
             self.choices.append((channel, event))
+        elif isinstance(event, TemplateChange) and channel.library_id is not None:
+            self.templates.append(Told(channel.tenant_id, channel.library_id, event))
 
 
 def apply_events(
     cursor: Cursor, hook_id: int, arrivals: Sequence[Arrival], debounce: Debounce, moment: float
 ) -> tuple[list[tuple[int, str]], Counter[str]]:
     """Fold a batch in, in order. Returns for each raw webhook what it came to, in words, and the sum by kind."""
-    channels = _channels_of(cursor, hook_id)
+    channels = _channels_of(cursor, hook_id, arrivals)
     fresh = _record_effects(cursor, channels, arrivals, moment)
     inbound: list[_Inbound] = []
     news: list[News] = []
-    others = _Others([], [], [])
+    others = _Others([], [], [], [])
     notes = []
     total: Counter[str] = Counter()
     for arrival in arrivals:
         tally: Counter[str] = Counter()
         for event in arrival.events:
-            channel = channels.get(event.account or "")
+            channel = channels.get(_place(event))
             word = _word(event, channel, fresh)
             tally[word] += 1
             total[word.partition(" ")[0]] += 1
@@ -127,27 +134,46 @@ def apply_events(
     record_changes(cursor, others.changes, moment)
     _learn(cursor, others.contacts)
     _record_choices(cursor, others.choices, moment)
+    record_template_changes(cursor, others.templates, moment)
     return notes, total
 
 
-def _channels_of(cursor: Cursor, hook_id: int) -> dict[str, _Channel]:
+_Place = tuple[bool, str]
+"""An account of the provider's: of templates, or of a number."""
+
+
+def _place(event: ProviderEvent) -> _Place:
+    return (True, event.library) if isinstance(event, TemplateChange) else (False, event.account or "")
+
+
+def _channels_of(cursor: Cursor, hook_id: int, arrivals: Sequence[Arrival]) -> dict[_Place, _Channel]:
+    """Of each number, and where something is told of templates, the first one that sends them."""
     found = fetch(
         cursor,
-        f"SELECT account, id, tenant_id, answered_by FROM messaging_channel "
-        f"WHERE hook_id = %s {every_tenant('ingest')}",
+        f"SELECT account, id, tenant_id, answered_by, library_id FROM messaging_channel "
+        f"WHERE hook_id = %s {every_tenant('ingest')} ORDER BY id DESC",
         [hook_id],
     )
-    return {account: _Channel(id_, tenant_id, answered_by) for account, id_, tenant_id, answered_by in found}
+    channels = {(False, account): _Channel(*columns) for account, *columns in found}
+    if any(isinstance(event, TemplateChange) for arrival in arrivals for event in arrival.events):
+        senders = {channel.library_id: channel for channel in channels.values()}
+        libraries = fetch(
+            cursor,
+            f"SELECT id, account FROM messaging_templatelibrary WHERE {among('id')} {every_tenant('ingest')}",
+            [array(library_id for library_id in senders if library_id is not None)],
+        )
+        channels |= {(True, account): senders[id_] for id_, account in libraries}
+    return channels
 
 
 def _record_effects(
-    cursor: Cursor, channels: dict[str, _Channel], arrivals: Sequence[Arrival], moment: float
+    cursor: Cursor, channels: dict[_Place, _Channel], arrivals: Sequence[Arrival], moment: float
 ) -> set[tuple[int, str]]:
     """The effects that are new. The set is used up as events are met, so that a repeat inside the batch has none."""
     wanted = {}
     for arrival in arrivals:
         for event in arrival.events:
-            channel = channels.get(event.account or "")
+            channel = channels.get(_place(event))
             if channel is not None and not isinstance(event, Ignored):
                 key = event.effect_key().hex()
                 wanted[channel.id, key] = (channel.tenant_id, channel.id, key, moment)
@@ -161,7 +187,7 @@ def _word(event: ProviderEvent, channel: _Channel | None, fresh: set[tuple[int, 
     if isinstance(event, Ignored):
         return f"ignored ({event.field} {event.kind}: {event.note})"
     if channel is None:
-        return "for a number not attached here"
+        return f"for {'an account' if isinstance(event, TemplateChange) else 'a number'} not attached here"
     place = (channel.id, event.effect_key().hex())
     if place not in fresh:
         return "repeated"

@@ -13,7 +13,9 @@ from hailgate.accounts.seal import sealer
 from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.core.errors import InputError, NotFound
 from hailgate.core.limits import Limit
+from hailgate.messaging.libraries import ensure_library
 from hailgate.messaging.models import PERSON, Channel, Work, WorkKind, WorkState
+from hailgate.messaging.sql import atomic_cursor
 from hailgate.providers import get_provider
 from hailgate.providers.contract import parse_config
 
@@ -96,9 +98,12 @@ def change_settings(found: Channel, changes: Mapping[str, str]) -> None:
     stored = msgspec.json.decode(sealer().unseal(found.config), type=dict[str, str])
     settings = {**stored, **changes}
     spec = get_provider(found.provider)
-    account = spec.account_of(parse_config(spec.channel_config, settings))
+    config = parse_config(spec.channel_config, settings)
     sealed = sealer().seal(msgspec.json.encode(settings).decode())
-    _change(found.tenant_id, found.uid, config=sealed, account=account, version=F("version") + 1)
+    with atomic_cursor() as cursor:
+        library_id = ensure_library(cursor, found.tenant_id, spec, spec.library_of(config))
+        account, version = spec.account_of(config), F("version") + 1
+        _change(found.tenant_id, found.uid, config=sealed, account=account, library_id=library_id, version=version)
 
 
 def count_queued(tenant_id: int, channel_ids: Iterable[int]) -> Mapping[int, Queued]:

@@ -19,6 +19,7 @@ class Wake(StrEnum):
     DELIVER = "deliver"
     ANSWER = "answer"
     FETCH = "fetch"
+    TEMPLATES = "templates"
 
 
 _listeners: list[Callable[[Wake], None]] = []

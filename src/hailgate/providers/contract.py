@@ -19,6 +19,7 @@ from hailgate.core.errors import InputError
 from hailgate.core.events import ProviderEvent
 from hailgate.core.limits import Limit
 from hailgate.core.media import LocalMedia, RemoteMedia
+from hailgate.core.templates import Template
 
 if TYPE_CHECKING:
     from hailgate.providers.transport import Transport
@@ -138,6 +139,19 @@ class MarksRead(Protocol):
         """Show the person that we read (and, if `typing`, write). Harmless to repeat; raises SendError."""
 
 
+class TemplatePage(msgspec.Struct, frozen=True):
+    """`after` leads to the next page; None on the last."""
+
+    templates: Sequence[Template]
+    after: str | None
+
+
+@runtime_checkable
+class ListsTemplates(Protocol):
+    async def list_templates(self, after: str | None = None) -> TemplatePage:
+        """One page of what the channel's account has, whatever their state. Harmless to repeat; raises SendError."""
+
+
 class Secret:
     """A value that does not show itself in a repr, a log line or an error."""
 
@@ -169,7 +183,8 @@ class ProviderSpec(Generic[HookConfig, ChannelConfig]):
     """Everything the rest of the program knows about a provider.
 
     `account_of` gives the provider's own id of the channel's number, as events name it. `mask` gives the
-    headers of a webhook that may be stored with it.
+    headers of a webhook that may be stored with it. `templates_at` names the setting of a channel that says in which
+    account of the provider's its templates are; None where there are no templates.
     """
 
     name: str
@@ -181,6 +196,11 @@ class ProviderSpec(Generic[HookConfig, ChannelConfig]):
     mask: Callable[[Mapping[str, str]], dict[str, str]]
     receiver: Callable[[HookConfig], Receiver]
     connect: Callable[[ChannelConfig, "Transport"], Provider]
+    templates_at: str | None = None
+
+    def library_of(self, channel: ChannelConfig) -> str | None:
+        """The account whose templates this channel sends; None where that is not known."""
+        return getattr(channel, self.templates_at) if self.templates_at else None
 
 
 AnyProviderSpec = ProviderSpec[Any, Any]

@@ -4,6 +4,7 @@ A template is what its provider keeps under a name, in a language; a call (`core
 says what stands in for its variables. The shape is the Cloud API's, read tolerantly: it is Meta's to extend.
 """
 
+from hailgate.core.templates.definition import APPROVED as APPROVED
 from hailgate.core.templates.definition import Button as Button
 from hailgate.core.templates.definition import Definition as Definition
 from hailgate.core.templates.definition import Face as Face

@@ -39,4 +39,5 @@ SPEC: Final = ProviderSpec(
     mask=_mask,
     receiver=CloudReceiver,
     connect=CloudProvider,
+    templates_at="waba_id",
 )

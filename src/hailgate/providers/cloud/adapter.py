@@ -5,11 +5,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hailgate.core.errors import SendError, SignatureInvalid
+from hailgate.core.errors import Rejected, SendError, SignatureInvalid
 from hailgate.core.events import ProviderEvent
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.providers.cloud.config import CloudChannel, CloudHook
 from hailgate.providers.cloud.media import Library
+from hailgate.providers.cloud.templates import list_path, parse_page
 from hailgate.providers.cloud.webhook import parse_webhook
 from hailgate.providers.cloud.wire import (
     HEALTH_FIELDS,
@@ -19,7 +20,14 @@ from hailgate.providers.cloud.wire import (
     render_read,
     render_send,
 )
-from hailgate.providers.contract import ChannelHealth, Guard, OutboundMessage, SendReceipt, WebhookRequest
+from hailgate.providers.contract import (
+    ChannelHealth,
+    Guard,
+    OutboundMessage,
+    SendReceipt,
+    TemplatePage,
+    WebhookRequest,
+)
 
 if TYPE_CHECKING:
     from hailgate.providers.transport import Transport
@@ -63,6 +71,7 @@ class CloudProvider:
         self._clock = clock
         self._messages_url = f"{channel.number_url}/messages"
         self._health_url = f"{channel.number_url}?fields={HEALTH_FIELDS}"
+        self._version_url, self._waba_id = channel.version_url, channel.waba_id
         self._library = Library(channel, transport, clock)
         self._headers = {"Authorization": f"Bearer {channel.access_token.reveal()}"}
 
@@ -83,6 +92,12 @@ class CloudProvider:
 
     async def upload_media(self, media: LocalMedia) -> str:
         return await self._library.upload(media)
+
+    async def list_templates(self, after: str | None = None) -> TemplatePage:
+        if self._waba_id is None:
+            raise Rejected("Setting waba_id is missing.", code="templates_nowhere")
+        url = f"{self._version_url}/{list_path(self._waba_id, after)}"
+        return parse_page(*await self._transport.get(url, headers=self._headers), self._clock())
 
     async def check(self) -> ChannelHealth:
         try:

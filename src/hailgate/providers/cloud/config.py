@@ -19,12 +19,16 @@ class CloudHook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CloudChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """One business phone number. A Graph API version lives about two years."""
+    """One business phone number. A Graph API version lives about two years.
+
+    `waba_id` is the WhatsApp Business Account that the number and its templates belong to.
+    """
 
     phone_number_id: str
     access_token: Secret
     api_url: str = "https://graph.facebook.com"
     version: str = "v23.0"
+    waba_id: str | None = None
 
     def __post_init__(self) -> None:
         token = self.access_token.reveal()
@@ -34,6 +38,11 @@ class CloudChannel(msgspec.Struct, frozen=True, kw_only=True):
             "must be the id of the number, digits only (it is not the phone number)",
         )
         _require(token.isascii() and token.isprintable(), "access_token", "holds characters no token has")
+        _require(
+            self.waba_id is None or _is_digits(self.waba_id),
+            "waba_id",
+            "must be the id of the WhatsApp Business Account, digits only",
+        )
         _require(_is_base_url(self.api_url), "api_url", "must be an http(s) URL without query or password")
         _require(_VERSION.fullmatch(self.version) is not None, "version", "must look like v23.0")
 

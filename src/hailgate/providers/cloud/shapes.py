@@ -17,7 +17,11 @@ class Envelope(Struct):
 
 
 class Entry(Struct):
+    """`id` is the WhatsApp Business Account; `time` is told of what happened to it."""
+
     changes: list[Raw]
+    id: str | None = None
+    time: Raw = NOTHING
 
 
 class Change(Struct):

@@ -27,6 +27,7 @@ from hailgate.core.status import Status
 from hailgate.providers.cloud import shapes
 from hailgate.providers.cloud.errors import explain, tells_opt_out
 from hailgate.providers.cloud.media import parse_media
+from hailgate.providers.cloud.templates import TEMPLATE_FIELDS, parse_change
 from hailgate.providers.reading import address, identifier, instant, read, read_body
 
 OBJECT = "whatsapp_business_account"
@@ -67,26 +68,29 @@ def _parse_entry(raw: Raw) -> Iterator[ProviderEvent]:
         yield _malformed("entry")
         return
     for change in entry.changes:
-        yield from _parse_change(change)
+        yield from _parse_change(change, entry)
 
 
-def _parse_change(raw: Raw) -> Iterable[ProviderEvent]:
+def _parse_change(raw: Raw, entry: shapes.Entry) -> Iterable[ProviderEvent]:
     change = read(shapes.change, raw)
     if change is None:
         return [_malformed("change")]
+    if change.field == MESSAGES:
+        return _parse_value(change)
     if change.field == PREFERENCES:
         return _parse_preferences(change)
     if change.field == CALLS:
         return _parse_calls(change)
-    if change.field != MESSAGES:
-        return [_other_field(change)]
+    if change.field in TEMPLATE_FIELDS:
+        return [parse_change(change.field, change.value, identifier(entry.id), instant(bytes(entry.time)))]
+    return [_other_field(change)]
+
+
+def _parse_value(change: shapes.Change) -> Iterator[ProviderEvent]:
     value = read(shapes.value, change.value)
     if value is None:
-        return [_malformed(MESSAGES)]
-    return _parse_value(value)
-
-
-def _parse_value(value: shapes.Value) -> Iterator[ProviderEvent]:
+        yield _malformed(MESSAGES)
+        return
     account = _account(value.metadata)
     if account is None:
         yield Ignored(None, MESSAGES, "nowhere", "The change names no phone number id.")
