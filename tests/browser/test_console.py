@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pytest
 from playwright.async_api import Page, expect
 
-from browser.conftest import OpenPage
+from browser.conftest import OpenPage, wait_until
+from hostile_files import PNG
 from serving import Site, serving
 from simulator.driver import ANA, BEN, NUMBER, SECRET, TOKEN, Driver
 
@@ -107,6 +108,20 @@ async def test_sign_in_read_answer_and_see_it_on_the_phone(desk: Desk, open_page
     assert await page.locator(".timeline li").count() >= 5
     await page.keyboard.press("Escape")
     assert await page.evaluate("window.sameDocument")
+
+
+async def test_a_picture_is_shown_and_a_page_in_disguise_is_only_saved(desk: Desk, open_page: OpenPage) -> None:
+    for content, mime in ((PNG, "image/png"), (b"<script>alert(1)</script>", "image/png")):
+        file = await desk.sim.put_file(content, mime)
+        await desk.sim.write_message({"type": "image", "image": {"id": file, "caption": "Front door"}})
+    page = await sign_in(desk, open_page, **WIDE)
+    await page.click(".row")
+    await page.wait_for_selector(".bubble .picture img")
+    await wait_until(page, "document.querySelector('.picture img').naturalWidth > 0")
+    await page.wait_for_selector(".bubble:last-child .file, .bubble:last-child .kind:has-text('could not be fetched')")
+    await page.click(".picture")
+    await page.wait_for_selector("#dialog[open] img.large")
+    await page.keyboard.press("Escape")
 
 
 async def test_a_draft_survives_what_arrives_meanwhile(desk: Desk, open_page: OpenPage) -> None:

@@ -159,7 +159,7 @@ def test_an_answer_shows_what_it_answers(owner, channel) -> None:
     acting.apply(channel, acting.wrote(channel, 1, body="Which day?", message_id="wamid.q"))
     acting.apply(channel, acting.wrote(channel, 1, body="I meant this", context_id="wamid.q"))
     page = owner.text(f"conversations/{conversation_with(channel, 1).uid.hex}")
-    assert re.search(r"<blockquote[^>]*><strong>Ada</strong> Which day\?</blockquote>", page)
+    assert re.search(r"<blockquote[^>]*><a href=\"#m-\w+\"><strong>Ada</strong> Which day\?</a></blockquote>", page)
 
 
 def test_older_messages_come_page_by_page(owner, channel, monkeypatch) -> None:

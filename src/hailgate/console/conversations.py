@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -12,8 +12,9 @@ from hailgate.console import inbox, replying
 from hailgate.console.access import is_partial, parse_uid, signed_in
 from hailgate.console.formatting import render_formatting
 from hailgate.console.timeline import tell_timeline
-from hailgate.core.errors import HailgateError
+from hailgate.core.errors import HailgateError, NotFound
 from hailgate.messaging.ids import uuid7
+from hailgate.messaging.media import make_link
 from hailgate.messaging.models import Conversation, Message
 from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
@@ -118,6 +119,17 @@ def show_timeline(request: HttpRequest, viewer: Viewer, uid: str) -> HttpRespons
     if message is None:
         raise Http404
     return render(request, "console/_timeline.html", {"message": message, "timeline": tell_timeline(message)})
+
+
+@require_GET
+@signed_in
+def show_file(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """A link that lives five minutes, made when a page wants the file: its own address stays the same for ever."""
+    del request
+    try:
+        return redirect(make_link(viewer.tenant_id, parse_uid(uid)).path)
+    except NotFound:
+        raise Http404 from None
 
 
 def _get(viewer: Viewer, uid: str) -> Conversation:

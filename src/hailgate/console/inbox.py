@@ -10,13 +10,16 @@ from django.db.models import F, Q, QuerySet
 from hailgate.accounts.models import Operator
 from hailgate.accounts.operators import Viewer
 from hailgate.accounts.seal import sealer
+from hailgate.console.contents import FILES, attachment_named
 from hailgate.console.showing import (
+    Beside,
     Bubble,
     Heading,
     Quote,
     Row,
     by_contact,
     operator_of,
+    read_content,
     show_bubble,
     show_heading,
     show_name,
@@ -25,8 +28,19 @@ from hailgate.console.showing import (
 )
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import InputError
+from hailgate.core.status import Status
 from hailgate.messaging.conversations import address_digest
-from hailgate.messaging.models import PERSON, Channel, Contact, ContactAddress, Conversation, Message
+from hailgate.messaging.models import (
+    PERSON,
+    Amendment,
+    Attachment,
+    Channel,
+    Contact,
+    ContactAddress,
+    Conversation,
+    Direction,
+    Message,
+)
 from hailgate.messaging.sql import keyed
 
 PAGE: Final = 40
@@ -93,10 +107,19 @@ def read_thread(
     page = found[:size][::-1]
     addresses = addresses_of(viewer.tenant_id, [conversation.contact_id]).get(conversation.contact_id, [])
     person = show_name(conversation.contact, addresses)
-    quotes, operators = _quotes(conversation, page, person), _operators(page)
+    reactions = _own_reactions(page)
+    beside = Beside(
+        person=person,
+        quotes=_quotes(conversation, page, person),
+        operators=_operators(page),
+        files=_files(viewer.tenant_id, page),
+        changes=_changes(viewer.tenant_id, page),
+        ours={target: emoji for target, emoji, _ in reactions},
+    )
+    told = {reaction for _, _, reaction in reactions}
     return Thread(
         show_heading(conversation, addresses, conversation.operator),
-        [show_bubble(message, quotes.get(message.context_id), operators, person) for message in page],
+        [show_bubble(message, beside) for message in page if message.pk not in told],
         sign_place(page[0].pk) if len(found) > size else "",
         sign_place(page[0].pk if page else 0),
     )
@@ -128,6 +151,13 @@ def read_place(given: str) -> int | None:
     try:
         return int(_signer.unsign(given)) if given else None
     except BadSignature:
+        return None
+
+
+def read_uid(given: str) -> UUID | None:
+    try:
+        return UUID(given)
+    except ValueError:
         return None
 
 
@@ -204,3 +234,42 @@ def _operators(page: Sequence[Message]) -> dict[str, str]:
     if not wanted:
         return {}
     return {operator.uid.hex: str(operator) for operator in Operator.objects.filter(uid__in=wanted)}
+
+
+def _files(tenant_id: int, page: Sequence[Message]) -> dict[int, Attachment]:
+    """What came with messages, and what those of ours name."""
+    ids = [message.pk for message in page if message.kind in FILES]
+    if not ids:
+        return {}
+    files = {file.message_id: file for file in keyed(Attachment.objects.filter(message_id__in=ids), tenant_id)}
+    named = {
+        message.pk: uid
+        for message in page
+        if message.kind in FILES
+        and message.pk not in files
+        and (uid := read_uid(attachment_named(read_content(message))))
+    }
+    stored = {file.uid: file for file in keyed(Attachment.objects.filter(uid__in=named.values()), tenant_id)}
+    return {id_: file for id_, file in files.items() if id_} | {
+        id_: stored[uid] for id_, uid in named.items() if uid in stored
+    }
+
+
+def _changes(tenant_id: int, page: Sequence[Message]) -> dict[int, list[Amendment]]:
+    found: dict[int, list[Amendment]] = {}
+    ids = [message.pk for message in page]
+    for change in keyed(Amendment.objects.filter(message_id__in=ids), tenant_id).order_by("at", "id"):
+        found.setdefault(change.message_id or 0, []).append(change)
+    return found
+
+
+def _own_reactions(page: Sequence[Message]) -> list[tuple[int, str, int]]:
+    """What we put on messages of the page, as (message, emoji, reaction), in order. What failed stays a message."""
+    known = {str(message.provider_id): message.pk for message in page if message.provider_id}
+    found = []
+    for message in page:
+        if message.kind == "reaction" and message.direction == Direction.OUTBOUND and message.status != Status.FAILED:
+            reaction = read_content(message).get("reaction") or {}
+            if target := known.get(str(reaction.get("message_id"))):
+                found.append((target, str(reaction.get("emoji") or ""), message.pk))
+    return found

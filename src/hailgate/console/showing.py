@@ -5,18 +5,19 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from hailgate.accounts.models import Operator
 from hailgate.accounts.seal import sealer
-from hailgate.console.formatting import render_formatting
+from hailgate.console.contents import Parts, line_of, take_apart
 from hailgate.core import window
 from hailgate.core.content import content_as_json
-from hailgate.core.content.preview import preview
+from hailgate.core.events import Change
 from hailgate.core.status import Status
 from hailgate.messaging.models import (
     PERSON,
+    Amendment,
+    Attachment,
     Contact,
     ContactAddress,
     Conversation,
@@ -53,23 +54,44 @@ class Row(NamedTuple):
 
 
 class Quote(NamedTuple):
+    """``uid`` is that of the quoted message."""
+
+    uid: str
     by: str
     excerpt: str
 
 
+class Reaction(NamedTuple):
+    emoji: str
+    by: str
+
+
 class Bubble(NamedTuple):
-    """A message in the thread. ``kind`` is empty for text, which is all in ``html``."""
+    """A message in the thread. ``known`` to the provider, it can be quoted and reacted to."""
 
     uid: str
     ours: bool
     by: str
-    html: SafeString | str
-    kind: str
+    parts: Parts
     at: datetime
     tick: Tick | None
     problem: str
     quote: Quote | None
     scheduled: datetime | None
+    reactions: list[Reaction]
+    edited: bool
+    known: bool
+
+
+class Beside(NamedTuple):
+    """What stands in other rows and belongs to messages of a page, by their ids; quotes by the provider's."""
+
+    person: str
+    quotes: dict[str, Quote]
+    operators: dict[str, str]
+    files: dict[int, Attachment]
+    changes: dict[int, list[Amendment]]
+    ours: dict[int, str]
 
 
 class Heading(NamedTuple):
@@ -136,26 +158,39 @@ def show_heading(conversation: Conversation, addresses: Sequence[ContactAddress]
     )
 
 
-def show_bubble(message: Message, quote: Quote | None, operators: dict[str, str], person: str) -> Bubble:
-    content = _content(message)
+def show_bubble(message: Message, beside: Beside) -> Bubble:
     ours = message.direction == Direction.OUTBOUND
-    text = _text(content)
+    changes = beside.changes.get(message.pk, [])
+    content = read_content(message)
     return Bubble(
         uid=message.uid.hex,
         ours=ours,
-        by=_author(message, operators, person),
-        html=render_formatting(text) if text else "",
-        kind="" if content["type"] == "text" else _line(content),
+        by=_author(message, beside.operators, beside.person),
+        parts=take_apart(content, beside.files.get(message.pk)),
         at=message.accepted_at,
         tick=show_tick(message),
         problem=_problem(message),
-        quote=quote,
+        quote=beside.quotes.get(message.context_id),
         scheduled=message.send_at if message.status == Status.QUEUED else None,
+        reactions=_reactions(changes, beside.ours.get(message.pk, ""), beside.person),
+        edited=any(change.change == Change.EDIT and change.before for change in changes),
+        known=bool(message.provider_id) and content.get("type") != "deleted",
     )
 
 
+def _reactions(changes: Iterable[Amendment], ours: str, person: str) -> list[Reaction]:
+    """The last of each person, if it was not taken away; ours behind them."""
+    last = {change.author_digest: change for change in changes if change.change == Change.REACTION}
+    theirs = [
+        Reaction(emoji, person if len(last) == 1 else show_address(each.author_kind, each.author))
+        for each in last.values()
+        if (emoji := sealer().unseal(each.content))
+    ]
+    return [*theirs, Reaction(ours, _("You"))] if ours else theirs
+
+
 def show_quote(message: Message, person: str) -> Quote:
-    return Quote(_("You") if message.direction == Direction.OUTBOUND else person, excerpt(message))
+    return Quote(message.uid.hex, _("You") if message.direction == Direction.OUTBOUND else person, excerpt(message))
 
 
 def show_name(contact: Contact, addresses: Sequence[ContactAddress]) -> str:
@@ -172,16 +207,8 @@ def show_address(kind: str, stored: str) -> str:
 
 def excerpt(message: Message) -> str:
     """One line of it, for lists."""
-    text = " ".join(_line(_content(message)).split())
+    text = " ".join(line_of(read_content(message)).split())
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
-
-
-def _line(content: dict[str, Any]) -> str:
-    """What is kept but not understood is called by the provider's own word for it."""
-    if content["type"] != "unsupported":
-        return preview(content, _)
-    kind = str((content.get("unsupported") or {}).get("kind", ""))
-    return _("Message of kind “%(kind)s”") % {"kind": kind}
 
 
 def show_tick(message: Message) -> Tick | None:
@@ -242,12 +269,8 @@ def _problem(message: Message) -> str:
     return explain(message.code, message.detail) if failed else ""
 
 
-def _content(message: Message) -> dict[str, Any]:
+def read_content(message: Message) -> dict[str, Any]:
     return content_as_json(sealer().unseal(message.content))
-
-
-def _text(content: dict[str, Any]) -> str:
-    return str((content.get("text") or {}).get("body", ""))
 
 
 def _moment(at: float | None) -> datetime | None:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("conversations/<str:uid>/reply", conversations.reply, name="reply"),
     path("conversations/<str:uid>/take-over", conversations.take_over, name="take-over"),
     path("conversations/<str:uid>/give-back", conversations.give_back, name="give-back"),
+    path("media/<str:uid>", conversations.show_file, name="media"),
     path("messages/<str:uid>/timeline", conversations.show_timeline, name="timeline"),
     path("dead-letters", operations.show_dead_letters, name="dead-letters"),
     path("dead-letters/revive", operations.revive, name="revive"),

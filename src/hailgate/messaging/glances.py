@@ -43,12 +43,17 @@ def glance_at_thread(tenant_id: int, conversation: UUID) -> Row | None:
         newest = fetch_one(
             cursor,
             f"""
-            SELECT max(id), count(*), sum(status), sum(CASE WHEN unknown THEN 1 ELSE 0 END), sum(length(content))
-            FROM (
+            WITH newest AS (
                 SELECT id, status, unknown, content FROM messaging_message
                 WHERE tenant_id = %s AND conversation_id = %s ORDER BY id DESC LIMIT {THREAD_VIEW}
-            ) newest
+            )
+            SELECT max(id), count(*), sum(status), sum(CASE WHEN unknown THEN 1 ELSE 0 END), sum(length(content)),
+                (SELECT count(*) FROM messaging_amendment
+                    WHERE message_id IN (SELECT id FROM newest) AND tenant_id + 0 = %s),
+                (SELECT sum(state) FROM messaging_attachment
+                    WHERE message_id IN (SELECT id FROM newest) AND tenant_id + 0 = %s)
+            FROM newest
             """,
-            [tenant_id, found[0]],
+            [tenant_id, found[0], tenant_id, tenant_id],
         )
     return (*found, *(newest or ()))

@@ -1,6 +1,7 @@
 """What the console's templates need beside Django's own tags."""
 
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from django import template
@@ -28,6 +29,13 @@ _ICONS: Final = {
     "again": "M4 12a8 8 0 0 1 14-5l2 2M20 4v5h-5M20 12a8 8 0 0 1-14 5l-2-2M4 20v-5h5",
     "clock": "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M12 7v5l3.5 2",
     "help": "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .8-1 1.7M12 16.8v.2",
+    "quote": "M9 6 4 11l5 5M4 11h9a7 7 0 0 1 7 7v1",
+    "smile": "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M8.5 14.5a4.5 4.5 0 0 0 7 0M9 9.5v.2M15 9.5v.2",
+    "file": "M6 3h8l5 5v13H6zM14 3v5h5",
+    "clip": "M20 11.5 12 19.5a5 5 0 0 1-7-7l8.5-8.5a3.3 3.3 0 0 1 4.7 4.7L9.8 17a1.7 1.7 0 0 1-2.4-2.4l7.6-7.6",
+    "voice": "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3",
+    "place": "M12 21s7-6.2 7-11.2a7 7 0 0 0-14 0C5 14.8 12 21 12 21M12 12.3a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5",
+    "template": "M4 4h16v5H4zM4 13h7v7H4zM15 13h5M15 16.5h5M15 20h5",
     "tick": "M4 13l5 5L20 7",
     "ticks": "M2 13l5 5L17 7M12 16l2 2L23 8",
     "wait": "M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16M12 8v4l2.5 1.5",
@@ -45,6 +53,7 @@ _TICKS: Final = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """Decoration: what it stands for is written beside it, or on what holds it."""
     return format_html(

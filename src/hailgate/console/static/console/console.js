@@ -185,7 +185,21 @@ document.addEventListener("replied", () => {
 
 // --- clicks and keys -------------------------------------------------------------------------------------------------
 
-document.addEventListener("click", ({ target }) => {
+function showPicture(link) {
+  const picture = $("img", link).cloneNode();
+  picture.className = "large";
+  picture.removeAttribute("loading");
+  $("#dialog-body").replaceChildren(picture);
+  $("#dialog").showModal();
+}
+
+document.addEventListener("click", (event) => {
+  const { target } = event;
+  const picture = target.closest("[data-picture]");
+  if (picture && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    showPicture(picture);
+  }
   const opener = target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens).showModal();
   if (target.closest("[data-theme-switch]")) {
