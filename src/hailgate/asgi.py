@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hailgate.messaging.receiving import ReceivedWebhook
     from hailgate.messaging.sending import Accepted, NewMessage
     from hailgate.pipeline.bridge import Gate, ThreadedDatabase
+    from hailgate.pipeline.watch import Watch
     from hailgate.pipeline.worker import Worker
 
 # Threads that work in Python hold the interpreter for at most this long while the event loop wants it. Python's own
@@ -166,10 +167,13 @@ class Service:
         self.looking: ThreadedDatabase = ThreadedDatabase(1)
         self._worker: Worker | None = self._make_worker() if with_worker else None
         self._working: asyncio.Task[None] | None = None
+        self._watch = self._make_watch(env)
 
     async def start(self) -> None:
         self._beating = asyncio.create_task(self.pulse.beat_for_ever(), name="pulse")
-        report_end(self._beating)
+        self._watching = asyncio.create_task(self._watch.watch_for_ever(), name="watch")
+        for task in (self._beating, self._watching):
+            report_end(task)
         if self._worker is not None:
             self._working = asyncio.create_task(self._worker.run(), name="worker")
             report_end(self._working)
@@ -181,7 +185,8 @@ class Service:
             with suppress(Exception):  # it was told when it happened
                 await self._working
         self._beating.cancel()
-        await asyncio.gather(self._beating, return_exceptions=True)
+        self._watching.cancel()
+        await asyncio.gather(self._beating, self._watching, return_exceptions=True)
         await asyncio.to_thread(self.looking.close)
         self.db.close()
 
@@ -201,6 +206,13 @@ class Service:
         from hailgate.pipeline.worker import Worker
 
         return Worker(self._env, self.db)
+
+    def _make_watch(self, env: Environment) -> "Watch":
+        from hailgate.pipeline.watch import Watch, open_notifier
+
+        worker = self._worker
+        notifier = open_notifier(tuple(url.get_secret_value() for url in env.alarm_urls))
+        return Watch(self.db, env.home, lambda: worker.id if worker else None, notifier, env.public_url)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():

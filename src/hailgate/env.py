@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from hailgate.core.errors import ConfigurationError
 
 PREFIX = "HAILGATE_"
-SECRET_FIELDS = ("database_url", "redis_url", "rabbitmq_url", "secret_keys", "metrics_token")
+SECRET_FIELDS = ("database_url", "redis_url", "rabbitmq_url", "secret_keys", "metrics_token", "alarm_urls")
 SAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "example", "your-secret-key"})
 KEYS_FILE = "secret_keys"
 NO_KEYS = (
@@ -61,6 +61,11 @@ class Environment(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for /metrics. Without one, /metrics answers only on a loopback bind."
     )
+    alarm_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Who is told of alarms, separated by spaces, as apprise writes it: mailtos://user:password@host, "
+        "slack://… and a hundred others. Needs the extra `alarms`.",
+    )
     seal_content: bool = Field(
         default=False, description="Also seal message text, raw webhook bodies, names and addresses at rest."
     )
@@ -96,6 +101,11 @@ class Environment(BaseSettings):
     connect_timeout_s: Seconds = Field(5.0, description="Time-out to connect to a provider.")
     send_timeout_s: Seconds = Field(20.0, description="Time-out of a whole call to a provider.")
     demo: bool = Field(default=False, description="Set by `hailgate demo`; allows sample secrets.")
+
+    @field_validator("alarm_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("secret_keys", mode="before")
     @classmethod

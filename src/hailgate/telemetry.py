@@ -62,6 +62,9 @@ class Event(StrEnum):
     PROVIDER_ERROR = "provider.error", "A provider's adapter failed in a way that it does not know."
     HTTP_FAILED = "http.request_failed", "A request ended in an error of our own; its caller saw a 500."
     HTTP_OVERLOADED = "http.overloaded", "Requests were refused because too many were waiting."
+    ALARM_RAISED = "alarm.raised", "Something that an operator must know; `code` says what, `subject` of whom."
+    ALARM_CLEARED = "alarm.cleared", "The cause of an alarm is gone."
+    ALARM_NOT_TOLD = "alarm.not_told", "A notice of an alarm could not be sent out; it is tried again."
     SERVER_STARTED = "server.started", "The HTTP server accepts connections."
     SERVER_STOPPED = "server.stopped", "The HTTP server closed its last connection."
     LOOP_FAILED = "loop.failed", "Something that nobody waits for ended in an error."
@@ -96,6 +99,7 @@ FACTS: Final = {
     "route": "the route's pattern, without its values",
     "size": "bytes",
     "status": "status of a message, or of an HTTP answer",
+    "subject": "what an alarm is about: a kind and an id",
     "tenant": "id of a tenant",
     "turn": "id of a turn",
     "version": "version of the program",
@@ -171,6 +175,7 @@ INGESTED: Final = _counter("ingested_total", "What stored webhooks held, applied
 TURNS: Final = _counter("turns_total", "Turns of assistants by outcome.", "outcome")
 TAKEN_OVER: Final = _counter("worker_taken_over_total", "Workers whose work this process took over.")
 FORGOTTEN_HEADS: Final = _counter("forgotten_heads_total", "Rows that only the slow sweep made ready; should stay 0.")
+ALARMS: Final = _counter("alarms_raised_total", "Alarms raised, by code.", "code")
 DROPPED_FACTS: Final = _counter("log_facts_dropped_total", "Facts that callers passed and no log line may carry.")
 SEND_SECONDS: Final = Histogram(
     "hailgate_send_seconds", "One call to a provider.", ("provider",), registry=REGISTRY, buckets=_SEND_BUCKETS
@@ -201,6 +206,7 @@ PENDING_WEBHOOKS: Final = _gauge("webhooks_pending", "Stored webhooks not yet un
 OLDEST_WEBHOOK: Final = _gauge(
     "webhooks_oldest_pending_seconds", "Age of the oldest stored webhook not yet understood, read from the store."
 )
+STANDING_ALARMS: Final = _gauge("alarms_standing", "Alarms that stand, read from the store.", "code")
 STORE_UP: Final = _gauge("store_up", "1 where the database answered when its figures were last wanted.")
 GATE_WAITING: Final = _gauge("gate_waiting", "Callers that wait for a commit.", "gate")
 

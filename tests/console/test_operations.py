@@ -77,7 +77,7 @@ def test_a_channel_says_how_it_is_and_an_owner_lets_it_send_again(owner, agent, 
 
 def test_the_overview_counts_what_is_there(owner, told, channel) -> None:
     figures = re.findall(r"<dd>(\d+)</dd>", owner.text("overview"))
-    assert figures == ["3", "1", "1", "2", "0"]
+    assert figures == ["3", "1", "1", "2", "0", "0"]
 
 
 def test_an_excerpt_is_one_short_line(owner, told, channel) -> None:

@@ -91,3 +91,45 @@ class SignInLink(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     reusable = models.BooleanField(default=False)
     expires_at = models.FloatField()
+
+
+class RaisedAlarm(models.Model):
+    """Something an operator must know. One row stands for a code and a subject; ``told_at`` is when it was sent out."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, related_name="+")
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    code = models.CharField(max_length=40)
+    subject = models.CharField(max_length=100, blank=True)
+    times = models.IntegerField(default=1)
+    raised_at = InstantField()
+    last_at = InstantField()
+    cleared_at = InstantField(null=True)
+    told_at = InstantField(null=True)
+    tell_at = InstantField()
+    tell_tries = models.SmallIntegerField(default=0)
+
+    class Meta:
+        db_table = "accounts_alarm"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code", "subject"], condition=models.Q(cleared_at__isnull=True), name="one_standing_alarm"
+            )
+        ]
+
+
+class AuditEntry(models.Model):
+    """Who did what to what. ``actor`` is an id, ``name`` what the actor was called then; nothing of any message."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, null=True, related_name="+", db_index=False)
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    at = InstantField()
+    actor_kind = models.CharField(max_length=10)
+    actor = models.CharField(max_length=40, blank=True)
+    name = models.CharField(max_length=100, blank=True)
+    action = models.CharField(max_length=40)
+    subject = models.CharField(max_length=100, blank=True)
+    count = models.IntegerField(default=1)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-id"], name="audit_page")]

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from hailgate.commands.accounts import key, tenant
+from hailgate.commands.alarms import alarms
 from hailgate.commands.cancel import cancel
 from hailgate.commands.channels import channel
 from hailgate.commands.check import check
@@ -59,7 +60,7 @@ def program() -> None:
 
 for command in (
     demo, demo_server, serve, work, migrate, check, simulate, send, cancel, tenant, operator, key, hook, channel,
-    deadletters, generate,
+    deadletters, alarms, generate,
 ):  # fmt: skip
     program.add_command(command)
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from hailgate.accounts.models import ApiKey, Membership, Operator, Tenant
+from hailgate.accounts.models import ApiKey, AuditEntry, Membership, Operator, RaisedAlarm, Tenant
 from hailgate.messaging import models as messaging
 from hailgate.messaging.sql import every_tenant
 
@@ -98,7 +98,7 @@ site.register(Operator, Operators)
 site.register(messaging.Contact, People)
 site.register(
     [
-        Tenant, Membership, ApiKey, messaging.Hook, messaging.Channel, messaging.Conversation,
+        Tenant, Membership, ApiKey, RaisedAlarm, AuditEntry, messaging.Hook, messaging.Channel, messaging.Conversation,
         messaging.Message, messaging.Work, messaging.Attempt, messaging.Receipt, messaging.WebhookEvent,
         messaging.RejectedCall, messaging.Suppression, messaging.Worker,
     ],

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from hailgate.console import conversations, operations, signing
+from hailgate.console import alarms, conversations, operations, signing
 
 app_name = "console"
 
@@ -30,5 +30,7 @@ urlpatterns = [
     path("events/<str:uid>", operations.show_event, name="event"),
     path("channels", operations.show_channels, name="channels"),
     path("channels/<str:uid>/resume", operations.resume, name="resume"),
+    path("alarms", alarms.show_alarms, name="alarms"),
+    path("alarms/<str:uid>/clear", alarms.clear, name="clear-alarm"),
     path("overview", operations.show_overview, name="overview"),
 ]

@@ -11,6 +11,7 @@ import msgspec
 from django.db.models import Count, F, Min, QuerySet
 from django.utils.translation import gettext as _
 
+from hailgate.accounts.alarms import find_alarms
 from hailgate.accounts.seal import sealer
 from hailgate.console.inbox import addresses_of, sign_place
 from hailgate.console.showing import excerpt, explain, show_address, show_name
@@ -87,6 +88,7 @@ class Overview(NamedTuple):
     dead: int
     parked: int
     pending: int
+    alarms: int
     channels: list[ChannelRow]
 
 
@@ -156,6 +158,7 @@ def look_over(tenant_id: int) -> Overview:
         dead=stopped.get(WorkState.DEAD, 0),
         parked=stopped.get(WorkState.PARKED, 0),
         pending=WebhookEvent.objects.filter(tenant_id=tenant_id, state=EventState.PENDING).count(),
+        alarms=find_alarms(tenant_id).filter(cleared_at=None).count(),
         channels=list_channels(tenant_id),
     )
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hailgate.core.alarms import Alarm
 from hailgate.core.errors import NotFound, Unauthenticated
 from hailgate.edge.frame import answer
 from hailgate.edge.ports import Db
@@ -26,6 +27,7 @@ from hailgate.telemetry import (
     PENDING_WEBHOOKS,
     QUEUE_DEPTH,
     QUEUE_OLDEST,
+    STANDING_ALARMS,
     STORE_UP,
     WORK_ROWS,
     of_channel,
@@ -116,7 +118,7 @@ class Metrics:
 
 def _show(figures: Figures) -> None:
     """In one go, so that nobody reads half of it: what is not there any more goes."""
-    for gauge in (WORK_ROWS, QUEUE_DEPTH, QUEUE_OLDEST, BREAKER, PAUSED):
+    for gauge in (WORK_ROWS, QUEUE_DEPTH, QUEUE_OLDEST, BREAKER, PAUSED, STANDING_ALARMS):
         gauge.clear()
     for kind in WorkKind:
         for state in WorkState:
@@ -132,6 +134,10 @@ def _show(figures: Figures) -> None:
         place = (channel.tenant_id, channel.channel_id)
         _raise(BREAKER, place, channel.breaker)
         _raise(PAUSED, place, channel.paused)
+    for alarm in Alarm:
+        STANDING_ALARMS.labels(code=alarm.value)
+    for code, number in figures.alarms:
+        STANDING_ALARMS.labels(code=code).set(number)
     OLDEST_READY.set(figures.oldest_ready_s)
     PENDING_WEBHOOKS.set(figures.pending_webhooks)
     OLDEST_WEBHOOK.set(figures.oldest_webhook_s)

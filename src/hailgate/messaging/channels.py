@@ -14,7 +14,7 @@ from hailgate.core.errors import Conflict, InputError, NotFound
 from hailgate.core.limits import Limit
 from hailgate.messaging.libraries import ensure_library
 from hailgate.messaging.models import Hook
-from hailgate.messaging.sql import as_uuid, atomic_cursor, every_tenant, fetch_one, now
+from hailgate.messaging.sql import Row, as_uuid, atomic_cursor, every_tenant, fetch_one, now
 from hailgate.messaging.tables import CHANNEL, HOOK
 from hailgate.providers import get_provider
 from hailgate.providers.contract import AnyProviderSpec, Receiver, parse_config
@@ -35,6 +35,7 @@ class HookView(NamedTuple):
     """What the edge needs to judge a webhook."""
 
     id: int
+    uid: UUID
     tenant_id: int
     spec: AnyProviderSpec
     receiver: Receiver
@@ -125,7 +126,7 @@ def find_hook(token: str) -> HookView | None:
     with atomic_cursor(read_only=True) as cursor:
         row = fetch_one(
             cursor,
-            f"SELECT id, tenant_id, provider, config FROM messaging_hook WHERE token_digest = %s AND active "
+            f"SELECT id, uid, tenant_id, provider, config FROM messaging_hook WHERE token_digest = %s AND active "
             f"{every_tenant('the token is the proof')}",
             [_digest(token)],
         )
@@ -136,7 +137,7 @@ def get_hook(hook_id: int) -> HookView:
     with atomic_cursor(read_only=True) as cursor:
         row = fetch_one(
             cursor,
-            f"SELECT id, tenant_id, provider, config FROM messaging_hook WHERE id = %s {every_tenant('by key')}",
+            f"SELECT id, uid, tenant_id, provider, config FROM messaging_hook WHERE id = %s {every_tenant('by key')}",
             [hook_id],
         )
     if row is None:
@@ -190,11 +191,11 @@ def _hook_id(tenant_id: int, hook: UUID | None, provider: str) -> int | None:
     return found
 
 
-def _hook_view(row: tuple[int, int, str, str]) -> HookView:
-    id_, tenant_id, provider, config = row
+def _hook_view(row: Row) -> HookView:
+    id_, uid, tenant_id, provider, config = row
     spec = get_provider(provider)
     settings = msgspec.json.decode(sealer().unseal(config))
-    return HookView(id_, tenant_id, spec, spec.receiver(parse_config(spec.hook_config, settings)))
+    return HookView(id_, as_uuid(uid), tenant_id, spec, spec.receiver(parse_config(spec.hook_config, settings)))
 
 
 def _digest(token: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hailgate.messaging.models import EventState, WorkKind, WorkState
-from hailgate.messaging.sql import Cursor, atomic_cursor, every_tenant, fetch, fetch_one, now
+from hailgate.messaging.sql import Cursor, Row, atomic_cursor, every_tenant, fetch, fetch_one, now
 
 UNDONE = frozenset({WorkState.WAITING, WorkState.READY, WorkState.LEASED})
 # More channels than are told apart anyway.
@@ -41,6 +41,7 @@ class Figures(NamedTuple):
     channels: Sequence[ChannelState]
     pending_webhooks: int
     oldest_webhook_s: float
+    alarms: Sequence[Row]
 
 
 def count_figures() -> Figures:
@@ -54,6 +55,7 @@ def count_figures() -> Figures:
             channels=_channels(cursor),
             pending_webhooks=pending,
             oldest_webhook_s=_age(received_at, moment),
+            alarms=fetch(cursor, "SELECT code, count(*) FROM accounts_alarm WHERE cleared_at IS NULL GROUP BY code"),
         )
 
 

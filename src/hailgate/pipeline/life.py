@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from hailgate.accounts.alarms import raise_alarm
+from hailgate.core.alarms import Alarm, Cause
 from hailgate.core.delivery import RetryPolicy
 from hailgate.core.errors import StoreUnavailable
 from hailgate.core.events import ProviderEvent
@@ -63,6 +65,10 @@ class Life:
         self._debounce = Debounce(env.debounce_s, env.debounce_max_s)
         self._born = time.monotonic()
         self._last: dict[str, float] = {}
+
+    @property
+    def worker_id(self) -> int:
+        return self._lease.worker_id
 
     async def begin(self) -> None:
         await self._db(self._lease.begin)
@@ -205,6 +211,8 @@ class Life:
         hook = await self._hook(hook_id)
         ingested = await self._db(ingest, self._id, hook_id, partial(_understand, hook), self._debounce)
         _tell(hook_id, ingested)
+        if ingested.buried:
+            await self._db(raise_alarm, Cause(Alarm.WEBHOOK_BURIED, f"hook:{hook.uid}", hook.tenant_id))
         return ingested.webhooks
 
     async def _answer(self) -> None:

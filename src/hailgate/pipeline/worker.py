@@ -26,6 +26,11 @@ class Worker:
     def healthy(self) -> bool:
         return self._life is not None and not self._life.ended.is_set()
 
+    @property
+    def id(self) -> int | None:
+        """Of its present life; None between two."""
+        return self._life.worker_id if self._life is not None and self.healthy else None
+
     async def run(self) -> None:
         """Returns after ``stop``, with sends in flight finished or given up."""
         while not self._stopping.is_set():

@@ -1,0 +1,101 @@
+"""What the look round finds, and that it ends with its cause."""
+
+import pytest
+
+from hailgate.accounts.models import RaisedAlarm
+from hailgate.core.alarms import DEAD_GROWTH, DOWN_FAILURES, REJECTED_CALLS, REJECTED_WINDOW_S
+from hailgate.core.delivery import Action
+from hailgate.edge.rejections import KEPT, Rejection, record_rejected
+from hailgate.messaging.alarming import Watchman, keeps_house
+from hailgate.messaging.takeover import sign_off
+from hailgate.messaging.tending import pause_channel, resume_channel
+from messaging.acting import (
+    HOLD_S,
+    attempt,
+    change_channel,
+    claim,
+    claim_one,
+    decided,
+    hook_id_of,
+    new_worker,
+    send,
+    tell,
+)
+
+
+@pytest.fixture
+def look(store, clock):
+    """Looks round and returns the codes that stand."""
+    watchman = Watchman()
+
+    def look() -> list[str]:
+        watchman.look_round()
+        return sorted(RaisedAlarm.objects.filter(cleared_at=None).values_list("code", flat=True))
+
+    return look
+
+
+def test_all_is_well(wide, worker, look):
+    send(wide)
+    assert look() == []
+
+
+def test_a_channel_that_its_provider_shut_out_is_told_and_one_paused_by_hand_is_not(wide, look):
+    pause_channel(wide.tenant_id, wide.uid)
+    assert look() == []
+    change_channel(wide, paused_reason="channel_unauthorized")
+    assert look() == ["channel_paused"]
+    resume_channel(wide.tenant_id, wide.uid)
+    assert look() == []
+
+
+def test_a_provider_that_stays_down_is_told(wide, clock, look):
+    change_channel(wide, breaker_failures=DOWN_FAILURES - 1, breaker_opened_at=clock.now)
+    assert look() == []
+    change_channel(wide, breaker_failures=DOWN_FAILURES)
+    assert look() == ["provider_down"]
+
+
+def test_dead_letters_that_grow_are_told_and_old_ones_are_not(wide, worker, clock, look):
+    def die(count: int) -> None:
+        for to in range(count):
+            send(wide, to)
+        for one in claim(worker):
+            attempt(worker, one)
+            tell(worker, decided(one, Action.BURY))
+
+    die(DEAD_GROWTH)
+    assert look() == []
+    die(DEAD_GROWTH - 1)
+    assert look() == []
+    die(1)
+    assert look() == ["dead_letters"]
+    clock.forward(1_000)
+    assert look() == []
+
+
+def test_an_unknown_outcome_is_told_once_nothing_will_settle_it_by_itself(wide, worker, clock, look):
+    send(wide)
+    attempt(worker, one := claim_one(worker))
+    tell(worker, decided(one, Action.PARK))
+    assert look() == []
+    clock.forward(HOLD_S)
+    assert look() == ["unknown_outcomes"]
+
+
+def test_many_rejected_calls_are_told(wide, clock, look):
+    place = (wide.tenant_id, hook_id_of(wide))
+    record_rejected({place: [Rejection(clock.now, "No.", 1)] * (REJECTED_CALLS - 1)})
+    assert look() == []
+    record_rejected({place: [Rejection(clock.now, "No.", 1)]})
+    assert look() == ["webhooks_rejected"]
+    assert REJECTED_CALLS < KEPT
+    clock.forward(REJECTED_WINDOW_S + 1)
+    assert look() == []
+
+
+def test_one_worker_keeps_house_and_the_next_takes_over(store, clock):
+    first, second = new_worker(), new_worker()
+    assert [keeps_house(first), keeps_house(second)] == [True, False]
+    sign_off(first, HOLD_S)
+    assert [keeps_house(first), keeps_house(second)] == [False, True]
