@@ -2,11 +2,15 @@
 
 import asyncio
 import io
+import random
 import time
+import wave
 from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
 
+import aiohttp
+import av
 import pytest
 
 from hailgate.core.media import LARGEST_FILE
@@ -204,3 +208,91 @@ async def test_a_file_that_was_changed_on_disk_is_not_given_out(site, key) -> No
     assert (await site.get(f"/v1/media/{told['id']}", key=key)).code == "file_damaged"
     path.unlink()
     assert (await site.get(f"/v1/media/{told['id']}", key=key)).code == "not_found"
+
+
+# --- in a form --------------------------------------------------------------------------------------------------------
+
+
+def form_of(content: bytes, name: str, **fields: str) -> aiohttp.FormData:
+    form = aiohttp.FormData(fields, quote_fields=False)
+    form.add_field("file", io.BytesIO(content), filename=name, content_type="application/octet-stream")
+    return form
+
+
+async def test_a_file_in_a_form_is_the_same_as_one_by_itself(site, key) -> None:
+    content = bytes(range(256)) * 12_000
+    form = form_of(content, "../Rx 1.bin", note="ignored")
+    told = (await site.ask("POST", "/v1/media", data=form, key=key)).json
+    assert (told["type"], told["size"], told["name"]) == ("application/octet-stream", len(content), "../Rx 1.bin")
+    assert (await site.get(f"/v1/media/{told['id']}", key=key)).body == content
+
+
+async def test_a_form_that_is_refused_leaves_nothing_on_disk(site, key, monkeypatch) -> None:
+    before = set(files_on_disk())
+    without = aiohttp.FormData({"note": "x"})
+    without.add_field("picture", PNG, filename="a.png")
+    refused = await site.ask("POST", "/v1/media", data=without, key=key)
+    assert (refused.status, refused.json["field"]) == (422, "file")
+    broken = await site.post(
+        "/v1/media", b"--b\r\n", key=key, headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
+    assert broken.code == "malformed_body"
+    monkeypatch.setattr(door, "LARGEST_FILE", 100_000)
+    assert (await site.ask("POST", "/v1/media", data=form_of(bytes(100_001), "x"), key=key)).status == 413
+    assert set(files_on_disk()) == before
+
+
+# --- voice notes ------------------------------------------------------------------------------------------------------
+
+
+async def test_audio_of_any_format_becomes_a_voice_note(site, key) -> None:
+    for data in (sound(2.0), form_of(sound(1.0), "Memo 1.wav")):
+        answer = await site.ask("POST", "/v1/media?as=voice", data=data, key=key)
+        assert answer.status == 201
+        told = answer.json
+        assert (told["kind"], told["type"]) == ("audio", "audio/ogg")
+        note = (await site.get(f"/v1/media/{told['id']}", key=key)).body
+        with av.open(io.BytesIO(note)) as opened:
+            (stream,) = opened.streams.audio
+            assert (stream.codec.name, stream.layout.name, stream.rate) == ("opus", "mono", 48_000)
+    assert told["name"] == "Memo 1.ogg"
+
+
+PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+
+
+async def test_what_is_no_audio_is_refused_and_leaves_nothing_on_disk(site, key, monkeypatch) -> None:
+    before = set(files_on_disk())
+    hostile = [
+        PNG,
+        HTML,
+        b"",
+        sound(0.1)[:40],
+        b"OggS" + bytes(5000),
+        b"ffconcat version 1.0\nfile /etc/passwd\n",
+        PLAYLIST,
+    ]
+    for content in hostile:
+        assert (await site.post("/v1/media?as=voice", content, key=key)).code == "file_refused"
+    monkeypatch.setattr(door, "LARGEST", {"audio": 1000})
+    assert (await site.post("/v1/media?as=voice", sound(0.1), key=key)).code == "file_too_large"
+    assert set(files_on_disk()) == before
+
+
+async def test_without_the_extra_the_answer_names_it(site, key, monkeypatch) -> None:
+    monkeypatch.setattr("hailgate.voice.find_spec", lambda _: None)
+    refused = await site.post("/v1/media?as=voice", sound(0.1), key=key)
+    assert (refused.status, refused.code) == (422, "voice_unavailable")
+    assert "hailgate[voice]" in refused.json["detail"]
+    assert (await site.post("/v1/media?as=fax", b"x", key=key)).json["field"] == "as"
+
+
+def sound(seconds: float) -> bytes:
+    """Noise in two channels, as a WAV file."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as written:
+        written.setnchannels(2)
+        written.setsampwidth(2)
+        written.setframerate(22_050)
+        written.writeframes(random.Random(1).randbytes(int(seconds * 22_050) * 4))
+    return made.getvalue()

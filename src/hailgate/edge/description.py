@@ -14,6 +14,17 @@ _IDEMPOTENCY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]+$"},
 }
 _BYTES: Final = {"type": "string", "format": "binary"}
+_FORM: Final = {
+    "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}}
+}
+_AS: Final = {
+    "name": "as",
+    "in": "query",
+    "required": False,
+    "description": "`voice` makes audio of any format a voice note: Ogg with Opus, one channel. Needs the extra "
+    "`hailgate[voice]`; up to 16 MB and a quarter of an hour.",
+    "schema": {"type": "string", "enum": ["voice"]},
+}
 _FILE: Final = {"description": "The file.", "content": {"*/*": {"schema": _BYTES}}}
 _KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
 
@@ -50,11 +61,13 @@ def doors(refusals: Refusals) -> Mapping[str, Mapping[str, Any]]:
             "post": {
                 "operationId": "upload_media",
                 "summary": "Upload Media",
-                "description": "Stores a file to be sent. The body is the file itself, up to 100 MB; its type is told "
-                'by its content. `Content-Disposition: attachment; filename="…"` may give it a name.',
+                "description": "Stores a file to be sent, up to 100 MB. The body is the file itself, or a form with a "
+                "part called `file`; the file's type is told by its content. "
+                '`Content-Disposition: attachment; filename="…"` may give it a name.',
                 "tags": ["Media"],
                 "security": _KEY,
-                "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BYTES}}},
+                "parameters": [_AS],
+                "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BYTES}, **_FORM}},
                 "responses": {"201": _answer("Stored.", "MediaOut"), **refusals([400, 401, 408, 413, 415, 422, 503])},
             }
         },

@@ -23,6 +23,7 @@ from hailgate.core.content.inbound import Deleted, Origin, Told
 from hailgate.core.content.inbound import Inbound as Inbound
 from hailgate.core.content.inbound import InboundText as InboundText
 from hailgate.core.content.inbound import Unsupported as Unsupported
+from hailgate.core.content.inbound import find_file as find_file
 from hailgate.core.content.outbound import BY_KIND
 from hailgate.core.content.outbound import OUTBOUND_KINDS as OUTBOUND_KINDS
 from hailgate.core.content.outbound import Outbound as Outbound

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
 
+from hailgate.core.content import Inbound, find_file, kind_of
 from hailgate.core.delivery import parse_retry_after
 from hailgate.core.egress import EgressRules, is_host_of, parse_url
 from hailgate.core.errors import (
@@ -37,38 +37,20 @@ if TYPE_CHECKING:
     from hailgate.providers.egress import Fetched
     from hailgate.providers.transport import Reply, Transport
 
+LONGEST_FILE_ID = 255
 # Where Meta keeps files; only these and the channel's own API get to see its token.
 META_HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net", "whatsapp.com")
 
 
-class _File(Struct):
-    id: str | None = None
-    sha256: str | None = None
-    filename: str | None = None
-
-
-class _WithFile(Struct):
-    image: _File | UnsetType = UNSET
-    audio: _File | UnsetType = UNSET
-    video: _File | UnsetType = UNSET
-    document: _File | UnsetType = UNSET
-    sticker: _File | UnsetType = UNSET
-
-
-_with_file = msgspec.json.Decoder(_WithFile)
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
-def parse_media(message: Raw) -> RemoteMedia | None:
-    """The file of a message in a webhook; None also where it cannot be fetched."""
-    found = read(_with_file, message)
-    if found is None:
+def remote_media(content: Inbound) -> RemoteMedia | None:
+    """The file that came with a message; None also where it cannot be fetched."""
+    file = find_file(content)
+    if file is None or (file_id := identifier(file.id)) is None or len(file_id) > LONGEST_FILE_ID:
         return None
-    for kind in _WithFile.__struct_fields__:
-        file = getattr(found, kind)
-        if isinstance(file, _File) and (file_id := identifier(file.id)) is not None and len(file_id) <= 255:
-            return RemoteMedia(kind, file_id, _as_hex(file.sha256 or ""), file.filename or "")
-    return None
+    return RemoteMedia(kind_of(content), file_id, _as_hex(file.sha256 or ""), file.filename or "")
 
 
 class Library:

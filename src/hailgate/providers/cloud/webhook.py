@@ -26,7 +26,7 @@ from hailgate.core.events import (
 from hailgate.core.status import Status
 from hailgate.providers.cloud import shapes
 from hailgate.providers.cloud.errors import explain, tells_opt_out
-from hailgate.providers.cloud.media import parse_media
+from hailgate.providers.cloud.media import remote_media
 from hailgate.providers.cloud.templates import TEMPLATE_FIELDS, parse_change
 from hailgate.providers.reading import address, identifier, instant, read, read_body
 
@@ -121,6 +121,7 @@ def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact])
         return _contact_change(raw, account, message_id, person)
     group = address(AddressKind.GROUP, message.group_id)
     context = read(shapes.context, message.context)
+    content = _content(message.type, message.text, raw)
     return InboundMessage(
         account=account,
         message_id=message_id,
@@ -128,10 +129,10 @@ def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact])
         author=person[0] if group else None,
         name=_name(contact),
         at=_seconds(message.timestamp),
-        content=_content(message.type, message.text, raw),
+        content=content,
         context_id=identifier(context.id) if context else None,
         origin=_origin(message, context),
-        media=parse_media(raw),
+        media=remote_media(content),
     )
 
 
