@@ -17,6 +17,7 @@ from hailgate.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hailgate.core.waiting import Wait
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGE: Final = "/v1/docs/errors"
@@ -192,6 +193,15 @@ def errors_page() -> str:
         "| code | meaning | tried again by itself | what to do where it is a message's end |",
         "|---|---|---|---|",
         *(f"| `{c.code}` | {c.sentence} | {_yes(c.retryable)} | {advise(c.code)} |" for c in delivery_codes()),
+        "",
+        "## Waits",
+        "",
+        "What holds a message back, as the `waiting` entries at the end of its timeline name it. They are worked out",
+        "when somebody asks; `next_at` is the earliest moment at which the message may go on.",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| `{wait}` | {wait.sentence} |" for wait in Wait),
         "",
     ])  # fmt: skip
 

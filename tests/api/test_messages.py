@@ -76,8 +76,9 @@ async def test_a_retry_names_its_next_time(site, key, channel, db) -> None:
         return message
 
     message = await db(retry)
-    last = (await site.get(f"/v1/messages/{message.uid}", key=key)).json["timeline"][-1]
+    *_, last, waiting = (await site.get(f"/v1/messages/{message.uid}", key=key)).json["timeline"]
     assert (last["event"], last["code"]) == ("retried", "provider_unavailable")
+    assert (waiting["event"], waiting["code"], waiting["next_at"]) == ("waiting", "retry_wait", last["next_at"])
     assert last["next_at"] == "2027-01-15T08:01:00Z"
 
 

@@ -53,7 +53,8 @@ def test_waiting_ends_with_what_became_of_it(run, channel, monkeypatch, status, 
 
 def test_the_timeline_tells_attempts_and_receipts_in_the_apis_words(ask, channel) -> None:
     sent = ask("send", "--channel", channel.name, "--to", given.PERSON, "--text", "Hello")
-    message = Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"])
+    known = Message.objects.select_related("channel", "conversation")
+    message = known.get(tenant_id=channel.tenant_id, uid=sent["id"])
     ours = {"tenant_id": channel.tenant_id, "message_id": message.pk}
     start = message.accepted_at.timestamp()
     Attempt.objects.create(
@@ -68,3 +69,17 @@ def test_the_timeline_tells_attempts_and_receipts_in_the_apis_words(ask, channel
         ("sending", 2, None),
         ("delivered", None, None),
     ]
+
+
+def test_the_timeline_of_a_message_says_what_it_waits_for(ask, run, channel) -> None:
+    sent = ask("send", "--channel", channel.name, "--to", given.PERSON, "--text", "Hello")
+    ask("channel", "pause", channel.name)
+    told = ask("timeline", sent["id"])
+    assert (told["status"], told["timeline"][-1]["event"]) == ("queued", "waiting")
+    assert told["timeline"][-1]["code"] == "channel_paused"
+    assert "channel_paused" in run("timeline", sent["id"]).stdout
+
+
+@pytest.mark.parametrize("id_", ["x", "6f1c1b3e-0000-4000-8000-000000000000"])
+def test_a_message_that_is_not_there_has_no_timeline(run, channel, id_) -> None:
+    assert "no message of this id" in run("timeline", id_).stderr

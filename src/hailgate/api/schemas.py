@@ -91,7 +91,11 @@ class MediaLinkOut(Schema):
 
 
 class TimelineEntry(Schema):
-    """`sending` opens an attempt; `sent`, `retried`, `failed` or `unknown` closes it; the rest was reported later."""
+    """`sending` opens an attempt; `sent`, `retried`, `failed` or `unknown` closes it; the rest was reported later.
+
+    `waiting` comes last, once for each thing that holds the message back at the moment of asking: `code` names it,
+    `next_at` is the earliest moment at which it ends, and is absent where that is up to somebody.
+    """
 
     at: datetime
     event: str

@@ -1,12 +1,10 @@
 """`hailgate cancel`: take back a message that has not left."""
 
-from uuid import UUID
-
 import click
 
 from hailgate.commands.speaking import json_option, tell, tenant_option
 from hailgate.commands.store import choose_tenant, open_store
-from hailgate.core.errors import NotFound
+from hailgate.commands.timeline import parse_message_id
 
 
 @click.command()
@@ -18,13 +16,6 @@ def cancel(message_id: str, tenant: str | None, *, as_json: bool) -> None:
     with open_store():
         from hailgate.messaging.cancelling import CODE, cancel_message
 
-        cancel_message(choose_tenant(tenant).pk, _parse_id(message_id))
+        cancel_message(choose_tenant(tenant).pk, parse_message_id(message_id))
     document = {"id": message_id, "status": "failed", "code": CODE}
     tell(document, f"Message {message_id} is cancelled; it will not be sent.", as_json=as_json)
-
-
-def _parse_id(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise NotFound("there is no message of this id") from None

@@ -21,6 +21,7 @@ from hailgate.commands.send import send
 from hailgate.commands.serve import serve, work
 from hailgate.commands.simulate import simulate
 from hailgate.commands.speaking import print_json, print_note
+from hailgate.commands.timeline import timeline
 from hailgate.core.errors import HailgateError, InputError
 
 FAILED = 1
@@ -59,8 +60,8 @@ def program() -> None:
 
 
 for command in (
-    demo, demo_server, serve, work, migrate, check, simulate, send, cancel, tenant, operator, key, hook, channel,
-    deadletters, alarms, generate,
+    demo, demo_server, serve, work, migrate, check, simulate, send, cancel, timeline, tenant, operator, key, hook,
+    channel, deadletters, alarms, generate,
 ):  # fmt: skip
     program.add_command(command)
 

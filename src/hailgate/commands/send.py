@@ -69,7 +69,8 @@ def _wait_for(view: "ChannelView", accepted: "Accepted", seconds: float) -> "Mes
 
     deadline = time.monotonic() + seconds
     while True:
-        message = Message.objects.filter(tenant_id=view.tenant_id, uid=accepted.uid).first()
+        known = Message.objects.filter(tenant_id=view.tenant_id, uid=accepted.uid)
+        message = known.select_related("channel", "conversation").first()
         if message is None:
             raise StoreUnavailable("The message was accepted and is gone; was the database replaced?")
         if message.status or message.unknown or time.monotonic() >= deadline:

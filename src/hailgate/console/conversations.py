@@ -115,7 +115,8 @@ def give_back(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
 @signed_in
 def show_timeline(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """Everything that happened to one message."""
-    message = Message.objects.filter(tenant_id=viewer.tenant_id, uid=parse_uid(uid)).first()
+    known = Message.objects.filter(tenant_id=viewer.tenant_id, uid=parse_uid(uid))
+    message = known.select_related("channel", "conversation").first()
     if message is None:
         raise Http404
     return render(request, "console/_timeline.html", {"message": message, "timeline": tell_timeline(message)})

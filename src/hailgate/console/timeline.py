@@ -24,6 +24,7 @@ _WORDS: Final = {
     "played": gettext_noop("Played"),
     "revived": gettext_noop("Sent again by hand"),
     "cancelled": gettext_noop("Taken back"),
+    "waiting": gettext_noop("Waits now"),
 }
 
 
@@ -33,6 +34,7 @@ class Step(NamedTuple):
     word: str
     attempt: int | None
     why: str
+    until: datetime | None
 
 
 def tell_timeline(message: Message) -> list[Step]:
@@ -44,4 +46,4 @@ def _step(told: timeline.Happening) -> Step:
     kind = "reported" if told.event == "sent" and told.attempt is None else told.event
     word = _WORDS.get(kind)
     why = explain(told.code or "", told.detail or "")
-    return Step(told.at, kind, _(word) if word else kind, told.attempt, why)
+    return Step(told.at, kind, _(word) if word else kind, told.attempt, why, told.next_at)

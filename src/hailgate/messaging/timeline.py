@@ -1,10 +1,12 @@
 """What happened to one message, in order and in the words that people and programs are told."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from hailgate.core.status import Status
 from hailgate.messaging.models import Attempt, Direction, Message, Receipt
+from hailgate.messaging.waiting import tell_waiting
 
 # An attempt's outcome, as the timeline calls it.
 _EVENTS: Final = {"sent": "sent", "retry": "retried", "snooze": "retried", "bury": "failed", "park": "unknown"}
@@ -24,15 +26,32 @@ class Happening(NamedTuple):
 
 
 def tell_timeline(message: Message) -> list[Happening]:
-    """Accepted or received, each attempt and its outcome, and what was reported. Without content and addresses."""
+    """Accepted or received, each attempt and its outcome, what was reported, and what it waits for now.
+
+    Without content and addresses. ``channel`` and ``conversation`` are loaded with the message.
+    """
     begin = "received" if message.direction == Direction.INBOUND else "queued"
     happenings = [Happening(message.accepted_at, begin), *_attempts(message), *_receipts(message)]
-    return sorted(happenings, key=_place)
+    return [*sorted(happenings, key=_place), *_waits(message)]
 
 
 def _place(happening: Happening) -> datetime:
     whole = happening.attempt is None and happening.at.microsecond == 0
     return happening.at + _REST_OF_SECOND if whole else happening.at
+
+
+def _waits(message: Message) -> Iterator[Happening]:
+    """Not stored anywhere: true at the moment of asking."""
+    if message.direction == Direction.INBOUND or message.status != Status.QUEUED or message.unknown:
+        return
+    moment, reasons = tell_waiting(message)
+    for reason in reasons:
+        until = None if reason.until is None else _moment(reason.until)
+        yield Happening(_moment(moment), "waiting", None, reason.wait, reason.wait.sentence, next_at=until)
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
 
 
 def _attempts(message: Message) -> Iterator[Happening]:
