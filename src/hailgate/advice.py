@@ -23,6 +23,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "outcome_unknown": _LOOK,
     "pair_throttled": "Write to this person less often; send it again later.",
     "payment_problem": "Settle the account's payment at the provider, then send it again.",
+    "file_forgotten": "Send it again; if the provider goes on refusing it, store the file anew and send a new message.",
+    "file_unavailable": "Bring the store of files back (`HAILGATE_MEDIA_URL`, its disk or bucket), then send it again.",
     "file_removed": "Store the file again, and send a new message that names it.",
     "media_gone": "Ask the person to send the file again; the provider keeps it for some days only.",
     "media_unsupported": "Use a channel whose provider gives out files.",

@@ -27,8 +27,8 @@ def status_webhook(place: Place, *statuses: dict[str, Any]) -> bytes:
     return webhook(place, statuses=list(statuses))
 
 
-def webhook(place: Place, **news: Sequence[Any]) -> bytes:
+def webhook(place: Place, *, field: str = "messages", **news: Sequence[Any]) -> bytes:
     metadata = {"display_phone_number": place.number, "phone_number_id": place.account}
     value = {"messaging_product": "whatsapp", "metadata": metadata, **news}
-    change = {"field": "messages", "value": value}
+    change = {"field": field, "value": value}
     return json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]}).encode()

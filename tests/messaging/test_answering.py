@@ -4,9 +4,9 @@ import pytest
 
 from hailgate.core.content import content_as_json
 from hailgate.messaging.answering import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
-from hailgate.messaging.applying import PERSON, Debounce
+from hailgate.messaging.applying import Debounce
 from hailgate.messaging.conversations import hand_over
-from hailgate.messaging.models import Conversation, Direction, WorkKind, WorkState
+from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind, WorkState
 from hailgate.messaging.queue import UNREADABLE_S
 from hailgate.messaging.sweeping import promote_all, promote_lost_heads
 from hailgate.messaging.takeover import declare_dead

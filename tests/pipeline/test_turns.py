@@ -10,9 +10,9 @@ from hailgate.assistant.contract import Answer
 from hailgate.core.content import Text, TextBody, content_as_json
 from hailgate.core.errors import AssistantError, OutcomeUnknown, ProviderUnavailable, StoreUnavailable
 from hailgate.messaging.answering import claim_turns, finish_turns
-from hailgate.messaging.applying import PERSON, Debounce
+from hailgate.messaging.applying import Debounce
 from hailgate.messaging.conversations import hand_over
-from hailgate.messaging.models import Conversation, Direction, WorkKind
+from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind
 from hailgate.messaging.queue import MOST_TRIES
 from hailgate.pipeline import turns as module
 from hailgate.pipeline.bridge import Gate

@@ -10,7 +10,9 @@ from hailgate.core.content import InboundText, content_as_json, encode_content, 
 from hailgate.core.content.inbound import InboundReply, OrderItem, Origin, find_file
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import (
+    Change,
     ContactChange,
+    EchoedMessage,
     Ignored,
     InboundMessage,
     MarketingChoice,
@@ -104,8 +106,8 @@ NAMED = {
     "message_username_only_no_phone": ["text"],
     "message_video": ["video"],
     "message_voice_note": ["audio"],
-    "smb_message_echo_revoke": ["noted smb_message_echoes"],
-    "smb_message_echo_text": ["noted smb_message_echoes"],
+    "smb_message_echo_revoke": ["deletion"],
+    "smb_message_echo_text": ["echo text"],
     "status_delivered": ["status delivered"],
     "status_duplicate_delivery": ["status delivered"] * 2,
     "status_group_read": ["status read"],
@@ -133,7 +135,7 @@ NAMED = {
 def called(event):
     """The event in words."""
     if isinstance(event, InboundMessage):
-        return written(event)
+        return f"echo {written(event)}" if isinstance(event, EchoedMessage) else written(event)
     words = {
         MessageChange: lambda: str(event.change),
         ContactChange: lambda: f"contact {event.kind}",
@@ -511,13 +513,67 @@ def test_a_status_told_twice_has_one_effect_key():
     assert one.effect_key() == two.effect_key()
 
 
+# What the business writes on its own telephone
+
+
+def test_an_echo_is_ours_and_names_the_recipient():
+    [event] = parse("smb_message_echo_text")
+    assert type(event) is EchoedMessage
+    assert (event.chat, event.author, event.name) == ((PHONE, BSUID), None, "Ana Example")
+    assert event.content == InboundText("Answered from the phone app by a human")
+
+
+def test_what_is_taken_back_there_was_done_by_us():
+    [event] = parse("smb_message_echo_revoke")
+    assert (event.change, event.target, event.author) == (Change.DELETION, "wamid.FIXTUREOUT0009==", None)
+
+
+@pytest.mark.parametrize("echo", [{}, {"id": "wamid.1"}, {"id": "wamid.1", "type": "text", "to": 5}, 7])
+def test_an_echo_that_says_too_little_is_noted(echo):
+    [event] = parse_webhook(changed("smb_message_echoes", message_echoes=[echo]))
+    assert isinstance(event, Ignored)
+
+
+# Groups
+
+
+def changed(field, **value):
+    whole = {"metadata": {"phone_number_id": ACCOUNT}, **value}
+    entry = {"id": "1", "changes": [{"field": field, "value": whole}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("field", "groups", "noted"),
+    [
+        ("group_lifecycle_update", [{"type": "group_create", "subject": "x"}], [("group_create", "Done to a group.")]),
+        (
+            "group_participants_update",
+            [{"type": "group_participants_add"}, {"type": "group_join_request_created"}],
+            [("group_participants_add", "Done to a group."), ("group_join_request_created", "Done to a group.")],
+        ),
+        (
+            "group_settings_update",
+            [{"type": "group_settings_update", "errors": [{"code": 131209, "title": "Bad"}]}],
+            [("group_settings_update", "It failed. 131209: The group's picture must be square.")],
+        ),
+        ("group_status_update", [{"type": "group_suspend"}], [("group_suspend", "Done to a group.")]),
+        ("group_status_update", [5], [("malformed group", "It has another shape than Meta documents.")]),
+        ("group_next_year", [], [("malformed group_next_year", "It has another shape than Meta documents.")]),
+    ],
+)
+def test_what_becomes_of_a_group_is_noted_by_its_name(field, groups, noted):
+    events = parse_webhook(changed(field, groups=groups))
+    assert [(event.kind, event.note) for event in events] == noted
+    assert {event.account for event in events} == {ACCOUNT}
+
+
 # Everything else
 
 
 @pytest.mark.parametrize(
     ("name", "field", "kind"),
     [
-        ("smb_message_echo_text", "smb_message_echoes", "smb_message_echoes"),
         ("unknown_field", "a_field_added_next_year", "a_field_added_next_year"),
         ("account_disabled", "account_update", "DISABLED_UPDATE"),
     ],

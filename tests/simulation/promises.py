@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from hailgate.core.status import Status
-from hailgate.messaging.applying import PERSON
-from hailgate.messaging.models import EventState, WorkKind
+from hailgate.messaging.models import PERSON, EventState, WorkKind
 
 from .rows import DEAD, HEADS, LEASED, MOVES, PARKED, POISON, READY, SKEW, WAITING, Message, Work
 from .store import Change

@@ -10,6 +10,7 @@ from uuid import UUID
 import aiohttp
 
 from faults.blueprint import Blueprint, Place, person
+from faults.meta import webhook
 from faults.simulator import Simulator
 from faults.stand import Stand
 
@@ -73,6 +74,14 @@ class Business:
 
     async def conversation(self, uid: str) -> dict[str, Any]:
         return await self._stand.ask(f"/v1/conversations/{uid}")
+
+    async def upload(self, content: bytes, name: str) -> str:
+        """A file that the product stores; its id there."""
+        headers = {**self._headers, "Content-Disposition": f'attachment; filename="{name}"'}
+        async with self._stand.session.post(f"{self._stand.web}/v1/media", data=content, headers=headers) as got:
+            answer = await got.json()
+            assert got.status == 201, answer
+        return answer["id"]
 
     async def upload_at_provider(self, content: bytes, mime: str) -> str:
         """A file that lies at the provider; its id there."""
@@ -153,6 +162,12 @@ class Talk:
 
     def phone(self, number: str) -> Phone:
         return Phone(self.stand.simulator, number, self.place)
+
+    async def echo(self, phone: Phone, message_id: str, message: Mapping[str, Any]) -> None:
+        """What the provider tells of a message that the business wrote to this person on its own telephone."""
+        told = {"from": self.place.number, "to": phone.number, "id": message_id, "timestamp": "1767225600", **message}
+        body = webhook(self.place, field="smb_message_echoes", message_echoes=[told])
+        assert await self.stand.post_webhook(body) == 200
 
     async def until(self, uid: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The message as the API shows it, once this holds."""

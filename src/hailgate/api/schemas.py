@@ -32,7 +32,7 @@ class UnsupportedOut(Schema):
 
 class ReactionOut(Schema):
     emoji: str
-    by: AddressOut
+    by: AddressOut | None = Field(description="Null where it was put there on the business's own telephone.")
     at: datetime
 
 
@@ -57,7 +57,9 @@ class MessageOut(Schema):
     conversation: str
     channel: str
     direction: Literal["inbound", "outbound"]
-    sender: str = Field(description="`contact`, `api`, or the name of the assistant that wrote it.")
+    sender: str = Field(
+        description="`contact`, `api`, `operator`, `telephone` (the business's), or an assistant's name."
+    )
     address: AddressOut = Field(description="The other side: who wrote, or who is written to.")
     author: AddressOut | None = Field(description="Who wrote, in a group.")
     type: str

@@ -107,7 +107,9 @@ def _reactions(changes: Iterable[Amendment]) -> list[schemas.ReactionOut]:
     """The last of each person, if it was not taken away."""
     last = {change.author_digest: change for change in changes if change.change == Change.REACTION}
     return [
-        schemas.ReactionOut(emoji=emoji, by=show_address(each.author_kind, each.author), at=each.at)
+        schemas.ReactionOut(
+            emoji=emoji, by=show_address(each.author_kind, each.author) if each.author_kind else None, at=each.at
+        )
         for each in last.values()
         if (emoji := sealer().unseal(each.content))
     ]

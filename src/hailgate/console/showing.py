@@ -16,6 +16,7 @@ from hailgate.core.events import Change
 from hailgate.core.status import Status
 from hailgate.messaging.models import (
     PERSON,
+    TELEPHONE,
     Amendment,
     Attachment,
     Contact,
@@ -182,11 +183,18 @@ def _reactions(changes: Iterable[Amendment], ours: str, person: str) -> list[Rea
     """The last of each person, if it was not taken away; ours behind them."""
     last = {change.author_digest: change for change in changes if change.change == Change.REACTION}
     theirs = [
-        Reaction(emoji, person if len(last) == 1 else show_address(each.author_kind, each.author))
+        Reaction(emoji, _reacted(each, person if len(last) == 1 else ""))
         for each in last.values()
         if (emoji := sealer().unseal(each.content))
     ]
     return [*theirs, Reaction(ours, _("You"))] if ours else theirs
+
+
+def _reacted(change: Amendment, person: str) -> str:
+    """By name where only one did; us where it was done on the business's own telephone."""
+    if not change.author_kind:
+        return _("You")
+    return person or show_address(change.author_kind, change.author)
 
 
 def show_quote(message: Message, person: str) -> Quote:
@@ -261,6 +269,8 @@ def _author(message: Message, operators: dict[str, str], person: str) -> str:
         return show_address(message.author_kind, message.author) if message.author_kind else person
     if message.sender == "operator":
         return operators.get(operator_of(message), _("Operator"))
+    if message.sender == TELEPHONE:
+        return _("Telephone")
     return _("API") if message.sender == "api" else message.sender
 
 

@@ -57,6 +57,10 @@ class InboundMessage(_Event, frozen=True):
         return _key("message", self.account, _group(self.chat), self.message_id)
 
 
+class EchoedMessage(InboundMessage, frozen=True):
+    """We wrote, on a telephone of the business that shares the channel's number. `chat` is who it went to."""
+
+
 class Change(StrEnum):
     """What a person may do to a message that is there already."""
 
@@ -68,7 +72,8 @@ class Change(StrEnum):
 class MessageChange(_Event, frozen=True):
     """A person reacted to, edited or took back the message that the provider calls `target`.
 
-    `message_id` is the provider's id of this change itself. `emoji` is of a reaction, and empty where it was taken
+    `message_id` is the provider's id of this change itself. `author` is None where it was us, on a telephone of the
+    business. `emoji` is of a reaction, and empty where it was taken
     away; `content` is of an edit.
     """
 
@@ -76,7 +81,7 @@ class MessageChange(_Event, frozen=True):
     message_id: str
     target: str
     change: Change
-    author: Address
+    author: Address | None
     at: float
     emoji: str = ""
     content: Inbound | None = None

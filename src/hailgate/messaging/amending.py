@@ -70,9 +70,12 @@ _COLUMNS = (
 
 def _row(amended: Amended, message_id: int | None, moment: float) -> tuple[object, ...]:
     event, seal = amended.event, sealer().seal_content
+    author = ("", "", "")
+    if event.author is not None:
+        author = (event.author.kind.value, seal(event.author.value), address_digest(event.author))
     return (
         amended.tenant_id, amended.channel_id, event.target[:255], message_id, event.change.value,
-        event.author.kind.value, seal(event.author.value), address_digest(event.author), seal(_said(event)), "",
+        *author, seal(_said(event)), "",
         float(min(event.at, moment)) if event.at > 0 else moment, moment,
     )  # fmt: skip
 
@@ -96,30 +99,33 @@ class _Replacing(NamedTuple):
 
 
 def _settle(cursor: Cursor, message_ids: Collection[int]) -> None:
-    """Let each message say what its latest edit says, or that it was deleted. People change only what they wrote."""
+    """Let each message say what its latest edit says, or that it was deleted. Each side changes only what it wrote."""
     if not message_ids:
         return
     stood = fetch(
         cursor,
-        f"SELECT id, content FROM messaging_message WHERE {among('id')} AND direction = {Direction.INBOUND.value} "
-        f"{every_tenant('by key')} ORDER BY id{locked()}",
+        f"SELECT id, direction, content FROM messaging_message WHERE {among('id')} {every_tenant('by key')} "
+        f"ORDER BY id{locked()}",
         [array(message_ids)],
     )
-    standing = _standing(cursor, [id_ for id_, _ in stood])
-    fresh = [(standing[id_], content) for id_, content in stood if not standing[id_].applied]
+    standing = _standing(cursor, [id_ for id_, _, _ in stood])
+    due = ((standing.get((id_, direction == Direction.OUTBOUND)), content) for id_, direction, content in stood)
+    fresh = [(one, content) for one, content in due if one and not one.applied]
     AMENDMENT.update(cursor, ("before",), sorted((one.id, content) for one, content in fresh))
     MESSAGE.update(cursor, ("content",), [(one.message_id, one.content) for one, _ in fresh])
 
 
-def _standing(cursor: Cursor, message_ids: Collection[int]) -> dict[int, _Replacing]:
+def _standing(cursor: Cursor, message_ids: Collection[int]) -> dict[tuple[int, bool], _Replacing]:
+    """By the message, and whether it was us who changed it."""
     found = fetch(
         cursor,
-        f"SELECT message_id, change, at, id, content, before FROM messaging_amendment "
+        f"SELECT message_id, change, at, id, content, before, author_kind FROM messaging_amendment "
         f"WHERE {among('message_id')} AND change <> '{Change.REACTION.value}' {every_tenant('by key')}",
         [array(message_ids)],
     )
-    standing: dict[int, _Replacing] = {}
-    for message_id, change, at, id_, content, before in found:
+    standing: dict[tuple[int, bool], _Replacing] = {}
+    for message_id, change, at, id_, content, before, author_kind in found:
         one = _Replacing(message_id, change == Change.DELETION, at, id_, content, bool(before))
-        standing[message_id] = max(one, standing.get(message_id, one))
+        place = message_id, not author_kind
+        standing[place] = max(one, standing.get(place, one))
     return standing

@@ -7,9 +7,8 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import ConfigurationError
 from hailgate.messaging import rows
-from hailgate.messaging.applying import PERSON
 from hailgate.messaging.leases import find_alive
-from hailgate.messaging.models import Direction, WorkKind, WorkState
+from hailgate.messaging.models import PERSON, Direction, WorkKind, WorkState
 from hailgate.messaging.queue import UNREADABLE_S, look_for
 from hailgate.messaging.sending import NewMessage, store_messages
 from hailgate.messaging.sql import (

@@ -13,6 +13,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.content import encode_content, kind_of
 from hailgate.core.events import (
     ContactChange,
+    EchoedMessage,
     Ignored,
     InboundMessage,
     MarketingChoice,
@@ -28,7 +29,7 @@ from hailgate.messaging.conversations import Open, Party, address_digest, learn_
 from hailgate.messaging.fetching import AwaitedFile, await_files
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.libraries import Told, record_template_changes
-from hailgate.messaging.models import Direction, WorkKind, WorkState
+from hailgate.messaging.models import PERSON, TELEPHONE, Direction, WorkKind, WorkState
 from hailgate.messaging.sql import (
     Cursor,
     among,
@@ -41,12 +42,12 @@ from hailgate.messaging.sql import (
 from hailgate.messaging.statuses import News, record_statuses
 from hailgate.messaging.tables import ADDRESS, CONVERSATION, EFFECT, MESSAGE, SUPPRESSION, WORK
 
-PERSON = "person"
 MARKETING = "marketing"
 
 
 _WORDS: dict[type[ProviderEvent], str] = {
     InboundMessage: "message",
+    EchoedMessage: "echo",
     MessageStatus: "status",
     MessageChange: "change",
     ContactChange: "contact",
@@ -199,6 +200,7 @@ def _word(event: ProviderEvent, channel: _Channel | None, fresh: set[tuple[int, 
 
 
 def _record_inbound(cursor: Cursor, inbound: Sequence[_Inbound], debounce: Debounce, moment: float) -> None:
+    """Also what we wrote ourselves, on a telephone: both are in one order."""
     if not inbound:
         return
     parties = [
@@ -209,10 +211,15 @@ def _record_inbound(cursor: Cursor, inbound: Sequence[_Inbound], debounce: Debou
     stored = [_row(*each, conversation, moment) for each, conversation in zip(inbound, conversations, strict=True)]
     ids = MESSAGE.insert_numbered(cursor, _COLUMNS, stored)
     latest: dict[int, tuple[int, float]] = {}
+    echoed: dict[int, int] = {}
     for (_, event), conversation, id_ in zip(inbound, conversations, ids, strict=True):
+        if isinstance(event, EchoedMessage):
+            echoed[conversation.id] = id_
+            continue
         written_at = max(_written_at(event, moment), latest.get(conversation.id, (0, 0.0))[1])
         latest[conversation.id] = (id_, written_at)
     _touch(cursor, latest, moment)
+    _take_over(cursor, echoed, latest, moment)
     _await_files(cursor, inbound, ids, moment)
     _call_for_answers(cursor, inbound, conversations, debounce, moment)
 
@@ -227,12 +234,16 @@ _COLUMNS = (
 def _row(channel: _Channel, event: InboundMessage, conversation: Open, moment: float) -> tuple[object, ...]:
     seal = sealer().seal_content
     chat, author = event.chat[0], event.author
+    written = (Direction.INBOUND.value, "contact", Status.DELIVERED.value)
+    if isinstance(event, EchoedMessage):
+        written = (Direction.OUTBOUND.value, TELEPHONE, Status.SENT.value)
+    direction, sender, status = written
     return (
-        uuid7(), channel.tenant_id, conversation.id, channel.id, Direction.INBOUND.value, "contact",
+        uuid7(), channel.tenant_id, conversation.id, channel.id, direction, sender,
         kind_of(event.content)[:30], seal(encode_content(event.content, event.origin)), chat.kind.value,
         seal(chat.value), author.kind.value if author else "", seal(author.value) if author else "",
         (event.context_id or "")[:255],
-        event.message_id[:255], Status.DELIVERED.value, False, "", "", 0, "", moment, _written_at(event, moment),
+        event.message_id[:255], status, False, "", "", 0, "", moment, _written_at(event, moment),
     )  # fmt: skip
 
 
@@ -272,6 +283,22 @@ def _touch(cursor: Cursor, latest: dict[int, tuple[int, float]], moment: float) 
     CONVERSATION.update(cursor, columns, changed)
 
 
+def _take_over(cursor: Cursor, echoed: dict[int, int], latest: dict[int, tuple[int, float]], moment: float) -> None:
+    """Whoever writes on the business's own telephone has the conversation: no assistant answers beside a person."""
+    if not echoed:
+        return
+    last = {key: max(id_, latest.get(key, (0, 0.0))[0]) for key, id_ in echoed.items()}
+    CONVERSATION.update(
+        cursor, ("last_message_id", "last_message_at"), [(key, id_, moment) for key, id_ in sorted(last.items())]
+    )
+    cursor.execute(
+        f"UPDATE messaging_conversation SET answered_by = '{PERSON}', version = version + 1, "
+        f"answered_id = last_inbound_id, seen_id = last_inbound_id "
+        f"WHERE {among('id')} AND answered_by <> '{PERSON}' {every_tenant('by key')}",
+        [array(echoed)],
+    )
+
+
 def _pending_turns(cursor: Cursor, keys: Iterable[int]) -> list[tuple[int, int, float]]:
     """``(id, key, created_at)`` of turns that have not begun, locked. The caller holds their conversations' locks."""
     not_begun = (WorkState.WAITING.value, WorkState.READY.value)
@@ -296,10 +323,12 @@ def _call_for_answers(
     moment: float,
 ) -> None:
     """A turn for each conversation that an assistant answers; one that has not begun yet waits a little longer."""
+    met = list(zip(inbound, conversations, strict=True))
+    ours = {conversation.id for (_, event), conversation in met if isinstance(event, EchoedMessage)}
     asked = {
         conversation.id: channel
-        for (channel, _), conversation in zip(inbound, conversations, strict=True)
-        if conversation.answered_by != PERSON
+        for (channel, _), conversation in met
+        if conversation.answered_by != PERSON and conversation.id not in ours
     }
     if not asked:
         return

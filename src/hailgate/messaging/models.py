@@ -15,6 +15,8 @@ from hailgate.accounts.models import ApiKey, Operator, Tenant
 
 # Who answers a conversation: this, or the name of an assistant.
 PERSON = "person"
+# Who wrote what the business wrote on its own telephone.
+TELEPHONE = "telephone"
 
 
 class WorkState(models.IntegerChoices):
@@ -485,8 +487,8 @@ class Receipt(HotModel):
 class Amendment(HotModel):
     """What a person did to a message that was there: a reaction, an edit or a deletion, by the provider's id of it.
 
-    ``message`` is empty as long as we do not know that message. ``before`` is the content that an edit or a deletion
-    replaced; empty where it had no effect.
+    ``message`` is empty as long as we do not know that message; the author where it was us. ``before`` is the content
+    that an edit or a deletion replaced; empty where it had no effect.
     """
 
     channel = _parent(Channel)

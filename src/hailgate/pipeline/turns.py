@@ -17,8 +17,8 @@ from hailgate.core.content import (
 )
 from hailgate.core.errors import HailgateError, StoreUnavailable
 from hailgate.messaging.answering import Finished, Line, Turn, postpone_turn
-from hailgate.messaging.applying import PERSON
 from hailgate.messaging.ids import uuid7
+from hailgate.messaging.models import PERSON
 from hailgate.messaging.queue import MOST_TRIES
 from hailgate.messaging.sending import NewMessage
 from hailgate.pipeline.bridge import Db, Gate

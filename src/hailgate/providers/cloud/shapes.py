@@ -64,6 +64,18 @@ class Message(Struct, rename={"sender": "from"}):
     referral: Raw = NOTHING
 
 
+class Echo(Struct):
+    """A message that the business wrote on its own telephone; its content is read like a person's."""
+
+    id: str
+    type: str = "unknown"
+    to: str | None = None
+    to_user_id: str | None = None
+    timestamp: Raw = NOTHING
+    context: Raw = NOTHING
+    text: Raw = NOTHING
+
+
 class Text(Struct):
     body: str
 
@@ -125,11 +137,18 @@ class Call(Struct, rename={"sender": "from"}):
     timestamp: Raw = NOTHING
 
 
+class Group(Struct):
+    type: str
+    errors: Raw = NOTHING
+
+
 class Elsewhere(Struct):
     """The values of the other fields that something is done with."""
 
     metadata: Raw = NOTHING
     contacts: Raw = NOTHING
+    message_echoes: Raw = NOTHING
+    groups: Raw = NOTHING
     calls: Raw = NOTHING
     user_preferences: Raw = NOTHING
 
@@ -165,6 +184,7 @@ metadata = Decoder(Metadata)
 profile = Decoder(Profile)
 contact = Decoder(Contact)
 message = Decoder(Message)
+echo = Decoder(Echo)
 text = Decoder(Text)
 context = Decoder(Context)
 understood: Decoder[Understood] = Decoder(Understood)
@@ -173,6 +193,7 @@ edited = Decoder(Edited)
 system = Decoder(System)
 preference = Decoder(Preference)
 call = Decoder(Call)
+group = Decoder(Group)
 elsewhere = Decoder(Elsewhere)
 product = Decoder(Product)
 referral = Decoder(Referral)

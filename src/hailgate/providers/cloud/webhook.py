@@ -5,7 +5,8 @@ level by level, and each message stays raw bytes until it is read alone, so that
 only that one, and a kind that is not understood yet is kept exactly as it came.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from msgspec import Raw
 
@@ -16,6 +17,7 @@ from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import (
     Change,
     ContactChange,
+    EchoedMessage,
     Ignored,
     InboundMessage,
     MarketingChoice,
@@ -37,6 +39,8 @@ STATUSES = {status.word: status for status in Status if status is not Status.QUE
 
 CALLS = "calls"
 PREFERENCES = "user_preferences"
+ECHOES = "smb_message_echoes"
+GROUPS = "group_"
 
 # Told like messages, but done to one that is there already, or to the person.
 CHANGES = {"reaction": Change.REACTION, "edit": Change.EDIT, "revoke": Change.DELETION}
@@ -46,6 +50,13 @@ WELCOME = "request_welcome"
 MAX_TITLE = 200
 # A family with skin tones takes about a dozen code points.
 MAX_EMOJI = 64
+
+
+class _Person(NamedTuple):
+    """All addresses known of somebody, best first, and what they call themselves."""
+
+    addresses: tuple[Address, ...]
+    name: str | None
 
 
 def parse_webhook(body: bytes) -> list[ProviderEvent]:
@@ -75,15 +86,9 @@ def _parse_change(raw: Raw, entry: shapes.Entry) -> Iterable[ProviderEvent]:
     change = read(shapes.change, raw)
     if change is None:
         return [_malformed("change")]
-    if change.field == MESSAGES:
-        return _parse_value(change)
-    if change.field == PREFERENCES:
-        return _parse_preferences(change)
-    if change.field == CALLS:
-        return _parse_calls(change)
     if change.field in TEMPLATE_FIELDS:
         return [parse_change(change.field, change.value, identifier(entry.id), instant(bytes(entry.time)))]
-    return [_other_field(change)]
+    return _BY_FIELD.get(change.field, _parse_other_field)(change)
 
 
 def _parse_value(change: shapes.Change) -> Iterator[ProviderEvent]:
@@ -111,8 +116,7 @@ def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact])
         return _malformed("message", account)
     if message.type == WELCOME:
         return Ignored(account, MESSAGES, message.type, "Nobody wrote this.", message_id)
-    contact = people.get(message.sender or "") or people.get(message.from_user_id or "")
-    person = _addresses(message, contact)
+    person, name = _addresses(message.sender, message.from_user_id, people)
     if not person:
         return Ignored(account, MESSAGES, message.type[:64], "The message names no sender.", message_id)
     if message.type in CHANGES and (change := _message_change(message, raw, account, message_id, person[0])):
@@ -127,7 +131,7 @@ def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact])
         message_id=message_id,
         chat=(group,) if group else person,
         author=person[0] if group else None,
-        name=_name(contact),
+        name=name,
         at=_seconds(message.timestamp),
         content=content,
         context_id=identifier(context.id) if context else None,
@@ -160,7 +164,7 @@ def _origin(message: shapes.Message, context: shapes.Context | None) -> Origin |
 
 
 def _message_change(
-    message: shapes.Message, raw: Raw, account: str, message_id: str, author: Address
+    message: shapes.Message | shapes.Echo, raw: Raw, account: str, message_id: str, author: Address | None
 ) -> MessageChange | None:
     """None for what names no message: it is then shown as it came."""
     changed = read(shapes.changed, raw) or shapes.Changed()
@@ -194,12 +198,12 @@ def _contact_change(raw: Raw, account: str, message_id: str, person: tuple[Addre
     return ContactChange(account, message_id, person, tuple(found for found in learned if found), news.type[:64])
 
 
-def _addresses(message: shapes.Message | shapes.Call, contact: shapes.Contact | None) -> tuple[Address, ...]:
+def _addresses(number: str | None, user_id: str | None, people: Mapping[str, shapes.Contact]) -> _Person:
     """The phone first: it reaches the person with every kind of message, a business-scoped id does not."""
-    known = contact or shapes.Contact()
-    phone = address(AddressKind.PHONE, message.sender) or address(AddressKind.PHONE, known.wa_id)
-    scoped = address(AddressKind.BSUID, message.from_user_id) or address(AddressKind.BSUID, known.user_id)
-    return tuple(found for found in (phone, scoped) if found)
+    contact = people.get(number or "") or people.get(user_id or "") or shapes.Contact()
+    phone = address(AddressKind.PHONE, number) or address(AddressKind.PHONE, contact.wa_id)
+    scoped = address(AddressKind.BSUID, user_id) or address(AddressKind.BSUID, contact.user_id)
+    return _Person(tuple(found for found in (phone, scoped) if found), _name(contact))
 
 
 def _parse_status(raw: Raw, account: str) -> ProviderEvent:
@@ -246,8 +250,8 @@ def _people(raw: Raw) -> dict[str, shapes.Contact]:
     return people
 
 
-def _name(contact: shapes.Contact | None) -> str | None:
-    profile = read(shapes.profile, contact.profile) if contact else None
+def _name(contact: shapes.Contact) -> str | None:
+    profile = read(shapes.profile, contact.profile)
     return (profile.name or profile.username or None) if profile else None
 
 
@@ -282,20 +286,76 @@ def _parse_calls(change: shapes.Change) -> Iterator[ProviderEvent]:
         if account is None or call is None or (call_id := identifier(call.id)) is None:
             yield _malformed("call", account)
             continue
-        contact = people.get(call.sender or "") or people.get(call.from_user_id or "")
-        person = _addresses(call, contact)
+        person, name = _addresses(call.sender, call.from_user_id, people)
         if call.event != "connect" or not person:
             yield Ignored(account, CALLS, call.event[:64], "Noted of a call.", call_id)
             continue
         content = InboundCall(Rung(call.direction))
         at = _seconds(call.timestamp)
-        yield InboundMessage(account, call_id, person, None, _name(contact), at, content, None)
+        yield InboundMessage(account, call_id, person, None, name, at, content, None)
 
 
-def _other_field(change: shapes.Change) -> Ignored:
+def _parse_echoes(change: shapes.Change) -> Iterator[ProviderEvent]:
+    """What the business wrote, edited or took back on its own telephone."""
+    value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
+    account, people = _account(value.metadata), _people(value.contacts)
+    for raw in _items(value.message_echoes):
+        echo = read(shapes.echo, raw)
+        if account is None or echo is None or (message_id := identifier(echo.id)) is None:
+            yield _malformed("echo", account)
+            continue
+        if echo.type in CHANGES and (told := _message_change(echo, raw, account, message_id, None)):
+            yield told
+            continue
+        person, name = _addresses(echo.to, echo.to_user_id, people)
+        if not person:
+            yield Ignored(account, ECHOES, echo.type[:64], "The echo names no recipient.", message_id)
+            continue
+        context = read(shapes.context, echo.context)
+        content = _content(echo.type, echo.text, raw)
+        yield EchoedMessage(
+            account=account,
+            message_id=message_id,
+            chat=person,
+            author=None,
+            name=name,
+            at=_seconds(echo.timestamp),
+            content=content,
+            context_id=identifier(context.id) if context else None,
+            media=remote_media(content),
+        )
+
+
+def _parse_groups(change: shapes.Change) -> Iterator[ProviderEvent]:
+    """Groups exist here by what is written in them; what else becomes of one is noted under its name."""
+    value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
+    account, groups = _account(value.metadata), _items(value.groups)
+    if not groups:
+        yield _malformed(change.field[:64], account)
+    for raw in groups:
+        group = read(shapes.group, raw)
+        if group is None:
+            yield _malformed("group", account)
+            continue
+        code, detail = _explanation(*_items(group.errors)[:1])
+        note = "Done to a group." if code is None else f"It failed. {code}: {detail}"
+        yield Ignored(account, change.field[:64], group.type[:64], note)
+
+
+def _parse_other_field(change: shapes.Change) -> Iterable[ProviderEvent]:
+    if change.field.startswith(GROUPS):
+        return _parse_groups(change)
     named = read(shapes.named, change.value) or shapes.Named()
     kind = named.event or change.field
-    return Ignored(_account(named.metadata), change.field[:64], kind[:64], "Nothing is done with this field.")
+    return [Ignored(_account(named.metadata), change.field[:64], kind[:64], "Nothing is done with this field.")]
+
+
+_BY_FIELD: Final[Mapping[str, Callable[[shapes.Change], Iterable[ProviderEvent]]]] = {
+    MESSAGES: _parse_value,
+    PREFERENCES: _parse_preferences,
+    CALLS: _parse_calls,
+    ECHOES: _parse_echoes,
+}
 
 
 def _malformed(what: str, account: str | None = None) -> Ignored:
