@@ -93,6 +93,14 @@ class Environment(BaseSettings):
     message_ttl_s: Seconds = Field(86_400.0, description="Life time of a message that names no expires_at.")
     retry_base_s: Seconds = Field(2.0, description="Base of the exponential backoff between attempts.")
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Attempts before a message is dead.")
+    keep_events_s: Seconds = Field(
+        2_592_000.0, description="How long webhooks are kept as they came, once understood: 30 days."
+    )
+    keep_attempts_s: Seconds = Field(
+        7_776_000.0, description="How long attempts are kept of messages that are through: 90 days."
+    )
+    keep_alarms_s: Seconds = Field(7_776_000.0, description="How long alarms are kept that are over: 90 days.")
+    keep_audit_s: Seconds = Field(31_536_000.0, description="How long the audit log is kept: a year.")
     debounce_s: Annotated[float, Field(ge=0)] = Field(
         1.5, description="How long the assistant waits after a person's last message."
     )

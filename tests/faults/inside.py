@@ -62,7 +62,7 @@ def age(seconds: float) -> None:
     from django.apps import apps
     from django.db import connection, models
 
-    from hailgate.messaging.sweeping import housekeep
+    from hailgate.messaging.housekeeping import Housekeeping, Kept
 
     with connection.cursor() as cursor:
         for model in apps.get_app_config("messaging").get_models():
@@ -73,7 +73,9 @@ def age(seconds: float) -> None:
                         f"UPDATE {model._meta.db_table} SET {column} = {column} - %s WHERE {column} > %s",
                         [seconds, seconds],
                     )
-    housekeep()
+    round_ = Housekeeping(Kept())
+    while round_.some():
+        pass
 
 
 def run_newer(arguments: list[str]) -> None:

@@ -7,8 +7,8 @@ from hailgate.core.errors import ProviderUnavailable
 from hailgate.messaging.expiring import bury_expired
 from hailgate.messaging.figures import count_figures, oldest_undone
 from hailgate.messaging.ids import uuid7
+from hailgate.messaging.limiting import BREAKER
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.queue import BREAKER
 from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
 from hailgate.messaging.sending import Idempotency, accept_messages
 from hailgate.messaging.takeover import declare_dead

@@ -11,8 +11,8 @@ import pytest
 from hailgate.core.delivery import Action
 from hailgate.core.status import Status
 from hailgate.messaging import leases
+from hailgate.messaging.housekeeping import Housekeeping, Kept
 from hailgate.messaging.models import Attempt, Hook, Worker, WorkKind, WorkState
-from hailgate.messaging.sweeping import housekeep
 from hailgate.messaging.takeover import ABSURD_LEASES, declare_dead, find_ended, release_strays, sign_off
 from messaging.acting import (
     HOLD_S,
@@ -119,7 +119,9 @@ def test_workers_that_ended_long_ago_are_forgotten(clock, worker):
     alive = new_worker()
     clock.forward(86_401)
     leases.renew(alive, LEASE_S)
-    housekeep()
+    round_ = Housekeeping(Kept())
+    while round_.some():
+        pass
     assert list(Worker.objects.values_list("id", flat=True)) == [alive]
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
 from hailgate.core.status import Status
+from hailgate.messaging.housekeeping import Housekeeping, Kept
 from hailgate.messaging.models import Contact, Conversation, Direction, IdempotencyKey, Message, WorkState
 from hailgate.messaging.sending import IDEMPOTENCY_LIFE_S, Accepted, Idempotency, accept_messages, find_accepted
-from hailgate.messaging.sweeping import housekeep
 from messaging.acting import (
     claim_one,
     conversation_of,
@@ -191,7 +191,9 @@ def test_housekeeping_forgets_keys_after_their_day_and_none_before(channel, cloc
     clock.forward(IDEMPOTENCY_LIFE_S)
     accept_messages([keyed(channel, "young")])
     clock.forward(1)
-    housekeep()
+    round_ = Housekeeping(Kept())
+    while round_.some():
+        pass
     assert IdempotencyKey.objects.filter(tenant_id=channel.tenant_id).count() == 1
 
 

@@ -14,6 +14,8 @@ from hailgate.messaging.sql import Cursor, Row, among, array, atomic_cursor, eve
 from hailgate.messaging.tables import MESSAGE, RECEIPT
 from hailgate.telemetry import DEAD
 
+# Rows buried in one transaction.
+EXPIRED_AT_ONCE = 500
 CODE = "expired"
 DETAIL = "The message expired before it could be sent."
 _EXPIRED = (
@@ -22,7 +24,7 @@ _EXPIRED = (
 )
 
 
-def bury_expired(limit: int = 500) -> int:
+def bury_expired(limit: int = EXPIRED_AT_ONCE) -> int:
     """How many were buried; their followers go on."""
     with atomic_cursor(read_only=True) as cursor:
         found = fetch(

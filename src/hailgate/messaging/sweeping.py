@@ -6,11 +6,8 @@ from hailgate.core.delivery import LONGEST_RETRY_AFTER, LONGEST_RULE, RetryPolic
 from hailgate.core.limits import CLOCK_SKEW
 from hailgate.messaging import rows
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.sending import IDEMPOTENCY_LIFE_S
 from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_value, now
 
-# Workers that ended this long ago are of no interest to anybody.
-WORKER_LIFE_S = 24 * 3600.0
 # No retry is put off further than this.
 LONGEST_RETRY_S = max(LONGEST_RETRY_AFTER, LONGEST_RULE) + RetryPolicy().cap
 
@@ -93,14 +90,3 @@ def _pull_in(wait: _Wait) -> int:
         moment = now(cursor)
         cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {absurd}", [moment, moment + longest + CLOCK_SKEW])
         return int(cursor.rowcount)
-
-
-def housekeep() -> None:
-    """Forget idempotency keys after their day, and workers that ended long ago."""
-    with atomic_cursor() as cursor:
-        moment = now(cursor)
-        cursor.execute(
-            f"DELETE FROM messaging_idempotencykey WHERE created_at < %s {every_tenant('housekeeping')}",
-            [moment - IDEMPOTENCY_LIFE_S],
-        )
-        cursor.execute("DELETE FROM messaging_worker WHERE NOT alive AND ended_at < %s", [moment - WORKER_LIFE_S])

@@ -13,18 +13,20 @@ from hailgate.core.delivery import RetryPolicy
 from hailgate.core.errors import StoreUnavailable
 from hailgate.core.events import ProviderEvent
 from hailgate.env import Environment
+from hailgate.messaging.alarming import keeps_house
 from hailgate.messaging.amending import apply_early_changes
 from hailgate.messaging.answering import claim_turns, finish_turns
 from hailgate.messaging.applying import Debounce
 from hailgate.messaging.channels import HookView, get_hook
-from hailgate.messaging.expiring import bury_expired
+from hailgate.messaging.expiring import EXPIRED_AT_ONCE, bury_expired
 from hailgate.messaging.fetching import claim_fetches
 from hailgate.messaging.files import open_files
+from hailgate.messaging.housekeeping import Housekeeping, Kept
 from hailgate.messaging.outcomes import record_outcomes, settle_parked
 from hailgate.messaging.queue import claim_deliveries
 from hailgate.messaging.receiving import Ingested, hooks_with_events, ingest
 from hailgate.messaging.statuses import apply_early_statuses
-from hailgate.messaging.sweeping import housekeep, promote_all, promote_lost_heads, pull_in
+from hailgate.messaging.sweeping import promote_all, promote_lost_heads, pull_in
 from hailgate.messaging.takeover import declare_dead, find_ended, release_strays, sign_off
 from hailgate.messaging.waking import Wake
 from hailgate.pipeline.bridge import Db, Gate
@@ -47,6 +49,7 @@ FETCHES_AT_ONCE = 16
 STORE_AWAY_S = 0.5
 FORGOTTEN_EVERY_S = 15.0
 HOUSEKEEPING_EVERY_S = 3600.0
+HOUSEKEEPING_REST_S = 0.1
 
 Part = TypeVar("Part")
 
@@ -115,7 +118,7 @@ class Life:
             asyncio.create_task(self._forever(step), name=name)
             for name, step in (
                 ("deliver", self._deliver), ("ingest", self._ingest), ("answer", self._answer), ("fetch", self._fetch),
-                ("sweep", self._sweep),
+                ("sweep", self._sweep), ("house", self._keep_house),
             )
         ] + [asyncio.create_task(listen(self._wakes), name="listen")]  # fmt: skip
         told = [asyncio.create_task(event.wait()) for event in (stopping, self.ended)]
@@ -262,11 +265,23 @@ class Life:
         if self._is_time(FORGOTTEN_EVERY_S, "forgotten"):
             FORGOTTEN_HEADS.inc(await self._apart(self._db(promote_lost_heads)) or 0)
             await self._apart(self._db(pull_in, self._env.debounce_max_s, self._env.hold_s))
-            await self._apart(self._db(bury_expired))
+            buried: int | None = EXPIRED_AT_ONCE
+            while buried == EXPIRED_AT_ONCE:
+                buried = await self._apart(self._db(bury_expired))
             await self._find_strays()
-        if self._is_time(HOUSEKEEPING_EVERY_S, "housekeeping"):
-            await self._apart(self._db(housekeep))
         await asyncio.sleep(self._env.poll_s)
+
+    async def _keep_house(self) -> None:
+        """One worker for all, with a rest after every few rows: whoever sends or writes goes first."""
+        await asyncio.sleep(HOUSEKEEPING_EVERY_S)
+        if not await self._db(keeps_house, self._id):
+            return
+        env = self._env
+        house = Housekeeping(Kept(env.keep_events_s, env.keep_attempts_s, env.keep_alarms_s, env.keep_audit_s))
+        more = True
+        while more:
+            more = await self._db(house.some)
+            await asyncio.sleep(HOUSEKEEPING_REST_S)
 
     def _is_time(self, every: float, what: str) -> bool:
         due = time.monotonic() >= self._last.get(what, self._born) + every
