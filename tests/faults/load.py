@@ -39,10 +39,12 @@ def conversations(places: Iterable[Place] = Blueprint.places, people: int = PEOP
 class Client:
     """Sends single messages, each under an idempotency key of its own, until the product has answered."""
 
-    def __init__(self, stand: Stand, ledger: ClientLedger, session: aiohttp.ClientSession | None = None) -> None:
+    def __init__(
+        self, stand: Stand, ledger: ClientLedger, session: aiohttp.ClientSession | None = None, *, key: str = ""
+    ) -> None:
         self._session, self._ledger = session or stand.session, ledger
         self._address = f"{stand.web}/v1/messages"
-        self._key = stand.blueprint.key
+        self._key = key or stand.blueprint.key
         self.errors: dict[int, int] = {}
 
     async def send(self, conversation: Conversation, **more: object) -> Promise:

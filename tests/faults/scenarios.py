@@ -21,4 +21,5 @@ from . import (  # noqa: F401 -- they register
     restarts,
     statuses,
     storms,
+    tenants,
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import encode_content, parse_outbound
 from hailgate.core.errors import (
     ChannelUnauthorized,
     ConfigurationError,
@@ -246,6 +247,47 @@ async def test_who_wants_no_messages_gets_none(desk):
     await desk.carry_out()
     assert (await desk.fresh(message)).code == "suppressed"
     assert await desk.nothing_was_tried()
+
+
+@pytest.mark.parametrize(
+    ("category", "sent"), [("MARKETING", False), (None, False), ("UTILITY", True), ("AUTHENTICATION", True)]
+)
+async def test_who_stopped_marketing_gets_no_template_but_one_that_is_known_to_be_other(desk, clock, category, sent):
+    from hailgate.messaging.conversations import address_digest
+    from hailgate.messaging.models import Channel, Suppression, Template, TemplateLibrary
+
+    call = {"type": "template", "template": {"name": "visit", "language": {"code": "en"}}}
+
+    def prepare():
+        channel, tenant = desk.channel, {"tenant_id": desk.channel.tenant_id}
+        library = TemplateLibrary.objects.create(**tenant, provider="fake", account="1")
+        Channel.objects.filter(id=channel.id, **tenant).update(library_id=library.id)
+        known = {"name": "visit", "language": "en", "category": category}
+        if category:
+            Template.objects.create(**tenant, library=library, provider_id="1", **known, changed_at=clock.now)
+        template = new_message(channel)._replace(kind="template", content=encode_content(parse_outbound(call)))
+        (message,) = send_all(channel, [template])
+        digest = address_digest(template.to)  # after it was accepted: what counts is the moment of sending
+        Suppression.objects.create(**tenant, digest=digest, scope="marketing", reason="x", at=0.0)
+        return message
+
+    message = await desk.db(prepare)
+    await desk.carry_out()
+    assert bool(desk.provider.tried) is sent
+    assert ((await desk.fresh(message)).code == "suppressed") is not sent
+
+
+async def test_who_stopped_marketing_is_still_answered(desk):
+    from hailgate.messaging.conversations import address_digest
+    from hailgate.messaging.models import Suppression
+
+    digest = address_digest(new_message(desk.channel).to)
+    suppressed = {"tenant_id": desk.channel.tenant_id, "digest": digest, "scope": "marketing", "reason": "x", "at": 0.0}
+    await desk.db(lambda: Suppression.objects.create(**suppressed))
+    message = await desk.send()
+    await desk.carry_out()
+    assert (await desk.fresh(message)).code == ""
+    assert desk.provider.tried
 
 
 @pytest.mark.parametrize(("ago", "sent"), [(None, False), (3599.0, True), (3600.0, False)])

@@ -62,7 +62,11 @@ LONGEST_WAIT_S = LONGEST_RETRY_AFTER + limits.CLOCK_SKEW
 
 
 class Claim(NamedTuple):
-    """A delivery that this worker may carry out, with all it needs for it."""
+    """A delivery that this worker may carry out, with all it needs for it.
+
+    ``suppressed`` is a person who wants no messages at all; ``opted_out`` one who wants no marketing, and this is a
+    template.
+    """
 
     id: int
     lease: int
@@ -83,6 +87,7 @@ class Claim(NamedTuple):
     expires_at: float | None
     last_inbound_at: float | None
     suppressed: bool
+    opted_out: bool
     accepted_at: float
 
 
@@ -183,6 +188,7 @@ class _Head(NamedTuple):
     last_inbound_at: float | None
     pair_tat: float
     suppressed: bool
+    opted_out: bool
     accepted_at: float
 
     @property
@@ -190,15 +196,21 @@ class _Head(NamedTuple):
         return self.priority >= rows.RETRIED
 
 
-_HEAD_COLUMNS = """
+def _unwanted(scope: str) -> str:
+    """Whether the person of a conversation has stopped messages of this scope, at any of their addresses."""
+    return f"""
+        EXISTS (SELECT 1 FROM messaging_suppression suppression JOIN messaging_contactaddress address
+                ON address.tenant_id = suppression.tenant_id AND address.digest = suppression.digest
+                WHERE suppression.tenant_id = work.tenant_id AND suppression.scope = '{scope}'
+                AND address.contact_id = conversation.contact_id)"""
+
+
+_HEAD_COLUMNS = f"""
     work.id, work.tenant_id, work.key, work.channel_id, work.lease, work.tries, work.knocks, work.attempts,
     work.priority, work.expires_at,
     message.id, message.uid, message.kind, message.content, message.address_kind, message.address,
     message.context_id, message.status, conversation.last_inbound_at, conversation.pair_tat,
-    EXISTS (SELECT 1 FROM messaging_suppression suppression JOIN messaging_contactaddress address
-            ON address.tenant_id = suppression.tenant_id AND address.digest = suppression.digest
-            WHERE suppression.tenant_id = work.tenant_id AND suppression.scope = 'all'
-            AND address.contact_id = conversation.contact_id),
+    {_unwanted("all")}, message.kind = 'template' AND {_unwanted("marketing")},
     message.accepted_at
 """
 _HEAD_JOINS = """
@@ -411,5 +423,6 @@ def _claim(head: _Head, channels: Sequence[ChannelLimits]) -> Claim:
         expires_at=head.expires_at,
         last_inbound_at=head.last_inbound_at,
         suppressed=bool(head.suppressed),
+        opted_out=bool(head.opted_out),
         accepted_at=head.accepted_at,
     )

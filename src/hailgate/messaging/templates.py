@@ -24,6 +24,9 @@ from hailgate.messaging import models
 from hailgate.messaging.sql import among, array, atomic_cursor, every_tenant, fetch, keyed
 from hailgate.messaging.tables import TEMPLATE
 
+# What somebody who wants no marketing still gets, in the provider's words.
+WANTED_ANYWAY = frozenset({"UTILITY", "AUTHENTICATION"})
+
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
@@ -48,6 +51,13 @@ def check_calls(batch: Sequence[Wanted]) -> list[InputError | None]:
     """What is wrong with each call, in order; None where nothing is, or where the provider has to decide."""
     known = _find_known({(each.library_id, each.call.name) for each in batch if each.library_id is not None})
     return [_fault(each.call, known.get((each.library_id, each.call.name))) for each in batch]
+
+
+def is_marketing(tenant_id: int, channel_id: int, call: TemplateCall) -> bool:
+    """What is not known to be something else counts as marketing: it goes to somebody who wants none."""
+    rows = models.Template.objects.filter(library__channels=channel_id, name=call.name, language=call.language.code)
+    categories = set(keyed(rows, tenant_id).values_list("category", flat=True))
+    return not categories or not categories <= WANTED_ANYWAY
 
 
 def list_sendable(tenant_id: int, channel_id: int) -> list[Sendable]:

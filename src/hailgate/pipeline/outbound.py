@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hailgate.core import window
 from hailgate.core.content import decode_outbound, with_provider_ids
+from hailgate.core.content.outbound import Template
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
 from hailgate.core.errors import (
     FileForgotten,
@@ -25,6 +26,7 @@ from hailgate.core.errors import (
 )
 from hailgate.messaging.outcomes import Outcome, record_attempts
 from hailgate.messaging.queue import MOST_TRIES, Claim, Claimed
+from hailgate.messaging.templates import is_marketing
 from hailgate.pipeline.bridge import Db, Gate
 from hailgate.pipeline.connections import Connected, Connections
 from hailgate.pipeline.faultpoints import faultpoint, swallow
@@ -178,8 +180,18 @@ class Outbound:
             return _later(moment + MISCONFIGURED_S, "channel_misconfigured", detail)
         if refused := _refusal(claim, moment, connected.window_seconds):
             return refused
+        if claim.opted_out and await self._is_marketing(claim):
+            return _bury("suppressed", "The recipient wants no marketing, and this template is not known to be other.")
         swallow("delivery", claim.content)
         return connected
+
+    async def _is_marketing(self, claim: Claim) -> bool:
+        try:
+            content = decode_outbound(claim.content)
+        except InputError:  # stored by a version that knew more than this one: its send will say so
+            return False
+        called = content.template if isinstance(content, Template) else None
+        return called is not None and await self._db(is_marketing, claim.tenant_id, claim.channel_id, called)
 
     async def _recorded(self, claims: Sequence[Claim]) -> set[int]:
         while claims:
