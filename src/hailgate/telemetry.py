@@ -58,6 +58,8 @@ class Event(StrEnum):
         "A file of a message was given to the provider, for this message and those after it.",
     )
     FILE_NOT_FETCHED = "file.not_fetched", "An attempt to fetch a file failed; it is tried again, or listed as failed."
+    TEMPLATES_LISTED = "templates.listed", "The templates of an account were read from its provider."
+    TEMPLATES_NOT_LISTED = "templates.not_listed", "The templates of an account could not be read; tried again later."
     CONVERSATION_HANDED_OVER = "conversation.handed_over", "Somebody else answers a conversation from now on."
     PROVIDER_ERROR = "provider.error", "A provider's adapter failed in a way that it does not know."
     HTTP_FAILED = "http.request_failed", "A request ended in an error of our own; its caller saw a 500."

@@ -18,6 +18,7 @@ class Told(NamedTuple):
     dead: Any
     parked: Any
     media: Any
+    template: Any
 
 
 @pytest.fixture
@@ -46,7 +47,20 @@ def told(channel) -> Told:
     queued = acting.send(channel, 1, "See you.")
     media = add_upload(channel.tenant_id, Kept("00/gone", "", "image/png", 3, "0" * 64), "photo.png")
     seen = map(acting.fresh, (inbound, delivered, queued, dead, parked))
-    return Told(acting.conversation_of(delivered), *seen, media)
+    return Told(acting.conversation_of(delivered), *seen, media, _template(channel))
+
+
+def _template(channel: Any) -> Any:
+    """One template in the library of the channel's account."""
+    from hailgate.core.templates import Template as Listed
+    from hailgate.messaging.libraries import record_list, take_library
+    from hailgate.messaging.models import Template
+    from hailgate.messaging.tending import change_settings, get_channel_row
+
+    change_settings(get_channel_row(channel.tenant_id, channel.name), {"waba_id": "102000000000001"})
+    listed = Listed("1600", "order_update", "en_US", "UTILITY", "APPROVED", components="[]")
+    record_list(take_library(get_channel_row(channel.tenant_id, channel.name)), [listed])
+    return Template.objects.get(tenant_id=channel.tenant_id)
 
 
 def _end(acting: Any, worker: int, message: Any, error: Any) -> Any:

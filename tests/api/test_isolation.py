@@ -10,11 +10,17 @@ NOBODYS = "6f1c1b3e-0000-4000-8000-000000000000"
 OPERATIONS = [
     (method.upper(), path) for path, methods in urls.openapi()["paths"].items() for method in methods if "/v1/" in path
 ]
-FOREIGN = {"message_id": "delivered", "conversation_id": "conversation", "channel_id": "channel", "media_id": "media"}
+FOREIGN = {
+    "message_id": "delivered",
+    "conversation_id": "conversation",
+    "channel_id": "channel",
+    "media_id": "media",
+    "template_id": "template",
+}
 
 
 def test_every_route_is_covered() -> None:
-    assert len(OPERATIONS) == 20
+    assert len(OPERATIONS) == 24
     assert {part[1:-1] for _, path in OPERATIONS for part in path.split("/") if part.startswith("{")} == FOREIGN.keys()
 
 
@@ -39,7 +45,14 @@ async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 --
     assert foreign == unknown
 
 
-LISTS = ("/v1/conversations", "/v1/channels", "/v1/dead-letters", "/v1/dead-letters/causes", "/v1/failed-media")
+LISTS = (
+    "/v1/conversations",
+    "/v1/channels",
+    "/v1/dead-letters",
+    "/v1/dead-letters/causes",
+    "/v1/failed-media",
+    "/v1/templates",
+)
 
 
 @pytest.mark.parametrize("path", LISTS)

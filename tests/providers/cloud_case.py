@@ -27,6 +27,8 @@ from .loopback import Loopback, answer, answer_json
 ACCOUNT = "106500000000001"
 HOOK = {"app_secret": "fixture-app-secret", "verify_token": "fixture-verify-token"}
 CHANNEL = {"phone_number_id": ACCOUNT, "access_token": "fixture-access-token"}
+WABA = "102000000000001"
+TEMPLATES = ("order_update", "promo")
 
 
 def sign(body, secret=HOOK["app_secret"]):
@@ -99,8 +101,18 @@ OUTCOMES = {
 async def connect(outcome):
     scripts = {"ill": refusal("190_token_expired")} | {name: script for name, (_, script) in OUTCOMES.items()}
     async with Loopback(adaptive(scripts[outcome])) as server, Transport() as transport:
-        provider = cloud.SPEC.connect(parse_config(CloudChannel, {**CHANNEL, "api_url": server.url}), transport)
+        provider = cloud.SPEC.connect(
+            parse_config(CloudChannel, {**CHANNEL, "waba_id": WABA, "api_url": server.url}), transport
+        )
         yield Connected(provider, lambda: [json.loads(body)["biz_opaque_callback_data"] for body in server.bodies])
+
+
+def template_page(head):
+    """The first page leads to the second, which is the last."""
+    after = b"after=second" in head
+    template = {"id": str(after), "name": TEMPLATES[after], "language": "en", "status": "APPROVED", "components": []}
+    paging = {"cursors": {"after": "second"}} | ({} if after else {"next": "https://graph.facebook.com/next"})
+    return answer_json(200, {"data": [template], "paging": paging})
 
 
 def adaptive(script):
@@ -108,7 +120,9 @@ def adaptive(script):
 
     async def adapted(connection):
         head, body = await connection.peek()
-        if script is TAKEN and head.startswith(b"GET"):
+        if script is TAKEN and head.startswith(b"GET /v23.0/" + WABA.encode()):
+            await template_page(head)(connection)
+        elif script is TAKEN and head.startswith(b"GET"):
             await HEALTHY(connection)
         elif b'"status":"read"' in body:
             await answer_json(200, payloads.load("responses/success.json"))(connection)
@@ -129,5 +143,6 @@ CLOUD = Case(
     wrote=wrote,
     reached=reached,
     outcomes={name: kind for name, (kind, _) in OUTCOMES.items()},
+    templates=TEMPLATES,
     connect=connect,
 )

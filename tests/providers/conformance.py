@@ -55,6 +55,8 @@ class Case:
     reached: Callable[[str, Status, str], bytes]
     """A webhook in which the message with this id and tracker came as far as this status."""
     outcomes: Mapping[str, type[SendError] | type[SendReceipt]]
+    templates: Sequence[str]
+    """The names of the templates that a channel which is not ill lists, on more than one page."""
     connect: Callable[[str], AbstractAsyncContextManager[Connected]]
     """A channel at a provider that will answer with the named outcome; also "ill" for one that cannot send."""
 

@@ -14,6 +14,7 @@ from hailgate.core.errors import (
     TemplateUnavailable,
 )
 from hailgate.core.status import Status
+from hailgate.core.templates import Template
 from hailgate.providers import fake
 from hailgate.providers.contract import ChannelHealth, Secret, SendReceipt
 from hailgate.providers.fake import FakeChannel, FakeHook, FakeProvider, Reached, webhook
@@ -22,6 +23,7 @@ from .conformance import PHONE, Case, Connected, encode
 
 HOOK = FakeHook(secret=Secret("fixture-secret"))
 NUMBER = "15550100000"
+TEMPLATES = ("one", "two", "three")
 ERRORS = (
     ProviderUnavailable,
     ProviderThrottled,
@@ -47,6 +49,7 @@ def reached(message_id, status, tracker):
 @asynccontextmanager
 async def connect(outcome):
     provider = FakeProvider(FakeChannel(number=NUMBER))
+    provider.templates = [Template(name, name, "en", "UTILITY", "APPROVED", components="[]") for name in TEMPLATES]
     if outcome == "ill":
         provider.health = ChannelHealth(ok=False, detail="ill")
     elif outcome != "taken":
@@ -65,5 +68,6 @@ FAKE = Case(
     wrote=wrote,
     reached=reached,
     outcomes={"taken": SendReceipt} | {error.__name__: error for error in ERRORS},
+    templates=TEMPLATES,
     connect=connect,
 )

@@ -16,12 +16,11 @@ from hailgate.providers.cloud.templates import parse_page
 from hailgate.providers.contract import ListsTemplates, parse_config
 from hailgate.providers.transport import Transport
 
-from .cloud_case import CHANNEL, coded, refusal
+from .cloud_case import CHANNEL, WABA, coded, refusal
 from .loopback import Loopback, answer, answer_json
 
 pytestmark = pytest.mark.anyio
 
-WABA = "102000000000001"
 ORDER = {
     "id": "1600",
     "name": "order_update",

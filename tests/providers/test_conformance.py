@@ -2,15 +2,24 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hailgate.core.content import InboundText, content_as_json, encode_content, preview
-from hailgate.core.errors import InputError, LeaseLost, OutcomeUnknown, PayloadForeign, SignatureInvalid
+from hailgate.core.errors import InputError, LeaseLost, OutcomeUnknown, PayloadForeign, SendError, SignatureInvalid
 from hailgate.core.events import InboundMessage, MessageStatus, ProviderEvent
 from hailgate.core.status import Status
-from hailgate.providers.contract import AnswersHandshake, MarksRead, SendReceipt, WebhookRequest, parse_config
+from hailgate.core.templates import parse_definition
+from hailgate.providers.contract import (
+    AnswersHandshake,
+    ListsTemplates,
+    MarksRead,
+    SendReceipt,
+    WebhookRequest,
+    parse_config,
+)
 
 from .cloud_case import CLOUD
 from .conformance import MESSAGE, PHONE, TEXT, assert_discreet, encode, outcome_of
@@ -304,6 +313,36 @@ async def test_reading_is_shown_where_the_provider_can(case):
             pytest.skip(f"{case.spec.label} cannot show that a message was read")
         await connected.provider.mark_read("message-1", typing=False)
         await connected.provider.mark_read("message-1", typing=True)
+
+
+@each_provider
+async def test_templates_are_listed_page_by_page_where_the_provider_has_them(case):
+    async with case.connect("taken") as connected:
+        if not isinstance(connected.provider, ListsTemplates):
+            pytest.skip(f"{case.spec.label} has no templates")
+        assert case.spec.templates_at in {field.name for field in msgspec.structs.fields(case.spec.channel_config)}
+        pages = [await connected.provider.list_templates()]
+        while pages[-1].after is not None:
+            pages.append(await connected.provider.list_templates(pages[-1].after))
+        again = await connected.provider.list_templates()
+    assert again == pages[0]
+    listed = [template for page in pages for template in page.templates]
+    assert len(pages) > 1
+    assert sorted(template.name for template in listed) == sorted(case.templates)
+    for template in listed:
+        assert template.provider_id
+        assert template.language
+        assert template.status
+        assert parse_definition(template)
+
+
+@each_provider
+async def test_a_list_of_templates_that_fails_is_a_send_error(case):
+    async with case.connect("ill") as connected:
+        if not isinstance(connected.provider, ListsTemplates):
+            pytest.skip(f"{case.spec.label} has no templates")
+        with pytest.raises(SendError):
+            await connected.provider.list_templates()
 
 
 @each_provider

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from ninja import NinjaAPI
 
-from hailgate.api import channels, conversations, deadletters, media, messages
+from hailgate.api import channels, conversations, deadletters, media, messages, templates
 from hailgate.api.access import ApiKey, answer_errors
 
 DESCRIPTION = """\
@@ -26,6 +26,6 @@ def make_api() -> NinjaAPI:
         urls_namespace="v1",
     )
     answer_errors(api)
-    for router in (messages.router, conversations.router, channels.router, deadletters.router, media.router):
-        api.add_router("", router)
+    for part in (messages, conversations, channels, templates, deadletters, media):
+        api.add_router("", part.router)
     return api

@@ -21,6 +21,7 @@ from hailgate.commands.send import send
 from hailgate.commands.serve import serve, work
 from hailgate.commands.simulate import simulate
 from hailgate.commands.speaking import print_json, print_note
+from hailgate.commands.templates import templates
 from hailgate.commands.timeline import timeline
 from hailgate.core.errors import HailgateError, InputError
 
@@ -61,7 +62,7 @@ def program() -> None:
 
 for command in (
     demo, demo_server, serve, work, migrate, check, simulate, send, cancel, timeline, tenant, operator, key, hook,
-    channel, deadletters, alarms, generate,
+    channel, deadletters, templates, alarms, generate,
 ):  # fmt: skip
     program.add_command(command)
 

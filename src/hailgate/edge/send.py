@@ -1,7 +1,7 @@
 """The door to send: `POST /v1/messages` and its batch. Parse, check against the channel, store, answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -34,7 +34,7 @@ from hailgate.edge.wire import (
 )
 from hailgate.messaging.channels import ChannelView, get_channel
 from hailgate.messaging.models import Message
-from hailgate.messaging.sending import Accepted, NewMessage
+from hailgate.messaging.sending import Accepted, NewMessage, find_repeated
 from hailgate.messaging.templates import Wanted, check_calls
 from hailgate.telemetry import GATE_WAITING, Event, log
 
@@ -107,7 +107,18 @@ class Sending:
         if not calls:
             return checked
         faults = dict(zip(calls, await self._db(check_calls, list(calls.values())), strict=True))
-        return [faults.get(index) or each for index, each in enumerate(checked)]
+        return await self._refuse(checked, {index: fault for index, fault in faults.items() if fault})
+
+    async def _refuse(
+        self, checked: Sequence[_Checked | HailgateError], faults: Mapping[int, InputError]
+    ) -> Sequence[_Checked | HailgateError]:
+        """But for repeated requests: what was accepted while its template was good is answered as it was then."""
+        faulty = [each.message for index in faults if isinstance(each := checked[index], _Checked)]
+        repeated = await self._db(find_repeated, faulty) if any(message.idempotency for message in faulty) else set()
+        return [
+            each if isinstance(each, HailgateError) or each.message.uid in repeated else faults.get(index, each)
+            for index, each in enumerate(checked)
+        ]
 
     async def _check(self, tenant_id: int, body: bytes, key: str) -> _Checked:
         wanted = decode(_message_decoder, body)

@@ -40,7 +40,7 @@ from hailgate.providers.contract import AnyProviderSpec
 REFRESH_S = 6 * 3600.0
 # A list of many pages takes a minute; after this long its process has surely ended.
 LISTING_S = 600.0
-FIRST_RETRY_S = 60.0
+FIRST_RETRY_S = 15.0
 # What is told within this time of a list may have been in it, or not.
 CROSSING_S = 300.0
 SETTLING_S = 10.0

@@ -112,6 +112,16 @@ def find_accepted(batch: Sequence[NewMessage]) -> list[Accepted | None]:
     return [Accepted(m.uid, found[m.uid]) if m.uid in found else None for m in batch]
 
 
+def find_repeated(batch: Sequence[NewMessage]) -> set[UUID]:
+    """Those of a batch whose idempotency key is known: they are answered with what was accepted then."""
+    places = {place: message for message in batch if (place := _place(message))}
+    if not places:
+        return set()
+    with atomic_cursor(read_only=True) as cursor:
+        known = _stored_keys(cursor, places)
+    return {message.uid for place, message in places.items() if place in known}
+
+
 def store_messages(cursor: Cursor, new: Sequence[NewMessage], moment: float) -> dict[int, int]:
     """Conversation, message and delivery rows, inside the caller's transaction.
 

@@ -23,6 +23,7 @@ from hailgate.core.templates import (
 from hailgate.messaging import models
 from hailgate.messaging.sql import among, array, atomic_cursor, every_tenant, fetch, keyed
 from hailgate.messaging.tables import TEMPLATE
+from hailgate.messaging.tending import get_channel_row
 
 # What somebody who wants no marketing still gets, in the provider's words.
 WANTED_ANYWAY = frozenset({"UTILITY", "AUTHENTICATION"})
@@ -77,10 +78,14 @@ def get_sendable(tenant_id: int, channel_id: int, template: UUID) -> Sendable:
     return found
 
 
-def templates_of(tenant_id: int, channel: models.Channel | None = None) -> "QuerySet[models.Template]":
-    """Of one channel or of all; also those that are gone."""
-    rows = models.Template.objects.filter(tenant_id=tenant_id).select_related("library")
-    return rows if channel is None else rows.filter(library_id=channel.library_id)
+def find_templates(
+    tenant_id: int, *, channel: str | None = None, gone: bool = False, **wanted: str | None
+) -> "QuerySet[models.Template]":
+    """Those that a channel, by its id or name, may send, or all; ``wanted`` are columns. Raises NotFound."""
+    rows = models.Template.objects.filter(tenant_id=tenant_id, gone_at__isnull=not gone).select_related("library")
+    if channel is not None:
+        rows = rows.filter(library_id=get_channel_row(tenant_id, channel).library_id)
+    return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
 def as_template(row: models.Template) -> Template:

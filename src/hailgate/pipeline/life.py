@@ -22,6 +22,7 @@ from hailgate.messaging.expiring import EXPIRED_AT_ONCE, bury_expired
 from hailgate.messaging.fetching import claim_fetches
 from hailgate.messaging.files import open_files
 from hailgate.messaging.housekeeping import Housekeeping, Kept
+from hailgate.messaging.libraries import claim_library
 from hailgate.messaging.outcomes import record_outcomes, settle_parked
 from hailgate.messaging.queue import claim_deliveries
 from hailgate.messaging.receiving import Ingested, hooks_with_events, ingest
@@ -35,6 +36,7 @@ from hailgate.pipeline.faultpoints import swallow
 from hailgate.pipeline.fetches import ATTEMPTS as FETCH_ATTEMPTS
 from hailgate.pipeline.fetches import Fetches
 from hailgate.pipeline.lease import Lease
+from hailgate.pipeline.listing import Listing
 from hailgate.pipeline.outbound import Outbound
 from hailgate.pipeline.turns import Turns
 from hailgate.pipeline.uploads import Uploads
@@ -104,6 +106,7 @@ class Life:
             connections=self._connections,
             policy=RetryPolicy(max_attempts=FETCH_ATTEMPTS, base=self._env.retry_base_s),
         )
+        self._listing = Listing(self._db, self._connections)
         self._fetching: set[asyncio.Task[None]] = set()
         log.info(Event.WORKER_STARTED, worker=self._id)
 
@@ -118,7 +121,7 @@ class Life:
             asyncio.create_task(self._forever(step), name=name)
             for name, step in (
                 ("deliver", self._deliver), ("ingest", self._ingest), ("answer", self._answer), ("fetch", self._fetch),
-                ("sweep", self._sweep), ("house", self._keep_house),
+                ("list", self._list), ("sweep", self._sweep), ("house", self._keep_house),
             )
         ] + [asyncio.create_task(listen(self._wakes), name="listen")]  # fmt: skip
         told = [asyncio.create_task(event.wait()) for event in (stopping, self.ended)]
@@ -257,6 +260,13 @@ class Life:
         if not task.cancelled() and (failed := task.exception()):
             # The row stays leased to us: it is found as a stray and begun again.
             log.error(Event.FILE_NOT_FETCHED, code=type(failed).__name__)
+
+    async def _list(self) -> None:
+        claimed = await self._db(claim_library)
+        if claimed:
+            await self._listing.bring(claimed)
+        else:
+            await self._wakes.wait(Wake.TEMPLATES)
 
     async def _sweep(self) -> None:
         await self._apart(self._take_over())

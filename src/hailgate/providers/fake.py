@@ -10,14 +10,21 @@ import hmac
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from hailgate.core.address import AddressKind
 from hailgate.core.content import InboundText
-from hailgate.core.errors import OutcomeUnknown, PayloadForeign, Rejected, SendError, SignatureInvalid
+from hailgate.core.errors import (
+    OutcomeUnknown,
+    PayloadForeign,
+    ProviderUnavailable,
+    Rejected,
+    SendError,
+    SignatureInvalid,
+)
 from hailgate.core.events import Ignored, InboundMessage, MessageStatus, ProviderEvent
 from hailgate.core.limits import Limit
 from hailgate.core.media import LocalMedia, RemoteMedia
@@ -30,10 +37,15 @@ from hailgate.providers.contract import (
     ProviderSpec,
     Secret,
     SendReceipt,
+    TemplatePage,
     WebhookRequest,
 )
 from hailgate.providers.reading import address, identifier, instant, read, read_body
 
+if TYPE_CHECKING:
+    from hailgate.core.templates import Template
+
+PAGE = 2
 SIGNATURE = "x-fake-signature"
 STATUSES = {status.word: status for status in Status if status is not Status.QUEUED}
 
@@ -44,6 +56,7 @@ class FakeHook(Struct, frozen=True, kw_only=True):
 
 class FakeChannel(Struct, frozen=True, kw_only=True):
     number: str
+    library: str | None = None
 
 
 class Wrote(Struct, frozen=True, kw_only=True, tag_field="happened", tag="wrote"):
@@ -106,7 +119,7 @@ class FakeProvider:
     `files` are what people sent, by id, or why one cannot be had; `uploaded` is what we gave it. `taken` holds what
     has reached the provider, `tried` every attempt, `marked_read` pairs of id and typing. With `echo`, the steps of
     each taken message are told to it, before the send returns: a status may be faster than an answer. `clock` gives
-    seconds since the epoch.
+    seconds since the epoch. `templates` are listed, in pages of two, while `health` is good.
     """
 
     def __init__(
@@ -128,6 +141,7 @@ class FakeProvider:
         self.files: dict[str, bytes | SendError] = {}
         self.uploaded: dict[str, bytes] = {}
         self._planned_uploads: deque[str | SendError] = deque()
+        self.templates: list[Template] = []
         self._planned: deque[SendReceipt | SendError] = deque()
 
     def plan(self, *outcomes: SendReceipt | SendError) -> None:
@@ -164,6 +178,13 @@ class FakeProvider:
             raise outcome
         self.uploaded[outcome] = content
         return outcome
+
+    async def list_templates(self, after: str | None = None) -> TemplatePage:
+        if not self.health.ok:
+            raise ProviderUnavailable(self.health.detail)
+        start = int(after or 0)
+        more = start + PAGE < len(self.templates)
+        return TemplatePage(self.templates[start : start + PAGE], str(start + PAGE) if more else None)
 
     async def check(self) -> ChannelHealth:
         return self.health
@@ -238,4 +259,5 @@ SPEC: Final = ProviderSpec(
     mask=_mask,
     receiver=FakeReceiver,
     connect=lambda channel, _transport: FakeProvider(channel),
+    templates_at="library",
 )

@@ -30,6 +30,7 @@ OPERATOR = "olivia@demo.example"
 LINK_LIFE_S = 12 * 3600.0
 FIRST_NUMBER = 15_550_100_000
 FIRST_ACCOUNT = 100_000_000_000_001  # of the length that ids at Meta have
+FIRST_LIBRARY = 102_000_000_000_001
 
 
 class Example(NamedTuple):
@@ -73,9 +74,10 @@ def _prepare_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, pl
     channel = Channel.objects.filter(tenant_id=tenant.pk, name=spec.name).select_related("hook").first()
     if channel is None:
         channel = _make_channel(layout, tenant, spec, place)
-    settings = unseal_settings(channel.config)
-    if settings["api_url"] != layout.sim_url:
-        change_settings(channel, {"api_url": layout.sim_url})
+    settings, there = unseal_settings(channel.config), _at_simulator(layout, spec, place)
+    if not there.items() <= settings.items():
+        change_settings(channel, there)
+        settings |= there
     hook = channel.hook
     if hook is None:
         raise AssertionError("the demo's channel lost its hook")
@@ -93,10 +95,16 @@ def _prepare_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, pl
 
 def _make_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, place: int) -> Channel:
     hook = add_hook(tenant.pk, spec.name, _invent(spec.hook_config, place))
-    settings = {**_invent(spec.channel_config, place), "api_url": layout.sim_url}
+    settings = {**_invent(spec.channel_config, place), **_at_simulator(layout, spec, place)}
     number = str(FIRST_NUMBER + place)
     uid = add_channel(tenant.pk, spec.name, spec.name, number, settings, hook=hook.id, answered_by=ASSISTANT)
     return Channel.objects.select_related("hook").get(tenant_id=tenant.pk, uid=uid)
+
+
+def _at_simulator(layout: "Layout", spec: AnyProviderSpec, place: int) -> dict[str, str]:
+    """Where the simulator is, and in which of its accounts the channel's templates are."""
+    library = {spec.templates_at: str(FIRST_LIBRARY + place)} if spec.templates_at else {}
+    return {"api_url": layout.sim_url, **library}
 
 
 def _invent(config: type[msgspec.Struct], place: int) -> dict[str, str]:
