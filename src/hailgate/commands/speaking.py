@@ -51,7 +51,7 @@ def card(document: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):
             lines += [f"{name}:", *(f"  {inner}" for inner in card(value).splitlines())]
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
             lines.append(f"{name}: {'-' if shown in {None, ''} else shown}")
     return "\n".join(lines)
 

@@ -170,7 +170,7 @@ def record_list(claimed: Claimed, listed: Sequence[Listed]) -> Synced:
 
 def record_not_listed(claimed: Claimed, error: SendError) -> None:
     with atomic_cursor() as cursor:
-        wait = error.retry_after or min(FIRST_RETRY_S * 2.0 ** min(claimed.tries, 10), REFRESH_S)
+        wait = error.retry_after or min(FIRST_RETRY_S * 2.0 ** min(claimed.tries, 20), REFRESH_S)
         TemplateLibrary.objects.filter(tenant_id=claimed.tenant_id, id=claimed.id).update(
             due_at=now(cursor) + min(max(wait, error.least_wait), REFRESH_S),
             code=error.code[:60],
