@@ -80,6 +80,7 @@ def create_app(
     from hailgate.edge.media import Media
     from hailgate.edge.rejections import Rejections
     from hailgate.edge.send import Sending
+    from hailgate.edge.sessions import Sessions
     from hailgate.messaging.files import open_files
     from hailgate.messaging.writing import use_writer
 
@@ -88,7 +89,8 @@ def create_app(
     pulse = service.pulse
     asked = pulse.guard_db(db)
     management = Management(get_wsgi_application(), threads=env.web_threads, wait=pulse.wait)
-    live = Live(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
+    sessions = Sessions(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
+    live = Live(service.looking, sessions)
     at_stop(live.end)
 
     @asynccontextmanager
@@ -110,11 +112,11 @@ def create_app(
 
     keys = Keys(asked)
     sending = Sending(asked, pulse.guard(gates.messages), keys, life_s=env.message_ttl_s)
-    media = Media(asked, open_files(env.home, env.media_url), keys)
+    media = Media(asked, open_files(env.home, env.media_url), keys, sessions)
     routes = [
         *doors(Hooks(asked, pulse.guard(gates.webhooks), rejections), sending, media),
         *service.watching(env.bind),
-        *console(live, Assets(ASSETS), settings.STATIC_URL),
+        *console(live, media, Assets(ASSETS), settings.STATIC_URL),
         *pages(),
     ]
     return build_app(routes, rest=management, lifespan=lifespan)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from playwright.async_api import Page, expect
 
-from browser.conftest import OpenPage, wait_until
+from browser.conftest import OpenPage, Witness, wait_until
 from hostile_files import PNG
 from serving import Site, serving
 from simulator.driver import ANA, BEN, NUMBER, SECRET, TOKEN, Driver
@@ -124,6 +124,77 @@ async def test_a_picture_is_shown_and_a_page_in_disguise_is_only_saved(desk: Des
     await page.keyboard.press("Escape")
 
 
+async def test_an_answer_with_a_file_a_quote_and_a_reaction(desk: Desk, open_page: OpenPage) -> None:
+    await desk.sim.write("Show me")
+    page = await sign_in(desk, open_page, **WIDE)
+    await page.click(".row")
+    await page.set_input_files("#file", {"name": "door.png", "mimeType": "image/png", "buffer": PNG})
+    await page.wait_for_selector("#attached p:has-text('door.png')")
+    await expect(page.locator(".composer [name=attachment]")).not_to_have_value("")
+    await page.hover(".bubble.theirs")
+    await page.click(".bubble.theirs [data-quote]")
+    await page.wait_for_selector("#quoting p:has-text('Show me')")
+    await page.keyboard.type("Here")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".bubble.ours .picture img")
+    await page.wait_for_selector(".bubble.ours blockquote:has-text('Show me')")
+    assert not await page.is_visible("#attached")
+    assert not await page.is_visible("#quoting")
+    await page.wait_for_selector(".bubble.ours .tick.delivered")
+    received = (await desk.sim.messages())[-1]["message"]
+    assert received["type"] == "image"
+    assert received["image"]["caption"] == "Here"
+    await page.hover(".bubble.theirs")
+    await page.click(".bubble.theirs [data-react]")
+    await page.click("#reacting button[value='🙏']")
+    await page.wait_for_selector(".bubble.theirs .reactions li:has-text('🙏')")
+    assert not await page.is_visible("#reacting")
+
+
+async def test_a_file_that_is_too_large_is_refused_before_it_is_sent(
+    desk: Desk, open_page: OpenPage, witness: Witness
+) -> None:
+    await desk.sim.write("Show me")
+    page = await sign_in(desk, open_page, **WIDE)
+    await page.click(".row")
+    await page.wait_for_selector(".composer")
+    await page.evaluate("attach({name: 'film.mp4', type: 'video/mp4', size: 200 * 1048576})")
+    await page.wait_for_selector("#problem:has-text('at most 100 MB')")
+    await page.set_input_files("#file", {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""})
+    await page.wait_for_selector("#problem:has-text('empty')")
+    assert await page.is_enabled(".send")
+    assert "422" in witness.complaints.pop()
+
+
+async def test_a_template_is_chosen_filled_in_and_sent(desk: Desk, open_page: OpenPage) -> None:
+    import asyncio
+
+    await desk.sim.write("Hello")
+    await asyncio.to_thread(add_template, desk.channel)
+    page = await sign_in(desk, open_page, **WIDE)
+    await page.click(".row")
+    await page.wait_for_selector(".bubble")
+    await page.click(".tool.always")
+    await page.click("#dialog button:has-text('order_ready')")
+    await page.fill("#dialog [name='body.1']", "Ada")
+    await page.wait_for_selector("#filled strong:text('Ada')")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".bubble.ours strong:text('Ada')")
+    assert not await page.is_visible("#dialog")
+
+
+def add_template(channel) -> None:
+    from hailgate.messaging.models import Channel, Template, TemplateLibrary
+
+    library = TemplateLibrary.objects.create(tenant_id=channel.tenant_id, provider="cloud", account="1", synced_at=1.0)
+    Channel.objects.filter(tenant_id=channel.tenant_id).update(library=library)
+    components = '[{"type": "BODY", "text": "Hello *{{1}}*, it is ready."}]'
+    Template.objects.create(
+        tenant_id=channel.tenant_id, library=library, name="order_ready", language="en", status="APPROVED",
+        components=components, changed_at=1.0,
+    )  # fmt: skip
+
+
 async def test_a_draft_survives_what_arrives_meanwhile(desk: Desk, open_page: OpenPage) -> None:
     await desk.sim.write("Hello")
     page = await sign_in(desk, open_page)
@@ -202,6 +273,24 @@ async def test_a_session_that_was_ended_elsewhere_closes_the_page(desk: Desk, op
     page = await sign_in(desk, open_page, **WIDE)
     await asyncio.to_thread(shut_out, desk.operator)
     await page.wait_for_url(re.compile("/console/sign-in"), timeout=10_000)
+
+
+async def test_only_pages_of_the_console_put_files_in(desk: Desk) -> None:
+    import asyncio
+
+    from django.test import Client
+
+    client = Client()
+    await asyncio.to_thread(client.get, (await desk_link(desk)).removeprefix(desk.site.url))
+    cookies = {"hailgate": client.cookies["hailgate"].value}
+    ours = {"X-Hailgate-Console": "1", "Content-Type": "application/octet-stream"}
+    foreign = {"Content-Type": "application/octet-stream"}
+    answers = [
+        await desk.site.ask("POST", "/console/media", data=PNG, cookies=given, headers=headers)
+        for given, headers in ((cookies, foreign), ({}, ours), (cookies, ours))
+    ]
+    assert [each.status for each in answers] == [403, 401, 201]
+    assert answers[-1].json["type"] == "image/png"
 
 
 async def test_without_a_session_there_is_no_stream(desk: Desk) -> None:

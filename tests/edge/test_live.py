@@ -12,7 +12,9 @@ from hailgate.accounts.operators import Viewer
 from hailgate.accounts.sessions import Limits
 from hailgate.core.errors import Overloaded, Unauthenticated
 from hailgate.edge import live as door
+from hailgate.edge import sessions
 from hailgate.edge.live import Live
+from hailgate.edge.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +39,7 @@ class Store:
         return key
 
     async def __call__(self, function: Callable[..., Any], *given: Any) -> Any:
-        if function is door.find_session_viewer:
+        if function is sessions.find_session_viewer:
             return self.sessions.get(given[0])
         self.looks += 1
         self.looked.set()
@@ -97,7 +99,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
         monkeypatch.setattr(door, name, 0.002)
     monkeypatch.setattr(door, "REST", 0)
     store = Store()
-    live = Live(store, LIMITS, COOKIE)
+    live = Live(store, Sessions(store, LIMITS, COOKIE))
     streams: list[asyncio.Task[None]] = []
 
     @asynccontextmanager

@@ -14,7 +14,11 @@ from django.utils.translation import gettext_lazy
 from hailgate.accounts.seal import sealer
 from hailgate.console.formatting import render_formatting
 from hailgate.core import media
+from hailgate.core.content import parse_outbound
+from hailgate.core.content.outbound import Template
 from hailgate.core.content.preview import preview
+from hailgate.core.errors import InputError
+from hailgate.core.templates import Definition, preview_template, values_of
 from hailgate.messaging.models import Attachment, AttachmentState
 
 FILES: Final = frozenset({"image", "video", "audio", "document", "sticker"})
@@ -70,13 +74,18 @@ class Parts(NamedTuple):
     choices: list[Choice] | None = None
 
 
-def take_apart(content: Mapping[str, Any], attachment: Attachment | None) -> Parts:
+def take_apart(
+    content: Mapping[str, Any], attachment: Attachment | None, definition: Definition | None = None
+) -> Parts:
+    """``definition`` is of the template that it calls, where it is known."""
     kind = str(content.get("type"))
     inner = _member(content, kind)
     if kind == "text":
         return Parts(render_formatting(_text(inner, "body")))
     if kind in FILES:
         return _file(kind, inner, attachment)
+    if definition is not None and (filled := _filled(content, definition)):
+        return filled
     taken = _SHAPES.get(kind)
     return (taken(inner) if taken else None) or Parts(line=line_of(content))
 
@@ -193,6 +202,30 @@ def _order(inner: Mapping[str, Any]) -> Parts:
         for item in _members(inner, "product_items")
     ]
     return Parts(render_formatting(_text(inner, "text")), header=_("Order"), choices=items)
+
+
+def _filled(content: Mapping[str, Any], definition: Definition) -> Parts | None:
+    """A template as the person reads it."""
+    try:
+        call = parse_outbound(content)
+    except InputError:
+        return None
+    if not isinstance(call, Template):
+        return None
+    shown = preview_template(definition, values_of(call.template, definition))
+    label = preview({"type": shown.header_kind}, _) if shown.header_kind in FILES | {"location"} else ""
+    return Parts(
+        render_formatting(shown.body),
+        header=shown.header or label,
+        footer=shown.footer,
+        choices=[Choice(button, "") for button in shown.buttons],
+    )
+
+
+def template_called(content: Mapping[str, Any]) -> tuple[str, str]:
+    """Its name and language."""
+    inner = _member(content, "template")
+    return _text(inner, "name"), _text(_member(inner, "language"), "code")
 
 
 def _template(inner: Mapping[str, Any]) -> Parts:

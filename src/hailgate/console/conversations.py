@@ -12,7 +12,7 @@ from hailgate.console import inbox, replying
 from hailgate.console.access import is_partial, parse_uid, signed_in
 from hailgate.console.formatting import render_formatting
 from hailgate.console.timeline import tell_timeline
-from hailgate.core.errors import HailgateError, NotFound
+from hailgate.core.errors import HailgateError, InputError, NotFound
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.media import make_link
 from hailgate.messaging.models import Conversation, Message
@@ -20,6 +20,8 @@ from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
 
 LONGEST_PREVIEW = 4_096
+# WhatsApp's own first row.
+EMOJIS = ("👍", "❤️", "😂", "😮", "😢", "🙏")
 
 
 @require_GET
@@ -48,7 +50,7 @@ def show_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @signed_in
 def show_conversation(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """The whole page, or the pane with the thread alone. Whoever opens it has seen it."""
-    conversation = _get(viewer, uid)
+    conversation = get_conversation(viewer, uid)
     write(inbox.note_seen, viewer, conversation)
     if is_partial(request):
         return render(request, "console/_pane.html", _pane(viewer, conversation))
@@ -59,7 +61,7 @@ def show_conversation(request: HttpRequest, viewer: Viewer, uid: str) -> HttpRes
 @signed_in
 def show_messages(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """The messages alone: again because something happened, or older ones above them."""
-    conversation = _get(viewer, uid)
+    conversation = get_conversation(viewer, uid)
     if "seen" in request.GET:
         write(inbox.note_seen, viewer, conversation)
     places = {name: inbox.read_place(request.GET.get(name, "")) for name in ("before", "since")}
@@ -71,17 +73,26 @@ def show_messages(request: HttpRequest, viewer: Viewer, uid: str) -> HttpRespons
 @signed_in
 def reply(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """Answers with the messages as they are now, or with the sentence that says why not."""
-    conversation = _get(viewer, uid)
-    draft = request.POST.get("draft", "")
+    conversation = get_conversation(viewer, uid)
+    given = (request.POST.get(name, "") for name in ("draft", "body", "attachment", "quoted"))
+    draft = replying.Draft(*given)
     try:
-        write(replying.reply, viewer, conversation, request.POST.get("body", ""), draft, settings.MESSAGE_LIFE_S)
+        write(replying.reply, viewer, conversation, draft, settings.MESSAGE_LIFE_S)
     except HailgateError as refused:
-        context = {"problem": refused.detail.removeprefix("text.body: ")}
-        return render(request, "console/_problem.html", context, status=422)
-    thread = inbox.read_thread(viewer, _get(viewer, uid), since=inbox.read_place(request.POST.get("since", "")))
-    answer = _messages(request, thread, draft=uuid7().hex)
-    answer["HX-Trigger-After-Swap"] = "replied"
-    return answer
+        return refuse(request, refused)
+    return show_sent(request, viewer, uid, "replied", draft=uuid7().hex)
+
+
+@require_POST
+@signed_in
+def react(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    conversation = get_conversation(viewer, uid)
+    message, emoji = request.POST.get("message", ""), request.POST.get("emoji") or request.POST.get("other", "")
+    try:
+        write(replying.react, viewer, conversation, message, emoji, settings.MESSAGE_LIFE_S)
+    except HailgateError as refused:
+        return refuse(request, refused)
+    return show_sent(request, viewer, uid, "sent")
 
 
 @require_POST
@@ -96,7 +107,7 @@ def preview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @require_POST
 @signed_in
 def take_over(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
-    conversation = _get(viewer, uid)
+    conversation = get_conversation(viewer, uid)
     write(replying.take_over, viewer, conversation)
     return _handed(request, viewer, uid, "person")
 
@@ -105,7 +116,7 @@ def take_over(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
 @signed_in
 def give_back(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """To the channel's own assistant; where a person answers the channel, to the first one that is installed."""
-    conversation = _get(viewer, uid)
+    conversation = get_conversation(viewer, uid)
     assistant = find_assistant(conversation.channel.answered_by) or ASSISTANTS[0]
     write(replying.give_back, viewer, conversation, assistant.name)
     return _handed(request, viewer, uid, "assistant")
@@ -133,7 +144,22 @@ def show_file(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
         raise Http404 from None
 
 
-def _get(viewer: Viewer, uid: str) -> Conversation:
+def refuse(request: HttpRequest, refused: HailgateError) -> HttpResponse:
+    """The field is not named to a person who sees it."""
+    field = f"{refused.field}: " if isinstance(refused, InputError) and refused.field else ""
+    return render(request, "console/_problem.html", {"problem": refused.detail.removeprefix(field)}, status=422)
+
+
+def show_sent(request: HttpRequest, viewer: Viewer, uid: str, event: str, **more: object) -> HttpResponse:
+    thread = inbox.read_thread(
+        viewer, get_conversation(viewer, uid), since=inbox.read_place(request.POST.get("since", ""))
+    )
+    answer = _messages(request, thread, **more)
+    answer["HX-Trigger-After-Swap"] = event
+    return answer
+
+
+def get_conversation(viewer: Viewer, uid: str) -> Conversation:
     found = inbox.find_conversation(viewer, parse_uid(uid))
     if found is None:
         raise Http404
@@ -155,7 +181,13 @@ def _page(request: HttpRequest, viewer: Viewer, conversation: Conversation | Non
 
 def _pane(viewer: Viewer, conversation: Conversation) -> dict[str, object]:
     thread = inbox.read_thread(viewer, conversation)
-    return {"thread": thread, "heading": thread.heading, "open": thread.heading.uid, "draft": uuid7().hex}
+    return {
+        "thread": thread,
+        "heading": thread.heading,
+        "open": thread.heading.uid,
+        "draft": uuid7().hex,
+        "emojis": EMOJIS,
+    }
 
 
 def _messages(request: HttpRequest, thread: inbox.Thread, **more: object) -> HttpResponse:
@@ -163,7 +195,7 @@ def _messages(request: HttpRequest, thread: inbox.Thread, **more: object) -> Htt
 
 
 def _handed(request: HttpRequest, viewer: Viewer, uid: str, outcome: str) -> HttpResponse:
-    conversation = _get(viewer, uid)
+    conversation = get_conversation(viewer, uid)
     log.info(Event.CONVERSATION_HANDED_OVER, conversation=str(conversation.uid), outcome=outcome)
     return render(request, "console/_pane.html", _pane(viewer, conversation))
 

@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from hailgate.accounts.models import Operator
 from hailgate.accounts.operators import Viewer
 from hailgate.accounts.seal import sealer
-from hailgate.console.contents import FILES, attachment_named
+from hailgate.console.contents import FILES, attachment_named, template_called
 from hailgate.console.showing import (
     Beside,
     Bubble,
@@ -29,6 +29,7 @@ from hailgate.console.showing import (
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import InputError
 from hailgate.core.status import Status
+from hailgate.core.templates import Definition, parse_definition
 from hailgate.messaging.conversations import address_digest
 from hailgate.messaging.models import (
     PERSON,
@@ -40,8 +41,10 @@ from hailgate.messaging.models import (
     Conversation,
     Direction,
     Message,
+    Template,
 )
 from hailgate.messaging.sql import keyed
+from hailgate.messaging.templates import as_template
 
 PAGE: Final = 40
 THREAD: Final = 50
@@ -115,6 +118,7 @@ def read_thread(
         files=_files(viewer.tenant_id, page),
         changes=_changes(viewer.tenant_id, page),
         ours={target: emoji for target, emoji, _ in reactions},
+        templates=_templates(conversation, page),
     )
     told = {reaction for _, _, reaction in reactions}
     return Thread(
@@ -253,6 +257,17 @@ def _files(tenant_id: int, page: Sequence[Message]) -> dict[int, Attachment]:
     return {id_: file for id_, file in files.items() if id_} | {
         id_: stored[uid] for id_, uid in named.items() if uid in stored
     }
+
+
+def _templates(conversation: Conversation, page: Sequence[Message]) -> dict[tuple[str, str], Definition]:
+    """Those that messages of the page call, by name and language."""
+    called = {template_called(read_content(message)) for message in page if message.kind == "template"}
+    library_id = conversation.channel.library_id
+    if not called or library_id is None:
+        return {}
+    names = [name for name, _ in called]
+    rows = keyed(Template.objects.filter(library_id=library_id, name__in=names), conversation.tenant_id)
+    return {(row.name, row.language): definition for row in rows if (definition := parse_definition(as_template(row)))}
 
 
 def _changes(tenant_id: int, page: Sequence[Message]) -> dict[int, list[Amendment]]:

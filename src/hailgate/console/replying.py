@@ -1,7 +1,10 @@
 """An operator's answer: checked against its channel, and accepted through the one way out."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -9,34 +12,66 @@ from hailgate.accounts.operators import Viewer
 from hailgate.accounts.seal import sealer
 from hailgate.core import window
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content import Text, TextBody, check_content, encode_content
-from hailgate.core.errors import Conflict, InputError
+from hailgate.core.content import Outbound, Text, TextBody, check_content, encode_content, kind_of
+from hailgate.core.content.outbound import Audio, Document, Image, Reaction, Sticker, Template, Video
+from hailgate.core.content.parts import AudioFile, CaptionedFile, DocumentFile, File, Mark
+from hailgate.core.errors import Conflict, InputError, NotFound
+from hailgate.core.media import LARGEST, natural_kind
+from hailgate.core.templates import fill_call
 from hailgate.messaging.conversations import hand_over
 from hailgate.messaging.ids import uuid7
+from hailgate.messaging.media import StoredFile, get_stored_file
 from hailgate.messaging.models import PERSON, ContactAddress, Conversation, Direction, Message
 from hailgate.messaging.sending import Accepted, Idempotency, NewMessage, accept_messages
 from hailgate.messaging.sql import atomic_cursor, now
+from hailgate.messaging.templates import Wanted, check_calls, get_sendable
 from hailgate.providers import get_provider
 
 LONGEST_DRAFT: Final = 64
 DIGEST_BYTES: Final = 20
 
 
-def reply(viewer: Viewer, conversation: Conversation, body: str, draft: str, life_s: float) -> Accepted:
-    """Accept an answer and take the conversation over, in one transaction.
+class Draft(NamedTuple):
+    """An answer as its form has it. ``name`` tells forms apart: one that is sent twice is one message.
 
-    ``draft`` names the form it came from: sent twice, it is one message. Raises InputError, Conflict.
+    ``file`` is an attachment's id, ``quoted`` that of a message of the conversation.
     """
-    content = Text(TextBody(body.replace("\r\n", "\n").strip()))
-    spec = get_provider(conversation.channel.provider)
-    check_content(content, spec.capabilities)
-    with atomic_cursor() as cursor:
-        _check_window(conversation, spec.capabilities.window_seconds, now(cursor))
-        take_over(viewer, conversation)
-        (answer,) = accept_messages([_message(viewer, conversation, content, draft, life_s)])
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+
+    name: str
+    body: str
+    file: str = ""
+    quoted: str = ""
+
+
+class Filled(NamedTuple):
+    """A template's form. ``values`` are by the keys of its variables, ``name`` as a draft's."""
+
+    name: str
+    template: UUID
+    values: Mapping[str, str]
+
+
+def reply(viewer: Viewer, conversation: Conversation, draft: Draft, life_s: float) -> list[Accepted]:
+    """Accept an answer and take the conversation over, in one transaction. Raises InputError, Conflict."""
+    contents = _contents(viewer, draft)
+    context_id = _get_known(conversation, draft.quoted, "quoted") if draft.quoted else ""
+    return _send(viewer, conversation, contents, draft.name, life_s, context_id=context_id)
+
+
+def react(viewer: Viewer, conversation: Conversation, message: str, emoji: str, life_s: float) -> list[Accepted]:
+    """Put an emoji on a message, or take ours away with an empty one. Raises InputError, Conflict."""
+    content = Reaction(Mark(_get_known(conversation, message, "message"), emoji.strip()))
+    return _send(viewer, conversation, [content], "", life_s)
+
+
+def send_template(viewer: Viewer, conversation: Conversation, form: Filled, life_s: float) -> list[Accepted]:
+    """Also when the window is closed: that is what templates are for. Raises InputError, NotFound, Conflict."""
+    chosen = get_sendable(viewer.tenant_id, conversation.channel_id, form.template)
+    call = fill_call(chosen.template, chosen.definition, form.values)
+    (fault,) = check_calls([Wanted(conversation.channel.library_id, call)])
+    if fault:
+        raise fault
+    return _send(viewer, conversation, [Template(call)], form.name, life_s)
 
 
 def take_over(viewer: Viewer, conversation: Conversation) -> None:
@@ -53,20 +88,86 @@ def give_back(viewer: Viewer, conversation: Conversation, assistant: str) -> Non
     Conversation.objects.filter(tenant_id=viewer.tenant_id, id=conversation.pk).update(operator_id=None)
 
 
-def _message(viewer: Viewer, conversation: Conversation, content: Text, draft: str, life_s: float) -> NewMessage:
-    return NewMessage(
-        uid=uuid7(),
-        tenant_id=viewer.tenant_id,
-        channel_id=conversation.channel_id,
-        to=find_recipient(conversation),
-        kind="text",
-        content=encode_content(content),
-        sender="operator",
-        answered_by=PERSON,
-        life_s=life_s,
-        idempotency=_idempotency(viewer, draft, content) if draft else None,
-        metadata=msgspec.json.encode({"operator": viewer.uid}).decode(),
-    )
+def _send(
+    viewer: Viewer,
+    conversation: Conversation,
+    contents: Sequence[Outbound],
+    draft: str,
+    life_s: float,
+    *,
+    context_id: str = "",
+) -> list[Accepted]:
+    capabilities = get_provider(conversation.channel.provider).capabilities
+    for content in contents:
+        check_content(content, capabilities)
+    with atomic_cursor() as cursor:
+        if not isinstance(contents[0], Template):
+            _check_window(conversation, capabilities.window_seconds, now(cursor))
+        take_over(viewer, conversation)
+        whole = NewMessage(
+            uid=uuid7(),
+            tenant_id=viewer.tenant_id,
+            channel_id=conversation.channel_id,
+            to=find_recipient(conversation),
+            kind="",
+            content="",
+            sender="operator",
+            answered_by=PERSON,
+            life_s=life_s,
+            context_id=context_id,
+            metadata=msgspec.json.encode({"operator": viewer.uid}).decode(),
+        )
+        answers = accept_messages([
+            whole._replace(
+                uid=uuid7(),
+                kind=kind_of(content),
+                content=(encoded := encode_content(content)),
+                context_id="" if place else context_id,
+                idempotency=_idempotency(viewer, f"{draft}#{place}", encoded) if draft else None,
+            )
+            for place, content in enumerate(contents)
+        ])  # fmt: skip
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+    return [answer for answer in answers if isinstance(answer, Accepted)]
+
+
+def _contents(viewer: Viewer, draft: Draft) -> list[Outbound]:
+    """A text; or a file with the text under it, or after it where its kind carries none."""
+    words = draft.body.replace("\r\n", "\n").strip()
+    if not draft.file:
+        return [Text(TextBody(words))]
+    stored = _get_file(viewer, draft.file)
+    id_, caption = str(stored.uid), words or None
+    kind = natural_kind(stored.mime)
+    match kind if stored.size <= LARGEST[kind] else "document":
+        case "image":
+            return [Image(CaptionedFile(attachment=id_, caption=caption))]
+        case "video":
+            return [Video(CaptionedFile(attachment=id_, caption=caption))]
+        case "audio":
+            file: Outbound = Audio(AudioFile(attachment=id_))
+        case "sticker":
+            file = Sticker(File(attachment=id_))
+        case _:
+            return [Document(DocumentFile(attachment=id_, caption=caption))]
+    return [file, Text(TextBody(words))] if words else [file]
+
+
+def _get_file(viewer: Viewer, uid: str) -> StoredFile:
+    with suppress(ValueError, NotFound):
+        return get_stored_file(viewer.tenant_id, UUID(uid))
+    raise InputError("The file is not there any more; choose it again.", code="unknown_attachment", field="attachment")
+
+
+def _get_known(conversation: Conversation, uid: str, field: str) -> str:
+    """The provider's id of one of the conversation's messages. Raises InputError where it has none."""
+    with suppress(ValueError):
+        known = Message.objects.filter(tenant_id=conversation.tenant_id, conversation_id=conversation.pk, uid=UUID(uid))
+        if provider_id := known.values_list("provider_id", flat=True).first():
+            return str(provider_id)
+    raise InputError("The provider does not know that message (yet).", code="unknown_context", field=field)
 
 
 def find_recipient(conversation: Conversation) -> Address:
@@ -94,8 +195,6 @@ def _check_window(conversation: Conversation, length: float | None, moment: floa
         )
 
 
-def _idempotency(viewer: Viewer, draft: str, content: Text) -> Idempotency:
+def _idempotency(viewer: Viewer, draft: str, content: str) -> Idempotency:
     place = blake2b(f"console:{viewer.operator_id}:{draft[:LONGEST_DRAFT]}".encode(), digest_size=DIGEST_BYTES)
-    return Idempotency(
-        place.hexdigest(), blake2b(encode_content(content).encode(), digest_size=DIGEST_BYTES).hexdigest()
-    )
+    return Idempotency(place.hexdigest(), blake2b(content.encode(), digest_size=DIGEST_BYTES).hexdigest())

@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 
 from hailgate.accounts.models import Operator
 from hailgate.accounts.seal import sealer
-from hailgate.console.contents import Parts, line_of, take_apart
+from hailgate.console.contents import Parts, line_of, take_apart, template_called
 from hailgate.core import window
 from hailgate.core.content import content_as_json
 from hailgate.core.events import Change
 from hailgate.core.status import Status
+from hailgate.core.templates import Definition
 from hailgate.messaging.models import (
     PERSON,
     TELEPHONE,
@@ -93,6 +94,7 @@ class Beside(NamedTuple):
     files: dict[int, Attachment]
     changes: dict[int, list[Amendment]]
     ours: dict[int, str]
+    templates: dict[tuple[str, str], Definition]
 
 
 class Heading(NamedTuple):
@@ -167,7 +169,11 @@ def show_bubble(message: Message, beside: Beside) -> Bubble:
         uid=message.uid.hex,
         ours=ours,
         by=_author(message, beside.operators, beside.person),
-        parts=take_apart(content, beside.files.get(message.pk)),
+        parts=take_apart(
+            content,
+            beside.files.get(message.pk),
+            beside.templates.get(template_called(content)) if message.kind == "template" else None,
+        ),
         at=message.accepted_at,
         tick=show_tick(message),
         problem=_problem(message),

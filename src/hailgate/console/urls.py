@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from hailgate.console import alarms, conversations, operations, signing
+from hailgate.console import alarms, choosing, conversations, operations, signing
 
 app_name = "console"
 
@@ -22,6 +22,11 @@ urlpatterns = [
     path("conversations/<str:uid>/reply", conversations.reply, name="reply"),
     path("conversations/<str:uid>/take-over", conversations.take_over, name="take-over"),
     path("conversations/<str:uid>/give-back", conversations.give_back, name="give-back"),
+    path("conversations/<str:uid>/react", conversations.react, name="react"),
+    path("conversations/<str:uid>/templates", choosing.list_templates, name="templates"),
+    path("conversations/<str:uid>/templates/<str:template>", choosing.show_template, name="template"),
+    path("conversations/<str:uid>/templates/<str:template>/preview", choosing.preview, name="template-preview"),
+    path("conversations/<str:uid>/templates/<str:template>/send", choosing.send, name="template-send"),
     path("media/<str:uid>", conversations.show_file, name="media"),
     path("messages/<str:uid>/timeline", conversations.show_timeline, name="timeline"),
     path("dead-letters", operations.show_dead_letters, name="dead-letters"),

@@ -51,9 +51,13 @@ def pages() -> list[BaseRoute]:
     ]
 
 
-def console(live: Live, assets: Assets, assets_at: str) -> list[BaseRoute]:
-    """What the console's pages need beside Django's answers: news, and the files that never change."""
-    return [Route("/console/live", live.stream), Mount(assets_at.rstrip("/"), assets)]
+def console(live: Live, media: Media, assets: Assets, assets_at: str) -> list[BaseRoute]:
+    """What the console's pages need beside Django's answers: news, a way in for files, those that never change."""
+    return [
+        Route("/console/live", live.stream),
+        Route("/console/media", media.upload_by_operator, methods=["POST"]),
+        Mount(assets_at.rstrip("/"), assets),
+    ]
 
 
 def build_app(

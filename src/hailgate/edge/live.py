@@ -16,10 +16,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from hailgate.accounts.operators import Viewer
-from hailgate.accounts.sessions import Limits, find_session_viewer
 from hailgate.core.errors import Overloaded, StoreUnavailable, Unauthenticated
 from hailgate.edge.background import report_end
 from hailgate.edge.ports import Db
+from hailgate.edge.sessions import Sessions
 from hailgate.messaging.glances import glance_at_list, glance_at_thread
 from hailgate.messaging.waking import Wake, on_wake
 
@@ -35,7 +35,6 @@ BEAT_S: Final = 15.0
 LONGEST_S: Final = 3_600.0
 MOST_CLIENTS: Final = 500
 MOST_PER_OPERATOR: Final = 8
-LONGEST_COOKIE: Final = 128
 
 
 class View(NamedTuple):
@@ -65,8 +64,8 @@ class Client:
 class Live:
     """``db`` reads in a thread of its own, so that looking never waits behind a write."""
 
-    def __init__(self, db: Db, limits: Limits, cookie: str) -> None:
-        self._db, self._limits, self._cookie = db, limits, cookie
+    def __init__(self, db: Db, sessions: Sessions) -> None:
+        self._db, self._sessions = db, sessions
         self._clients: set[Client] = set()
         self._seen: dict[View, object] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -77,8 +76,8 @@ class Live:
 
     async def stream(self, request: Request) -> Response:
         """401 without a session that holds; 503 where there are too many."""
-        key = request.cookies.get(self._cookie, "")
-        viewer = await self._viewer(key)
+        key = self._sessions.key_of(request)
+        viewer = await self._sessions.find(key)
         if viewer is None:
             raise Unauthenticated("Sign in to the console.")
         self._check_room(viewer)
@@ -95,11 +94,6 @@ class Live:
 
     def _is_over(self) -> bool:
         return self._ended
-
-    async def _viewer(self, key: str) -> Viewer | None:
-        if not key or len(key) > LONGEST_COOKIE or not key.isascii():
-            return None
-        return await self._db(find_session_viewer, key, self._limits, time.time())
 
     def _check_room(self, viewer: Viewer) -> None:
         """An operator who opens one page more than they may have loses the oldest; it connects again when looked at."""
@@ -188,7 +182,7 @@ class Live:
                 client.tell(client.views[view])
 
     async def _check_again(self, client: Client) -> None:
-        viewer = await self._viewer(client.session_key)
+        viewer = await self._sessions.find(client.session_key)
         client.checked_at = time.monotonic()
         if viewer is None or viewer.tenant_id != client.viewer.tenant_id:
             client.tell("over")

@@ -71,7 +71,7 @@ function followWindow() {
   if (!composer) return;
   const closed = $("#window")?.dataset.open === "no";
   composer.classList.toggle("closed", closed);
-  for (const field of $$("textarea, .send", composer)) field.disabled = closed;
+  for (const field of $$("textarea, .send, [data-pick]", composer)) field.disabled = closed;
 }
 
 function step(by) {
@@ -149,6 +149,8 @@ function toast(words) {
 // --- htmx ------------------------------------------------------------------------------------------------------------
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
+  // A form that was fetched beside the thread asks for as much of it as is open.
+  if (detail.elt.matches(".filling")) detail.parameters.since = $(".composer").elements.since.value;
   // A thread that is in sight is seen.
   if (detail.elt.id === "messages" && !document.hidden) detail.parameters.seen = "1";
 });
@@ -162,9 +164,10 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   }
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  // What is wrong with an answer is said above it, not in place of the messages.
-  if (detail.xhr.status === 422 && detail.requestConfig.elt.classList.contains("composer")) {
-    detail.target = $("#problem");
+  // What is wrong with an answer is said in its form, not in place of the messages.
+  const place = detail.xhr.status === 422 && $("#problem, .problem", detail.requestConfig.elt);
+  if (place) {
+    detail.target = place;
     detail.swapOverride = "innerHTML";
   }
 });
@@ -179,8 +182,116 @@ document.addEventListener("replied", () => {
   body.value = "";
   $("#preview").replaceChildren();
   $("#problem").replaceChildren();
+  drop("quoted");
+  drop("attachment");
   $(".scroll").scrollTop = 0; // the newest: the scroll begins at the bottom
   body.focus();
+});
+
+document.addEventListener("sent", () => {
+  for (const dialog of $$("dialog[open]")) dialog.close();
+  $(".scroll").scrollTop = 0;
+});
+
+// --- what goes with an answer ----------------------------------------------------------------------------------------
+
+let upload = null;
+
+function drop(name) {
+  const composer = $(".composer");
+  composer.elements[name].value = "";
+  $(name === "quoted" ? "#quoting" : "#attached").hidden = true;
+  if (name !== "attachment") return;
+  upload?.abort();
+  upload = null;
+  $("#file").value = "";
+  $(".send").disabled = false;
+}
+
+function complain(words) {
+  const note = document.createElement("p");
+  note.className = "trouble";
+  note.textContent = words;
+  $("#problem").replaceChildren(note);
+}
+
+function attach(file) {
+  const line = $(".composer .line");
+  if (!file || !line || $("#body").disabled) return;
+  drop("attachment");
+  $("#problem").replaceChildren();
+  if (file.size > Number(line.dataset.most)) return complain(line.dataset.tooLarge);
+  const most = { image: 5, audio: 16, video: 16 }[file.type.split("/")[0]];
+  const size = new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(file.size / 1_048_576);
+  const asDocument = most && file.size > most * 1_048_576 ? `, ${line.dataset.asDocument}` : "";
+  const place = $("#attached");
+  $("p", place).textContent = `${file.name} (${size} MB${asDocument})`;
+  place.hidden = false;
+  send(file, place, line);
+  $("#body").focus();
+}
+
+function send(file, place, line) {
+  const bar = $("progress", place);
+  const request = new XMLHttpRequest();
+  const failed = (words) => {
+    if (upload !== request) return;
+    drop("attachment");
+    complain(words || line.dataset.notStored);
+  };
+  upload = request;
+  bar.hidden = false;
+  bar.value = 0;
+  $(".send").disabled = true;
+  request.open("POST", "/console/media");
+  request.responseType = "json";
+  request.setRequestHeader("X-Hailgate-Console", "1");
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.setRequestHeader("Content-Disposition", `attachment; filename*=UTF-8''${encodeURIComponent(file.name)}`);
+  request.upload.addEventListener("progress", ({ loaded, total }) => { bar.value = total ? loaded / total : 0; });
+  request.addEventListener("error", () => failed());
+  request.addEventListener("load", () => {
+    if (request.status !== 201) return failed(request.response?.detail);
+    if (upload !== request) return;
+    $(".composer").elements.attachment.value = request.response.id;
+    bar.hidden = true;
+    $(".send").disabled = false;
+  });
+  request.send(file);
+}
+
+function quote(bubble) {
+  const words = $(".text, .kind, .header, .file span, .place strong", bubble)?.textContent ?? "";
+  $(".composer").elements.quoted.value = bubble.id.slice(2);
+  $("#quoting p").textContent = words.replace(/\s+/g, " ").slice(0, 120) || "…";
+  $("#quoting").hidden = false;
+  $("#body").focus();
+}
+
+function react(bubble) {
+  const form = $("#reacting form");
+  form.reset();
+  $(".problem", form).replaceChildren();
+  form.elements.message.value = bubble.id.slice(2);
+  $("#reacting").showModal();
+}
+
+document.addEventListener("dragover", (event) => {
+  if (!$(".composer") || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  $(".thread").classList.add("dropping");
+});
+document.addEventListener("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) $(".thread")?.classList.remove("dropping");
+});
+document.addEventListener("drop", (event) => {
+  if (!$(".composer") || !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  $(".thread").classList.remove("dropping");
+  attach(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", ({ target, clipboardData }) => {
+  if (target.id === "body" && clipboardData.files.length) attach(clipboardData.files[0]);
 });
 
 // --- clicks and keys -------------------------------------------------------------------------------------------------
@@ -200,6 +311,11 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     showPicture(picture);
   }
+  if (target.closest("[data-pick]")) $("#file").click();
+  if (target.closest("[data-quote]")) quote(target.closest(".bubble"));
+  if (target.closest("[data-react]")) react(target.closest(".bubble"));
+  const dropped = target.closest("[data-drop]");
+  if (dropped) drop(dropped.dataset.drop);
   const opener = target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens).showModal();
   if (target.closest("[data-theme-switch]")) {
@@ -212,6 +328,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", ({ target }) => {
+  if (target.id === "file") attach(target.files[0]);
   if (target.dataset.all) for (const box of $$(`input[name=${target.dataset.all}]`)) box.checked = target.checked;
   for (const button of $$("[data-needs]")) button.disabled = !$(`input[name=${button.dataset.needs}]:checked`);
 });
@@ -221,7 +338,8 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.id === "body" && key === "Enter" && !event.shiftKey) {
     event.preventDefault();
-    if (target.value.trim()) target.form.requestSubmit();
+    const { attachment } = target.form.elements;
+    if ((target.value.trim() || attachment.value) && !$(".send").disabled) target.form.requestSubmit();
     return;
   }
   if ($("dialog[open]")) return;
@@ -236,6 +354,8 @@ document.addEventListener("keydown", (event) => {
     j: () => step(1),
     k: () => step(-1),
     r: () => $("#body")?.focus(),
+    a: () => $("[data-pick]:enabled")?.click(),
+    t: () => $(".tool.always")?.click(),
     "?": () => $("#keys")?.showModal(),
   };
   if (keys[key]) {
