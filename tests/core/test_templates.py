@@ -298,6 +298,23 @@ def test_a_filled_form_is_a_call_that_fits_and_can_be_read_back(name):
     assert preview_template(definition, values_of(wanted, definition)) == preview_template(definition, values)
 
 
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ("https://example.com/a.jpg", "link"),
+        ("0198a0b0-0000-7000-8000-000000000001", "attachment"),
+        ("1013859600285441", "id"),
+    ],
+)
+def test_a_file_in_a_form_is_an_address_or_stored_here_or_the_providers(given, source):
+    for form in ("image", "video", "document"):
+        known = template({"type": "HEADER", "format": form.upper()})
+        wanted = fill_call(known, parse_definition(known), {"header": given})
+        check_template(wanted, [known])
+        file = getattr(wanted.components[0].parameters[0], form)
+        assert getattr(file, source) == given
+
+
 @pytest.mark.parametrize("key", ["body.1", "body.2"])
 def test_a_form_with_a_field_left_empty_does_not_fit(key):
     known = EXAMPLE["order_update"]

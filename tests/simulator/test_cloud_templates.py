@@ -258,6 +258,18 @@ async def test_what_meta_does_to_a_template_is_told(sim: Driver, business: Busin
     assert shape(told) == shape(json.loads((FIXTURES / "webhooks" / f"{fixture}.json").read_text()))
 
 
+async def test_an_edit_is_told_and_sends_are_held_to_it(sim: Driver, business: Business):
+    template = await find(sim, "order_update")
+    for given, status in (([{"type": "BODY", "text": "Order {{1}}."}], 200), ([{"type": "FOOTER", "text": "x"}], 400)):
+        answered, _ = await sim.call("PUT", f"/_sim/templates/{template['id']}", {"components": given})
+        assert answered == status
+    await business.wait_until(lambda b: b.calls)
+    [change] = json.loads(business.calls[0][1])["entry"][0]["changes"]
+    assert change["field"] == "message_template_components_update"
+    assert change["value"]["message_template_element"] == "Order {{1}}."
+    assert (await send(sim, "order_update", body("42")))[0] == 200
+
+
 async def test_an_unknown_template_cannot_be_changed(sim: Driver):
     assert (await sim.call("PUT", "/_sim/templates/1", {"status": "PAUSED"}))[0] == 404
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from hailgate.core.content.attached import find_uid
 from hailgate.core.content.parts import DocumentFile, File
 from hailgate.core.content.templates import (
     BodyComponent,
@@ -115,13 +116,16 @@ def _texts(text: str, part: str, definition: Definition, values: Values) -> tupl
 
 
 def _file(form: str, given: str) -> Parameter:
-    link = given.startswith(("http://", "https://"))
-    file = File(link=given) if link else File(id=given)
+    """The id of a file stored here, an address, or else the provider's own id."""
+    if find_uid(given) is not None:
+        file = File(attachment=given)
+    else:
+        file = File(link=given) if given.startswith(("http://", "https://")) else File(id=given)
     if form == "image":
         return ImageParameter(file)
     if form == "video":
         return VideoParameter(file)
-    return DocumentParameter(DocumentFile(id=file.id, link=file.link))
+    return DocumentParameter(DocumentFile(attachment=file.attachment, id=file.id, link=file.link))
 
 
 def _told(button: Button, given: str) -> ButtonParameter | None:

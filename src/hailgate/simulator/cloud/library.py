@@ -98,16 +98,17 @@ def change(
     db: sqlite3.Connection,
     account: str,
     template: Template,
-    changes: Mapping[str, str],
+    changes: Mapping[str, Any],
     *,
     told: Sequence[Channel],
     now: float,
 ) -> Template:
-    """What Meta does by itself: another status, quality or category, each with its webhook."""
+    """What happens to it: another status, quality, category or text, each with its webhook."""
     changed = replace(template, **changes)
     db.execute(
-        "UPDATE templates SET status = ?, verdict = NULL, category = ?, quality = ? WHERE id = ? AND account = ?",
-        (changed.status, changed.category, changed.quality, template.id, account),
+        "UPDATE templates SET status = ?, verdict = NULL, category = ?, quality = ?, components = ? "
+        "WHERE id = ? AND account = ?",
+        (changed.status, changed.category, changed.quality, json.dumps(changed.components), template.id, account),
     )
     for field, event in describe_changes(template, changed):
         tell(db, told, field, event, now=now)
@@ -123,7 +124,24 @@ def describe_changes(before: Template, after: Template) -> list[tuple[str, dict[
         events.append(("message_template_quality_update", {**scores, **name_template(after)}))
     if after.category != before.category:
         events.append(("template_category_update", {**name_template(after), "new_category": after.category}))
+    if after.components != before.components:
+        events.append(("message_template_components_update", {**name_template(after), **describe_text(after)}))
     return events
+
+
+def describe_text(template: Template) -> dict[str, Any]:
+    """What is told of an edit; not all that a send has to know."""
+    told = {
+        "message_template_title": template.find("HEADER").get("text"),
+        "message_template_element": template.find("BODY").get("text", ""),
+        "message_template_footer": template.find("FOOTER").get("text"),
+        "message_template_buttons": [
+            {"message_template_button_type": button["type"], "message_template_button_text": button.get("text", "")}
+            for button in template.buttons
+        ]
+        or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def describe_status(template: Template, event: str, rejection: Mapping[str, str] | None) -> dict[str, Any]:

@@ -105,13 +105,20 @@ class ProfileDoor(Door):
 class TemplateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is absent stays as it is."""
 
-    status: Literal["APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED"] | None = None
+    status: (
+        Literal[
+            "APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "IN_APPEAL", "PENDING_DELETION", "LIMIT_EXCEEDED",
+            "ARCHIVED",
+        ]
+        | None
+    ) = None  # fmt: skip
     quality: Literal["GREEN", "YELLOW", "RED", "UNKNOWN"] | None = None
     category: Literal["MARKETING", "UTILITY", "AUTHENTICATION"] | None = None
+    components: list[dict[str, Any]] | None = None
 
 
 class TemplateControl:
-    """`GET /_sim/templates`, `PUT /_sim/templates/{id}`: a template is paused, falls in quality, changes category."""
+    """`GET /_sim/templates`, `PUT /_sim/templates/{id}`: one is paused, edited, falls in quality, changes category."""
 
     def __init__(self, cloud: "Cloud", world: World) -> None:
         self._cloud = cloud
@@ -138,11 +145,20 @@ class TemplateControl:
             raise Problem(404, "There is no template with this id.")
         account, template = found
         changes = {name: value for name, value in msgspec.structs.asdict(order).items() if value is not None}
+        if order.components is not None:
+            changes["components"] = edited(template, order.components)
         told, now = self._cloud.list_doors_of(account), self._world.clock.now()
         deed = partial(library.change, account=account, template=template, changes=changes, told=told, now=now)
         changed = await self._world.store.write(deed)
         wake(self._world, told)
         return json_response({"account": account, **render_template(changed)})
+
+
+def edited(template: Template, components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        return parse_creation(msgspec.structs.asdict(template) | {"components": components}, template.id).components
+    except GraphError as refused:
+        raise Problem(400, f"Meta would not take these components (code {refused.error['code']}).") from None
 
 
 def wake(world: World, told: Sequence[Channel]) -> None:
@@ -172,6 +188,7 @@ def render_template(template: Template, fields: Sequence[str] = ()) -> dict[str,
         "parameter_format": template.parameter_format,
         "quality_score": {"score": template.quality},
         "components": template.components,
+        "rejected_reason": "INVALID_FORMAT" if template.status == "REJECTED" else "NONE",
     }
     return {name: value for name, value in whole.items() if not fields or name in fields or name == "id"}
 
