@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -231,8 +232,9 @@ def _gates(env: Environment, db: "ThreadedDatabase") -> _Gates:
     from hailgate.messaging.receiving import find_stored, store_webhooks
     from hailgate.messaging.sending import accept_messages, find_accepted
     from hailgate.pipeline.bridge import Gate
+    from hailgate.telemetry import GATE_WAITING
 
-    return _Gates(
+    gates = _Gates(
         Gate(
             db,
             store_webhooks,
@@ -242,6 +244,9 @@ def _gates(env: Environment, db: "ThreadedDatabase") -> _Gates:
         ),
         Gate(db, accept_messages, read_back=find_accepted, size=lambda message: len(message.content)),
     )
+    for name, gate in gates._asdict().items():
+        GATE_WAITING.labels(gate=name).set_function(partial(getattr, gate, "waiting"))
+    return gates
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hailgate.assistant import ScriptedAssistant
 from hailgate.core.content import content_as_json
 from hailgate.messaging.answering import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
 from hailgate.messaging.applying import Debounce
@@ -158,7 +159,12 @@ def test_a_turn_that_waits_behind_another_grows_too(answering, worker, clock):
 # --- about what -------------------------------------------------------------------------------------------------------
 
 
-def test_a_turn_shows_the_conversation_and_what_is_not_answered(answering, worker, clock):
+@pytest.fixture
+def remembering(monkeypatch):
+    monkeypatch.setattr(ScriptedAssistant, "reads_history", True)
+
+
+def test_a_turn_shows_the_conversation_and_what_is_not_answered(answering, worker, clock, remembering):
     hear(answering, "one")
     clock.forward(2)
     first = claim_turn(worker)
@@ -171,6 +177,18 @@ def test_a_turn_shows_the_conversation_and_what_is_not_answered(answering, worke
     assert texts(turn.unanswered) == ["two", "three"]
     assert [line.inbound for line in turn.lines] == [True, False, True, True]
     assert all(line.provider_id for line in turn.unanswered)
+
+
+def test_an_assistant_that_reads_no_history_is_shown_what_it_has_to_answer(answering, worker, clock):
+    hear(answering, "one")
+    clock.forward(2)
+    first = claim_turn(worker)
+    finish(worker, first, reply(answering, first, "answer"))
+    hear(answering, "two")
+    clock.forward(2)
+    turn = claim_turn(worker)
+    assert texts(turn.lines) == ["answer", "two"]
+    assert texts(turn.unanswered) == ["two"]
 
 
 def test_a_turn_shows_the_latest_lines_alone(answering, worker, clock):

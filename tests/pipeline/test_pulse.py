@@ -6,29 +6,31 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hailgate.core.errors import StoreUnavailable
+from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.pulse import Pulse
 
 EVERY_S, PATIENCE_S = 0.001, 0.05
 
 
 class Store:
-    """Answers, unless it is frozen."""
+    """Answers, unless it is frozen. ``gate`` writes there what it is given, and answers with it."""
 
     def __init__(self):
         self.thawed = asyncio.Event()
         self.thawed.set()
-        self.asked, self.fails = 0, False
+        self.asked, self.fails, self.written = 0, False, []
+        self.gate = Gate(self, self._write, writers=1)
 
     async def __call__(self, function, *arguments):
         self.asked += 1
         await self.thawed.wait()
         if self.fails:
             raise StoreUnavailable
-        return function, arguments
+        return self._write(*arguments) if function == self._write else (function, arguments)
 
-    async def submit(self, item):
-        await self.thawed.wait()
-        return item
+    def _write(self, items):
+        self.written += items
+        return items
 
 
 @asynccontextmanager
@@ -51,7 +53,7 @@ async def reaches(condition):
 async def test_while_the_store_answers_nothing_stands_between():
     store = Store()
     async with beating(store) as pulse:
-        assert await pulse.guard(store).submit("item") == "item"
+        assert await pulse.guard(store.gate).submit("item") == "item"
         assert await pulse.guard_db(store)(print, 1) == (print, (1,))
         await reaches(lambda: store.asked > 5)
         assert not pulse.silent
@@ -62,7 +64,7 @@ async def test_whoever_waits_is_told_when_the_store_falls_silent(door):
     store = Store()
     async with beating(store) as pulse:
         store.thawed.clear()
-        waiting = pulse.guard(store).submit("item") if door == "gate" else pulse.guard_db(store)(print)
+        waiting = pulse.guard(store.gate).submit("item") if door == "gate" else pulse.guard_db(store)(print)
         with pytest.raises(StoreUnavailable) as told:
             async with asyncio.timeout(5):
                 await waiting
@@ -90,7 +92,24 @@ async def test_it_is_asked_once_at_a_time_and_goes_on_with_its_answer():
         assert store.asked == asked
         store.thawed.set()
         await reaches(lambda: not pulse.silent)
-        assert await pulse.guard(store).submit("item") == "item"
+        assert await pulse.guard(store.gate).submit("item") == "item"
+
+
+async def test_what_was_brought_to_a_gate_before_is_written_when_the_store_is_back():
+    """Whether it waits for its turn or is on its way: its callers know only that it may be so."""
+    store = Store()
+    async with beating(store) as pulse:
+        gate = pulse.guard(store.gate)
+        store.thawed.clear()
+        waiting = [asyncio.create_task(gate.submit(number)) for number in range(3)]
+        await reaches(lambda: store.gate.waiting == 3)
+        assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {StoreUnavailable}
+        with pytest.raises(StoreUnavailable):
+            await gate.submit("refused")
+        store.thawed.set()
+        await reaches(lambda: store.written == [0, 1, 2])
+        await store.gate.drain()
+        assert store.gate.waiting == 0
 
 
 async def test_a_store_that_answers_with_errors_is_not_silent():

@@ -29,6 +29,7 @@ class Planned:
     """An assistant that does what the test wants, in turn: an answer, an error, or something to wait for."""
 
     name = "planned"
+    reads_history = True
 
     def __init__(self) -> None:
         self.questions, self.plan = [], []

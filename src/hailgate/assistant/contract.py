@@ -37,7 +37,10 @@ class Answer(Struct, frozen=True):
 
 
 class Assistant(Protocol):
+    """``reads_history``: whether it wants to know what was said before the messages that it answers."""
+
     name: str
+    reads_history: bool
 
     async def compose(self, question: Question) -> Answer:
         """Raises AssistantError; anything slow or unsafe is the caller's to bound and review."""

@@ -56,6 +56,7 @@ class ScriptedAssistant:
     """Answers with the first rule that fits, else by saying what came; nothing it says is invented."""
 
     name = "scripted"
+    reads_history = False
 
     def __init__(self, script: Sequence[Rule] = DEMO_SCRIPT) -> None:
         self._script = script

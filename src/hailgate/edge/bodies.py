@@ -10,6 +10,8 @@ from hailgate.problems import BodyTooSlow
 
 # A body that drips holds a task and its memory; nothing honest takes longer for a few megabytes.
 PATIENCE_S: Final = 15.0
+# In the scope of a request whose body came together with its headers: there is nothing to wait for.
+IS_WHOLE: Final = "hailgate.whole"
 
 
 async def read_body(request: Request, limit: int, patience: float = PATIENCE_S) -> bytes:
@@ -18,6 +20,8 @@ async def read_body(request: Request, limit: int, patience: float = PATIENCE_S) 
     Raises TooLarge, UnsupportedMedia, MalformedBody or BodyTooSlow, as soon as that is certain.
     """
     check_headers(request, limit)
+    if IS_WHOLE in request.scope:
+        return await _gather(request, limit)
     try:
         async with asyncio.timeout(patience):
             return await _gather(request, limit)
@@ -33,12 +37,13 @@ def check_json(request: Request) -> None:
 
 
 def check_headers(request: Request, limit: int) -> None:
-    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+    headers = dict(request.scope["headers"])
+    if headers.get(b"content-encoding", b"").strip().lower() not in {b"", b"identity"}:
         raise UnsupportedMedia("The body must be sent as it is, without a Content-Encoding.")
-    declared = request.headers.get("content-length")
+    declared = headers.get(b"content-length")
     if declared is None:
         return
-    if not (declared.isascii() and declared.isdigit()):
+    if not declared.isdigit():
         raise MalformedBody("Content-Length must be a number.")
     if len(declared) > 19 or int(declared) > limit:
         raise _too_large(limit)

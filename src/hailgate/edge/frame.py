@@ -5,7 +5,6 @@ that is logged by its type alone.
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hailgate import problems
 from hailgate.core.errors import HailgateError, NotFound
+from hailgate.messaging.ids import random_bytes
 from hailgate.telemetry import Event, log, where
 
 # A body beyond this that nobody read is not waited for: the connection ends with its answer.
@@ -42,7 +42,7 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = secrets.token_hex(8)
+        request_id = random_bytes()[:8].hex()
         scope["app"], scope["request_id"] = self, request_id
         started = False
 

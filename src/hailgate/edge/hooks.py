@@ -5,11 +5,11 @@ repeats what was refused, and what a body means is decided later, from the store
 """
 
 import time
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 import msgspec
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -22,13 +22,12 @@ from hailgate.messaging.channels import HookView, find_hook
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.receiving import ReceivedWebhook
 from hailgate.providers.contract import AnswersHandshake, WebhookRequest
-from hailgate.telemetry import GATE_WAITING, WEBHOOK_SECONDS, WEBHOOKS, Event, log
+from hailgate.telemetry import WEBHOOK_SECONDS, WEBHOOKS, Event, log
 
 # Tokens of ours have 43 characters; what is far longer need not be looked up.
 LONGEST_TOKEN: Final = 100
 
 _STORED: Final = Response()
-_waiting = GATE_WAITING.labels(gate="webhooks")
 _stored = WEBHOOKS.labels(result="stored")
 
 
@@ -46,8 +45,7 @@ class Hooks:
             call = _call(request, body)
             self._verify(hook, call)
             headers = msgspec.json.encode(hook.spec.mask(call.headers)).decode()
-            with _waiting.track_inprogress():
-                await self._gate.submit(ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body))
+            await self._gate.submit(ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body))
         except HailgateError as refused:
             _count(refused)
             raise
@@ -84,13 +82,14 @@ class Hooks:
 
 def _call(request: Request, body: bytes) -> WebhookRequest:
     query = dict(request.query_params) if request.scope["query_string"] else {}
-    return WebhookRequest(method=request.method, query=query, headers=_joined(request.headers), body=body)
+    return WebhookRequest(method=request.method, query=query, headers=_joined(request.scope["headers"]), body=body)
 
 
-def _joined(headers: Headers) -> dict[str, str]:
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """A header that came twice is one header with a comma (RFC 9110): a second signature is not overlooked."""
     joined: dict[str, str] = {}
-    for name, value in headers.items():
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
 

@@ -36,7 +36,7 @@ from hailgate.messaging.channels import ChannelView, get_channel
 from hailgate.messaging.models import Message
 from hailgate.messaging.sending import Accepted, NewMessage, find_repeated
 from hailgate.messaging.templates import Wanted, check_calls
-from hailgate.telemetry import GATE_WAITING, Event, log
+from hailgate.telemetry import Event, log
 
 MESSAGE_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 8 << 20
@@ -45,7 +45,6 @@ PARSED_AT_ONCE: Final = 50
 
 _message_decoder = msgspec.json.Decoder(MessageRequest)
 _batch_decoder = msgspec.json.Decoder(BatchRequest)
-_waiting = GATE_WAITING.labels(gate="messages")
 
 
 class _Checked(NamedTuple):
@@ -138,8 +137,7 @@ class Sending:
         if isinstance(checked, HailgateError):
             raise checked
         message, channel = checked.message, checked.channel
-        with _waiting.track_inprogress():
-            accepted = await self._gate.submit(message)
+        accepted = await self._gate.submit(message)
         log.debug(Event.MESSAGE_ACCEPTED, message=str(accepted.uid), channel=channel.id)
         return AcceptedMessage(
             str(accepted.uid), "queued", str(channel.uid), _shown(message.to), _moment(accepted.accepted_at)

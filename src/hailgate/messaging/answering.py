@@ -1,9 +1,10 @@
 """Turns: the duty to let an assistant answer, claimed, reviewed and finished with its replies in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hailgate.accounts.seal import sealer
+from hailgate.assistant import find_assistant
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import ConfigurationError
 from hailgate.messaging import rows
@@ -147,12 +148,15 @@ def _load(cursor: Cursor, leased: Sequence[_Leased], moment: float) -> list[Turn
     keys = [row[3] for row in leased]
     found = fetch(
         cursor,
-        f"SELECT id, answered_by, version, answered_id FROM messaging_conversation WHERE {among('id')} "
-        f"{every_tenant('by key')}",
+        f"SELECT id, last_message_id, answered_by, version, answered_id FROM messaging_conversation "
+        f"WHERE {among('id')} {every_tenant('by key')}",
         [array(keys)],
     )
-    conversations = {id_: (answered_by, version, answered_id) for id_, answered_by, version, answered_id in found}
-    histories = _histories(cursor, keys)
+    conversations = {id_: (answered_by, version, answered_id) for id_, _, answered_by, version, answered_id in found}
+    histories = _histories(
+        cursor,
+        {id_: _read_after(last_id, answered_by, answered_id) for id_, last_id, answered_by, _, answered_id in found},
+    )
     turns, later = [], []
     for id_, lease, tenant_id, key, channel_id, attempts, tries in leased:
         try:
@@ -166,23 +170,32 @@ def _load(cursor: Cursor, leased: Sequence[_Leased], moment: float) -> list[Turn
     return turns
 
 
-def _histories(cursor: Cursor, keys: Sequence[int]) -> dict[int, list[Row]]:
-    """The latest messages of each conversation, the oldest first, as they are stored."""
+def _read_after(last_message_id: int, answered_by: str, answered_id: int) -> int:
+    """How far back its assistant reads; the last message is needed in any case, for its address."""
+    assistant = find_assistant(answered_by)
+    if assistant is not None and assistant.reads_history:
+        return 0
+    return min(answered_id, last_message_id - 1)
+
+
+def _histories(cursor: Cursor, wanted: Mapping[int, int]) -> dict[int, list[Row]]:
+    """The latest messages of each conversation after the one that is named, the oldest first, as they are stored."""
     columns = "message.id, direction, kind, content, provider_id, address_kind, address"
     if on_postgresql():
         statement = f"""
-            SELECT wanted.key, {columns} FROM unnest(%b::bigint[]) AS wanted(key) CROSS JOIN LATERAL (
-                SELECT * FROM messaging_message WHERE conversation_id = wanted.key
+            SELECT wanted.key, {columns} FROM unnest(%b::bigint[], %b::bigint[]) AS wanted(key, after)
+            CROSS JOIN LATERAL (
+                SELECT * FROM messaging_message WHERE conversation_id = wanted.key AND id > wanted.after
                 ORDER BY id DESC LIMIT {HISTORY_LENGTH}) message
             {every_tenant("by key")} ORDER BY message.id
         """
-        found = fetch(cursor, statement, [list(keys)])
+        found = fetch(cursor, statement, [list(wanted), list(wanted.values())])
     else:
         statement = (
             f"SELECT conversation_id, {columns.replace('message.', '')} FROM messaging_message "
-            f"WHERE conversation_id = %s {every_tenant('by key')} ORDER BY id DESC LIMIT {HISTORY_LENGTH}"
+            f"WHERE conversation_id = %s AND id > %s {every_tenant('by key')} ORDER BY id DESC LIMIT {HISTORY_LENGTH}"
         )
-        found = [row for key in keys for row in reversed(fetch(cursor, statement, [key]))]
+        found = [row for place in wanted.items() for row in reversed(fetch(cursor, statement, place))]
     histories: dict[int, list[Row]] = {}
     for key, *message in found:
         histories.setdefault(key, []).append(tuple(message))

@@ -5,15 +5,21 @@ whose one writer needs no round trips). Statements elsewhere are written once, w
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models.lookups import Exact
+
+# As Django's own UUIDField keeps them there.
+_HEX = attrgetter("hex")
+sqlite3.register_adapter(UUID, _HEX)
 
 Cursor: TypeAlias = CursorWrapper
 Row: TypeAlias = tuple[Any, ...]
@@ -48,7 +54,7 @@ def among(column: str) -> str:
 
 def array(values: Iterable[Any]) -> Any:
     """The parameter that goes with ``among``: integers, strings or UUIDs."""
-    return list(values) if on_postgresql() else json.dumps([_sqlite_value(value) for value in values])
+    return list(values) if on_postgresql() else json.dumps(list(values), default=_HEX)
 
 
 def each(column: str) -> str:
@@ -159,7 +165,7 @@ class Table:
             return
         marks = ", ".join(["%s"] * len(columns))
         statement = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"
-        cursor.executemany(statement, [_sqlite_row(row) for row in rows])
+        cursor.executemany(statement, rows)
 
     def insert_numbered(self, cursor: Cursor, columns: Sequence[str], rows: Sequence[Row]) -> list[int]:
         """Insert and return the new ids, in the order of ``rows``, which is the order of the ids."""
@@ -187,13 +193,12 @@ class Table:
         if on_postgresql():
             statement = f"{self._insert_unnest(columns)} {conflict} RETURNING {', '.join(unique)}"
             return set(fetch(cursor, statement, _transposed(ordered)))
-        marks = ", ".join(["%s"] * len(columns))
-        statement = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks}) {conflict} RETURNING id"
-        new = set()
-        for row in ordered:
-            if fetch(cursor, statement, _sqlite_row(row)):
-                new.add(tuple(row[place] for place in places))
-        return new
+        values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+        statement = (
+            f"INSERT INTO {self.name} ({', '.join(columns)}) SELECT {values} FROM json_each(%s) WHERE true {conflict} "
+            f"RETURNING {', '.join(unique)}"
+        )
+        return set(fetch(cursor, statement, [array(ordered)]))
 
     def find(self, cursor: Cursor, columns: Sequence[str], keys: Iterable[Row], *, by: tuple[str, str]) -> list[Row]:
         """Rows by pairs of values of an indexed pair of columns; tenants follow from the keys.
@@ -253,7 +258,7 @@ class Table:
         cursor.executemany(
             f"UPDATE {self.name} SET {sets} WHERE {' AND '.join(f'{name} = %s' for name in key)} "
             f"{every_tenant('by key')}",
-            [_sqlite_row((*row[len(key) :], *row[: len(key)])) for row in rows],
+            [(*row[len(key) :], *row[: len(key)]) for row in rows],
         )
 
     def _insert_unnest(self, columns: Sequence[str]) -> str:
@@ -281,11 +286,3 @@ def _postgresql_type(field: "models.Field[Any, Any]") -> str:
 
 def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _sqlite_row(row: Row) -> Row:
-    return tuple(_sqlite_value(value) for value in row)
-
-
-def _sqlite_value(value: Any) -> Any:
-    return value.hex if isinstance(value, UUID) else value

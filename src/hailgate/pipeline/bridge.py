@@ -141,6 +141,7 @@ class Gate(Generic[Item, Result]):
         self._max_rows, self._max_bytes, self._max_waiting = max_rows, max_bytes, max_waiting
         self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
         self._waiting_bytes = 0
+        self._being_written: list[Sequence[tuple[Item, asyncio.Future[Result]]]] = []
         self._free_writers = writers
         self._flushes: set[asyncio.Task[None]] = set()
 
@@ -158,6 +159,19 @@ class Gate(Generic[Item, Result]):
             self._flushes.add(task)
             task.add_done_callback(self._flushes.discard)
         return await done
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for their commit."""
+        return len(self._waiting) + sum(map(len, self._being_written))
+
+    def give_up(self, say: Callable[[], Exception]) -> None:
+        """Whoever waits is told so now. What they brought is written all the same, as soon as that can be."""
+        owed = [done for _, _, done in self._waiting]
+        owed += [done for batch in self._being_written for _, done in batch]
+        for done in owed:
+            if not done.done():
+                done.set_exception(say())
 
     async def drain(self) -> None:
         while self._flushes:
@@ -181,12 +195,15 @@ class Gate(Generic[Item, Result]):
         return batch
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        self._being_written.append(batch)
         try:
             results = await self._written([item for item, _ in batch])
             if len(results) != len(batch):
                 raise AssertionError(f"{len(results)} results for {len(batch)} items")  # noqa: TRY301
         except Exception as failed:  # noqa: BLE001 -- every caller learns of it
             results = [failed] * len(batch)
+        finally:
+            self._being_written.remove(batch)
         for (_, done), result in zip(batch, results, strict=True):
             if done.done():  # its caller went away; what was accepted stays accepted
                 continue

@@ -25,6 +25,7 @@ PATIENCE_S: Final = 3.5
 
 class Submits(Protocol[Item_contra, Result_co]):
     async def submit(self, item: Item_contra) -> Result_co: ...
+    def give_up(self, say: Callable[[], Exception]) -> None: ...
 
 
 class Pulse:
@@ -33,6 +34,7 @@ class Pulse:
     def __init__(self, db: Db, *, every: float = EVERY_S, patience: float = PATIENCE_S) -> None:
         self._db, self._every, self._patience = db, every, patience
         self._waits: set[asyncio.Timeout] = set()
+        self._gates: list[Submits[Any, Any]] = []
         self.silent = False
 
     async def beat_for_ever(self) -> None:
@@ -55,6 +57,7 @@ class Pulse:
         return GuardedDb(self, db)
 
     def guard(self, gate: Submits[Item, Result]) -> "GuardedGate[Item, Result]":
+        self._gates.append(gate)
         return GuardedGate(self, gate)
 
     def _fall_silent(self) -> None:
@@ -62,6 +65,8 @@ class Pulse:
         now = asyncio.get_running_loop().time()
         for each in self._waits:
             each.reschedule(now)
+        for gate in self._gates:
+            gate.give_up(_silent)
 
 
 class Wait:
@@ -98,12 +103,15 @@ class GuardedDb:
 
 
 class GuardedGate(Generic[Item, Result]):
+    """What a timer for each item would cost more than: the gate itself tells whoever waits in it."""
+
     def __init__(self, pulse: Pulse, gate: Submits[Item, Result]) -> None:
         self._pulse, self._gate = pulse, gate
 
     async def submit(self, item: Item) -> Result:
-        async with self._pulse.wait():
-            return await self._gate.submit(item)
+        if self._pulse.silent:
+            raise _silent()
+        return await self._gate.submit(item)
 
 
 def _answer_nothing() -> None:
