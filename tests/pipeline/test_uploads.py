@@ -21,7 +21,7 @@ from hailgate.core.errors import (
 from hailgate.core.status import Status
 from hailgate.messaging.attaching import find_lent
 from hailgate.messaging.media import StoredFile, add_upload
-from hailgate.messaging.models import Attachment, AttachmentState, ProviderFile, WorkState
+from hailgate.messaging.models import Attachment, AttachmentState, Message, ProviderFile, WorkState
 from hailgate.messaging.sending import Accepted, Idempotency, accept_messages
 from hailgate.messaging.takeover import declare_dead
 from hailgate.messaging.timeline import tell_timeline
@@ -204,7 +204,8 @@ async def test_an_upload_that_fails_ends_as_a_send_would_and_is_seen(desk, error
     row = await desk.row_of(message)
     assert (row.state, row.attempts, row.knocks) == (state, spent, 1)
     assert desk.provider.tried == []
-    told = await desk.db(lambda: tell_timeline(message))
+    found = Message.objects.select_related("channel", "conversation").filter(tenant_id=message.tenant_id, id=message.id)
+    told = await desk.db(lambda: tell_timeline(found.get()))
     assert ("sending", 1) in [(happening.event, happening.attempt) for happening in told]
     assert {happening.code for happening in told if happening.code} <= {error.code, ProviderUnavailable.code}
     assert desk.outbound.held == {}
