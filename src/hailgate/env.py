@@ -74,6 +74,10 @@ class Environment(BaseSettings):
         description="Where files lie: s3://bucket/folder, gs://… or az://…, with the credentials that their own tools "
         "read (AWS_ACCESS_KEY_ID, AWS_ENDPOINT, …). Default: the folder media in HOME. Always sealed.",
     )
+    media_kept_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
+        365,
+        description="Files, and what people deleted or corrected, are removed when they are older. 0: kept for ever.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
 

@@ -123,6 +123,7 @@ NARROWER: Final = (
     Code("invalid_address", 422, "Invalid request", "The recipient's address is not in a form that exists.", False),
     Code("file_too_large", 413, "Body too large", "The file is larger than files of its kind may be.", False),
     Code("file_refused", 422, "Invalid request", "The file is empty, damaged, or unfolds to too much.", False),
+    Code("media_removed", 404, "Not found", "The file was kept for its days and is removed.", False),
     Code("url_refused", 422, "Invalid request", "The URL may not be called from here.", False),
     Code("voice_unavailable", 422, "Invalid request", "Voice notes cannot be made here without the extra.", False),
     Code("unknown_attachment", 422, "Invalid request", "There is no stored file of this id, or not any more.", False),

@@ -57,6 +57,11 @@ class Event(StrEnum):
         "file.uploaded",
         "A file of a message was given to the provider, for this message and those after it.",
     )
+    FILES_REMOVED = "files.removed", "Files that outlived HAILGATE_MEDIA_KEPT_DAYS were removed."
+    ORPHANS_REMOVED = (
+        "files.orphans_removed",
+        "Files of uploads that were killed before they were recorded were removed.",
+    )
     FILE_NOT_FETCHED = "file.not_fetched", "An attempt to fetch a file failed; it is tried again, or listed as failed."
     TEMPLATES_LISTED = "templates.listed", "The templates of an account were read from its provider."
     TEMPLATES_NOT_LISTED = "templates.not_listed", "The templates of an account could not be read; tried again later."
@@ -171,7 +176,9 @@ WEBHOOK_SECONDS: Final = Histogram(
 )
 REJECTED_WEBHOOKS: Final = _counter("rejected_webhooks_total", "Calls to hooks whose signature did not hold.")
 FETCHES: Final = _counter("fetches_total", "Attempts to fetch a file that a person sent, by outcome.", "outcome")
-MEDIA_BYTES: Final = _counter("media_bytes_total", "Bytes of files: stored, served, fetched, uploaded.", "kind")
+MEDIA_BYTES: Final = _counter(
+    "media_bytes_total", "Bytes of files: stored, served, fetched, uploaded, removed.", "kind"
+)
 ATTEMPTS: Final = _counter("attempts_total", "Attempts to send by provider and outcome.", "provider", "outcome")
 INGESTED: Final = _counter("ingested_total", "What stored webhooks held, applied for the first time.", "kind")
 TURNS: Final = _counter("turns_total", "Turns of assistants by outcome.", "outcome")

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -20,6 +21,10 @@ from hailgate.messaging.sniffing import Sample
 # A bucket takes parts of at least 5 MB; two of them are held at once.
 PART = 5 << 20
 PARTS_AT_ONCE = 2
+
+FOLDERS = tuple(f"{number:02x}" for number in range(256))
+# On disk, what is still being written bears a number behind its name until it is whole.
+_OURS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}(#[0-9]+)?")
 
 
 class Kept(NamedTuple):
@@ -43,6 +48,9 @@ class Files(Protocol):
 
     async def drop(self, file: str) -> None:
         """Also one that is gone already."""
+
+    async def list_before(self, folder: str, moment: float) -> list[str]:
+        """Our files in one of ``FOLDERS`` that were last written before ``moment``, in seconds since the epoch."""
 
 
 class StoredFiles:
@@ -78,10 +86,26 @@ class StoredFiles:
             raise StoreUnavailable("The store of files does not answer.") from away
 
     async def drop(self, file: str) -> None:
+        if self._folder is not None:  # a store on disk does not know what was never whole
+            await asyncio.to_thread((self._folder / file).unlink, missing_ok=True)
+            return
         try:
             await obstore.delete_async(self._store, file)
         except FileNotFoundError:
             return
+        except BaseError as away:
+            raise StoreUnavailable("The store of files does not answer.") from away
+
+    async def list_before(self, folder: str, moment: float) -> list[str]:
+        if self._folder is not None:
+            return await asyncio.to_thread(_list_before, self._folder / folder, moment)
+        try:
+            return [
+                found["path"]
+                async for some in obstore.list(self._store, prefix=folder)
+                for found in some
+                if found["last_modified"].timestamp() < moment and _OURS.fullmatch(found["path"])
+            ]
         except BaseError as away:
             raise StoreUnavailable("The store of files does not answer.") from away
 
@@ -128,6 +152,18 @@ class _Passing:
 async def _as_bytes(found: Any) -> AsyncIterator[bytes]:
     async for chunk in found.stream(min_chunk_size=CHUNK + TAG):
         yield bytes(chunk)
+
+
+def _list_before(folder: Path, moment: float) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                name
+                for entry in entries
+                if _OURS.fullmatch(name := f"{folder.name}/{entry.name}") and entry.stat().st_mtime < moment
+            ]
+    except FileNotFoundError:
+        return []
 
 
 def _sync_file(path: Path) -> None:

@@ -58,12 +58,13 @@ def add_upload(tenant_id: int, kept: Kept, name: str) -> StoredFile:
 
 
 def get_stored_file(tenant_id: int, uid: UUID) -> StoredFile:
-    """Raises NotFound for one of another tenant, too, and for one whose bytes we do not have."""
-    stored = Attachment.objects.filter(tenant_id=tenant_id, uid=uid, state=AttachmentState.STORED)
-    row = stored.values_list(*STORED_COLUMNS).first()
-    if row is None:
+    """Raises NotFound for one of another tenant, too, and for one whose bytes we do not have, or not any more."""
+    found = Attachment.objects.filter(tenant_id=tenant_id, uid=uid).values_list("state", *STORED_COLUMNS).first()
+    if found and found[0] == AttachmentState.REMOVED:
+        raise NotFound("The file was kept for its days and is removed.", code="media_removed")
+    if found is None or found[0] != AttachmentState.STORED:
         raise NotFound
-    return read_stored(row)
+    return read_stored(found[1:])
 
 
 def read_stored(row: Row) -> StoredFile:

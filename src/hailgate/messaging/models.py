@@ -437,6 +437,8 @@ class Attachment(HotModel):
             models.Index(fields=["message"], name="attachment_message", condition=Q(message__isnull=False)),
             models.Index(fields=["tenant", "id"], name="attachment_failed", condition=Q(state=2)),
             models.Index(fields=["stored_at"], name="attachment_age", condition=Q(state=1)),
+            models.Index(fields=["file"], name="attachment_file", condition=Q(file__gt="")),
+            models.Index(fields=["id"], name="attachment_undropped", condition=Q(state=3, file__gt="")),
         ]
 
 
@@ -488,7 +490,7 @@ class Amendment(HotModel):
     """What a person did to a message that was there: a reaction, an edit or a deletion, by the provider's id of it.
 
     ``message`` is empty as long as we do not know that message; the author where it was us. ``before`` is the content
-    that an edit or a deletion replaced; empty where it had no effect.
+    that an edit or a deletion replaced; empty where it had no effect, and a mark where it outlived its days.
     """
 
     channel = _parent(Channel)
@@ -507,6 +509,11 @@ class Amendment(HotModel):
         indexes = [
             models.Index(fields=["message", "id"], name="amendment_message", condition=Q(message__isnull=False)),
             models.Index(fields=["received_at"], name="amendment_early", condition=Q(message__isnull=True)),
+            models.Index(
+                fields=["received_at"],
+                name="amendment_age",
+                condition=Q(change__in=("edit", "deletion"), content__gt=""),
+            ),
         ]
 
 

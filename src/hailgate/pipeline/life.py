@@ -38,6 +38,8 @@ from hailgate.pipeline.fetches import Fetches
 from hailgate.pipeline.lease import Lease
 from hailgate.pipeline.listing import Listing
 from hailgate.pipeline.outbound import Outbound
+from hailgate.pipeline.retention import EVERY_S as RETENTION_EVERY_S
+from hailgate.pipeline.retention import Retention
 from hailgate.pipeline.turns import Turns
 from hailgate.pipeline.uploads import Uploads
 from hailgate.pipeline.wakes import Wakes, listen, seconds_until
@@ -108,6 +110,7 @@ class Life:
         )
         self._listing = Listing(self._db, self._connections)
         self._fetching: set[asyncio.Task[None]] = set()
+        self._retention = Retention(self._db, self._id, files=files, kept_days=self._env.media_kept_days)
         log.info(Event.WORKER_STARTED, worker=self._id)
 
     async def abort(self) -> None:
@@ -121,7 +124,7 @@ class Life:
             asyncio.create_task(self._forever(step), name=name)
             for name, step in (
                 ("deliver", self._deliver), ("ingest", self._ingest), ("answer", self._answer), ("fetch", self._fetch),
-                ("list", self._list), ("sweep", self._sweep), ("house", self._keep_house),
+                ("list", self._list), ("sweep", self._sweep), ("house", self._keep_house), ("retain", self._retain),
             )
         ] + [asyncio.create_task(listen(self._wakes), name="listen")]  # fmt: skip
         told = [asyncio.create_task(event.wait()) for event in (stopping, self.ended)]
@@ -292,6 +295,11 @@ class Life:
         while more:
             more = await self._db(house.some)
             await asyncio.sleep(HOUSEKEEPING_REST_S)
+
+    async def _retain(self) -> None:
+        """Apart from the other sweeps, which must not wait for a store of files."""
+        await asyncio.sleep(RETENTION_EVERY_S)
+        await self._retention.sweep()
 
     def _is_time(self, every: float, what: str) -> bool:
         due = time.monotonic() >= self._last.get(what, self._born) + every
