@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 import given
+from faults.proxy import Proxy
 from hailgate import asgi
 from hailgate.core.errors import ConfigurationError
 from hailgate.edge.server import listen
@@ -178,6 +180,45 @@ async def test_a_request_under_way_is_finished_after_sigterm(store, key, channel
         writer.close()
         await writer.wait_closed()
         assert await process.ended() == 0
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[tuple[Proxy, str]]:
+    """The store behind a wire that can be cut, and its URL there."""
+    url = urlsplit(os.environ["HAILGATE_DATABASE_URL"])
+    if url.scheme != "postgresql":
+        pytest.skip("SQLite has no wire")
+    async with Proxy((url.hostname or "127.0.0.1", url.port or 5432)) as proxy:
+        user = f"{url.username or 'postgres'}{f':{url.password}' if url.password else ''}"
+        yield proxy, url._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl()
+
+
+async def test_a_frozen_store_keeps_no_process_from_ending(store, key, channel, session, wire) -> None:
+    """Also while a caller waits for its answer and a body does not come to its end."""
+    proxy, url = wire
+    async with running("serve", HAILGATE_DATABASE_URL=url, HAILGATE_DRAIN_S="1") as process:
+        await process.ready(session)
+        _, slow = await asyncio.open_connection("127.0.0.1", int(process.url.rpartition(":")[2]))
+        slow.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n" % key.encode())
+        slow.write(b"Content-Length: 100\r\n\r\n{")
+        await slow.drain()
+        proxy.cut()
+        process.terminate()
+        assert await process.ended() == 1
+        slow.close()
+        await asyncio.gather(slow.wait_closed(), return_exceptions=True)
+        proxy.heal()
+    assert process.events()[-1]["event"] == Event.SERVER_CUT_OFF
+
+
+async def test_an_absent_store_lets_a_process_end_in_order(store, session, wire) -> None:
+    proxy, url = wire
+    async with running("serve", HAILGATE_DATABASE_URL=url, HAILGATE_DRAIN_S="3") as process:
+        await process.ready(session)
+        await proxy.leave()
+        process.terminate()
+        assert await process.ended() == 0
+    assert process.events()[-1]["event"] == Event.SERVER_STOPPED
 
 
 async def test_work_runs_a_worker_with_probes_and_no_doors(store, session) -> None:

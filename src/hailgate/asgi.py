@@ -93,6 +93,7 @@ def create_app(
     sessions = Sessions(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
     live = Live(service.looking, sessions)
     at_stop(live.end)
+    at_stop(service.tell_stop)  # sends end while requests do: whoever stops the process waits for them once
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
@@ -182,9 +183,14 @@ class Service:
             report_end(self._working)
             self._working.add_done_callback(self._worker_ended)
 
-    async def stop(self) -> None:
-        if self._worker is not None and self._working is not None:
+    def tell_stop(self) -> None:
+        """The worker claims nothing more, and finishes what it has."""
+        if self._worker is not None:
             self._worker.stop()
+
+    async def stop(self) -> None:
+        self.tell_stop()
+        if self._working is not None:
             with suppress(Exception):  # it was told when it happened
                 await self._working
         self._beating.cancel()
@@ -285,6 +291,6 @@ def _run(env: Environment, bind: str, make: Callable[[OnFailure, AtStop], ASGIAp
         server.should_exit = True
 
     ends: list[Callable[[], None]] = []
-    server = Server(make(fail, ends.append), bind, VERSION, ends)
+    server = Server(make(fail, ends.append), bind, VERSION, ends, patience=env.drain_s)
     server.run(sockets=sockets)
     return 1 if failed else 0

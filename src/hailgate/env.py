@@ -109,7 +109,7 @@ class Environment(BaseSettings):
         1.5, description="How long the assistant waits after a person's last message."
     )
     debounce_max_s: Annotated[float, Field(ge=0)] = Field(8.0, description="Longest wait after the first of them.")
-    drain_s: Seconds = Field(25.0, description="How long a stopping process waits for sends in flight.")
+    drain_s: Seconds = Field(25.0, description="How long a stopping process waits for what is under way.")
     connect_timeout_s: Seconds = Field(5.0, description="Time-out to connect to a provider.")
     send_timeout_s: Seconds = Field(20.0, description="Time-out of a whole call to a provider.")
     demo: bool = Field(default=False, description="Set by `hailgate demo`; allows sample secrets.")

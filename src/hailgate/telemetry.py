@@ -74,6 +74,10 @@ class Event(StrEnum):
     ALARM_NOT_TOLD = "alarm.not_told", "A notice of an alarm could not be sent out; it is tried again."
     SERVER_STARTED = "server.started", "The HTTP server accepts connections."
     SERVER_STOPPED = "server.stopped", "The HTTP server closed its last connection."
+    SERVER_CUT_OFF = (
+        "server.cut_off",
+        "A stopping process ended in the middle of its work: its store, or a call, held it longer than it may take.",
+    )
     LOOP_FAILED = "loop.failed", "Something that nobody waits for ended in an error."
     LIBRARY_LOGGED = "library.logged", "A library logged something; `at` says where in its code."
 

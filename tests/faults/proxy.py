@@ -52,6 +52,10 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Every connection is reset, and a new one is refused."""
         self._server.close()
         for task in self._passing:
             task.cancel()

@@ -6,6 +6,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
+from threading import Timer
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -20,10 +23,13 @@ MOST_CONNECTIONS: Final = 8_192
 KEEP_ALIVE_S: Final = 75
 # Requests in flight when the process is told to stop. Nothing that moves messages takes that long.
 FINISH_REQUESTS_S: Final = 10
+# What may follow the wait for requests and sends: to sign off and to close. A store that answers nothing would take
+# for ever, and whoever stops a process sends SIGKILL after 30 s.
+CLOSE_WITHIN_S: Final = 4.0
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def server_config(app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp, patience: float = FINISH_REQUESTS_S) -> uvicorn.Config:
     """No forwarded headers believed, no access log, no name of the server, no patience without an end."""
     return uvicorn.Config(
         app,
@@ -37,7 +43,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=FINISH_REQUESTS_S,
+        timeout_graceful_shutdown=ceil(min(patience, FINISH_REQUESTS_S)),
         backlog=2_048,
     )
 
@@ -45,10 +51,22 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """Stops on SIGTERM and Ctrl-C and then returns; uvicorn's own would raise the signal once more."""
 
-    def __init__(self, app: ASGIApp, bind: str, version: str, ends: Sequence[Callable[[], None]] = ()) -> None:
-        """``ends`` are called before requests under way are waited for: some would go on for hours."""
-        super().__init__(server_config(app))
+    def __init__(
+        self, app: ASGIApp, bind: str, version: str, ends: Sequence[Callable[[], None]] = (), *, patience: float
+    ) -> None:
+        """``ends`` are called before requests under way are waited for: some would go on for hours.
+
+        ``patience`` is for what is under way, in seconds; not much later the process ends whatever holds it.
+        """
+        super().__init__(server_config(app, patience))
         self._bind, self._version, self._ends = bind, version, ends
+        self._last_call = Timer(patience + CLOSE_WITHIN_S, cut_off)
+        self._last_call.daemon = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self._last_call.start()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,6 +88,12 @@ class Server(uvicorn.Server):
             end()
         await super().shutdown(sockets=list(sockets or []))
         log.info(Event.SERVER_STOPPED, bind=self._bind, process=os.getpid())
+
+
+def cut_off() -> None:
+    """As a SIGKILL would, but in time to say so: threads that wait for a frozen store let no process end in order."""
+    log.error(Event.SERVER_CUT_OFF, process=os.getpid())
+    os._exit(1)
 
 
 def listen(host: str, port: int) -> socket.socket:
