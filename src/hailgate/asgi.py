@@ -74,6 +74,7 @@ def create_app(
     from hailgate.accounts.sessions import Limits
     from hailgate.edge.app import build_app, console, doors, pages
     from hailgate.edge.assets import Assets
+    from hailgate.edge.export import Export
     from hailgate.edge.hooks import Hooks
     from hailgate.edge.keys import Keys
     from hailgate.edge.live import Live
@@ -92,6 +93,7 @@ def create_app(
     management = Management(get_wsgi_application(), threads=env.web_threads, wait=pulse.wait)
     sessions = Sessions(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
     live = Live(service.looking, sessions)
+    export = Export(asked, pulse.guard_db(service.looking), sessions)
     at_stop(live.end)
     at_stop(service.tell_stop)  # sends end while requests do: whoever stops the process waits for them once
 
@@ -116,9 +118,9 @@ def create_app(
     sending = Sending(asked, pulse.guard(gates.messages), keys, life_s=env.message_ttl_s)
     media = Media(asked, open_files(env.home, env.media_url), keys, sessions)
     routes = [
-        *doors(Hooks(asked, pulse.guard(gates.webhooks), rejections), sending, media),
+        *doors(Hooks(asked, pulse.guard(gates.webhooks), rejections), sending, media, export),
         *service.watching(env.bind),
-        *console(live, media, Assets(ASSETS), settings.STATIC_URL),
+        *console(live, media, export, Assets(ASSETS), settings.STATIC_URL),
         *pages(),
     ]
     return build_app(routes, rest=management, lifespan=lifespan)

@@ -132,6 +132,7 @@ NARROWER: Final = (
     Code("invalid_idempotency_key", 422, "Invalid request", "It needs 1 to 128 visible characters.", False),
     Code("invalid_cursor", 422, "Invalid request", "The cursor is not one that this list gave out.", False),
     Code("not_cancellable", 409, "Conflict", "The message has left, has ended, or may have been sent.", False),
+    Code("not_editable", 409, "Conflict", "The message has not failed, or is on its way again.", False),
     Code("invalid_schedule", 422, "Invalid request", "The times to send or to expire do not fit together.", False),
 )
 # Ends of a message that no provider reported and no error class names.

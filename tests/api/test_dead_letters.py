@@ -1,7 +1,13 @@
 """What is not tried again by itself is listed with its reason, and revived by hand."""
 
+import asyncio
+import csv
+import io
+import json
+
 import pytest
 
+from hailgate.messaging import exporting
 from hailgate.messaging.models import Work
 
 pytestmark = pytest.mark.anyio
@@ -93,3 +99,79 @@ async def test_the_revived_are_queued_again_and_the_rest_is_named(site, key, tol
 )
 async def test_a_body_of_another_shape_is_refused(site, key, told, body: dict) -> None:
     assert (await site.post("/v1/dead-letters/revive", body, key=key)).status == 422
+
+
+async def test_a_dead_letter_is_changed_and_sent_again_on_record(site, key, told) -> None:
+    path = f"/v1/dead-letters/{told.dead.uid}/edit"
+    refused = await site.post(path, {"type": "text", "text": {"body": ""}}, key=key)
+    assert refused.status == 422
+    changed = await site.post(path, {"type": "text", "text": {"body": "Another try"}}, key=key)
+    assert changed.json == {"revived": [str(told.dead.uid)], "not_found": []}
+    shown = (await site.get(f"/v1/messages/{told.dead.uid}", key=key)).json
+    assert (shown["status"], "Another try" in str(shown["content"])) == ("queued", True)
+    assert (await site.post(path, {"type": "text", "text": {"body": "Again"}}, key=key)).code == "not_editable"
+    [entry] = (await site.get("/v1/audit", key=key)).json["items"]
+    assert (entry["action"], entry["subject"]) == ("message.edited", f"message:{told.dead.uid}")
+    assert (entry["actor"]["kind"], entry["actor"]["name"]) == ("key", "default")
+    assert "Another" not in str(entry)
+
+
+async def test_each_of_two_who_revive_the_same_is_told_of_it_once(site, key, told) -> None:
+    ids = {"ids": [str(told.dead.uid)]}
+    answers = await asyncio.gather(*(site.post("/v1/dead-letters/revive", ids, key=key) for _ in range(4)))
+    assert sorted(len(answer.json["revived"]) for answer in answers) == [0, 0, 0, 1]
+    assert len((await site.get("/v1/audit", key=key)).json["items"]) == 1
+
+
+async def test_reviving_all_is_on_record_with_how_many(site, key, told) -> None:
+    await site.post("/v1/dead-letters/revive-all", {"channel": "front desk"}, key=key)
+    [entry] = (await site.get("/v1/audit", key=key)).json["items"]
+    assert (entry["action"], entry["count"], entry["detail"]) == ("message.revived", 1, "channel=…")
+
+
+async def test_the_audit_log_is_the_tenants_own(site, key, stranger_key, told) -> None:
+    await site.post("/v1/dead-letters/revive-all", {}, key=key)
+    assert (await site.get("/v1/audit", key=stranger_key)).json["items"] == []
+
+
+# --- taking them away -------------------------------------------------------------------------------------------------
+
+
+async def test_letters_are_exported_as_csv_and_as_ndjson(site, key, told) -> None:
+    table = await site.get("/v1/dead-letters/export", key=key)
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(table.body.decode())))
+    assert [(row["id"], row["state"]) for row in rows] == [
+        (str(told.dead.uid), "dead"), (str(told.parked.uid), "unknown"),
+    ]  # fmt: skip
+    lines = await site.get("/v1/dead-letters/export", key=key, params={"format": "ndjson", "state": "dead"})
+    [letter] = map(json.loads, lines.body.splitlines())
+    assert (letter["id"], letter["to"], letter["attempts"]) == (str(told.dead.uid), "15550000002", 1)
+    entries = (await site.get("/v1/audit", key=key)).json["items"]
+    assert [entry["action"] for entry in entries] == ["dead_letters.exported"] * 2
+
+
+async def test_an_export_reads_a_page_at_a_time(site, key, told, monkeypatch) -> None:
+    monkeypatch.setattr(exporting, "AT_ONCE", 1)
+    table = await site.get("/v1/dead-letters/export", key=key)
+    assert len(table.body.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"format": "xls"}, {"state": "parked"}, {"since": "yesterday"}, {"until": "2026-01-01"}, {"code": "x" * 61},
+     {"colour": "red"}],
+)  # fmt: skip
+async def test_an_export_that_makes_no_sense_is_refused(site, key, told, query: dict) -> None:
+    assert (await site.get("/v1/dead-letters/export", key=key, params=query)).status == 422
+
+
+async def test_an_export_needs_a_key(site, told) -> None:
+    for wrong in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Bearer é"}):
+        assert (await site.get("/v1/dead-letters/export", headers=wrong)).code == "unauthenticated"
+    assert (await site.get("/console/dead-letters/export")).code == "unauthenticated"
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_no_cell_is_a_formula(value: str) -> None:
+    assert exporting._cell(value) == f"'{value}"

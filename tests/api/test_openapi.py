@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from hailgate import urls
 from hailgate.edge.app import doors
+from hailgate.edge.export import Export
 from hailgate.edge.hooks import Hooks
 from hailgate.edge.media import Media
 from hailgate.edge.send import Sending
@@ -39,6 +40,7 @@ CASES = [(name, "POSITIVE") for name in NAMES] + [
 ]
 OF_THE_EDGE = {
     ("POST", "/v1/messages"), ("POST", "/v1/messages/batch"), ("POST", "/v1/media"), ("GET", "/v1/media/{media_id}"),
+    ("GET", "/v1/dead-letters/export"),
 }  # fmt: skip
 
 
@@ -47,7 +49,9 @@ def described(*prefixes: str) -> set[tuple[str, str]]:
 
 
 def test_the_doors_of_the_edge_are_the_described_ones() -> None:
-    routes = doors(Hooks(None, None, None), Sending(None, None, None, life_s=1.0), Media(None, None, None, None))
+    export = Export(None, None, None)
+    media = Media(None, None, None, None)
+    routes = doors(Hooks(None, None, None), Sending(None, None, None, life_s=1.0), media, export)
     served = {
         (method, route.path) for route in routes if isinstance(route, Route) for method in route.methods - {"HEAD"}
     }

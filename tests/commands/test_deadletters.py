@@ -1,8 +1,11 @@
 """What was given up or may have been sent: listed with its reason, and sent again by hand."""
 
+import json
+
 import pytest
 
 import given
+from hailgate.accounts.models import AuditEntry
 from hailgate.messaging.models import Message, Work, WorkState
 
 DEAD, PARKED = WorkState.DEAD, WorkState.PARKED
@@ -102,3 +105,19 @@ def test_letters_of_another_tenant_stay_hidden(ask, run, stop, stranger) -> None
     letter = stop(DEAD, "expired")
     assert ask("deadletters", "list", "--tenant", "stranger") == []
     assert run("deadletters", "revive", letter, "--tenant", "stranger").exit_code == 1
+
+
+def test_letters_are_exported_in_both_forms(run, stop, channel):
+    first, second = stop(DEAD, "rejected"), stop(PARKED, "outcome_unknown")
+    table = run("deadletters", "export")
+    assert table.exit_code == 0
+    assert [line.split(",")[0] for line in table.stdout.splitlines()] == ["id", first, second]
+    lines = run("deadletters", "export", "--json", "--state", "unknown").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [second]
+
+
+def test_what_is_done_from_the_command_line_is_on_record(ask, run, stop, channel):
+    run("deadletters", "revive", stop(DEAD, "rejected"))
+    run("channel", "pause", channel.name)
+    entries = AuditEntry.objects.filter(tenant_id=channel.tenant_id, actor_kind="command").order_by("id")
+    assert [entry.action for entry in entries][-2:] == ["message.revived", "channel.paused"]

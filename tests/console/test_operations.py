@@ -88,3 +88,50 @@ def test_an_excerpt_is_one_short_line(owner, told, channel) -> None:
     assert "x" * 200 not in owner.text("conversations")
     acting.apply(channel, msgspec.structs.replace(acting.wrote(channel, 7), content=Unsupported("reaction", b"{}")))
     assert "Message of kind “reaction”" in owner.text("conversations")
+
+
+# --- by hand, and on record -------------------------------------------------------------------------------------------
+
+
+def test_a_failed_text_is_changed_and_sent_again(owner, told) -> None:
+    uid = told.dead.uid.hex
+    assert "<textarea" in owner.text(f"dead-letters/{uid}/change", part=True)
+    refused = owner.post(f"dead-letters/{uid}/edit", {"body": ""})
+    assert refused.status_code == 422
+    done = owner.post(f"dead-letters/{uid}/edit", {"body": "Another try"})
+    assert done.headers["HX-Redirect"] == "/console/dead-letters?revived=1"
+    page = owner.text("audit")
+    assert "Changed and sent again" in page
+    assert "Olivia" in page
+    assert "Another try" not in page
+
+
+def test_what_is_unknown_or_a_strangers_cannot_be_changed(owner, eve, told) -> None:
+    for browser, message in ((owner, told.parked), (eve, told.dead)):
+        assert browser.get(f"dead-letters/{message.uid.hex}/change").status_code == 404
+    assert eve.post(f"dead-letters/{told.dead.uid.hex}/edit", {"body": "x"}).status_code == 404
+
+
+def test_a_channel_is_paused_and_resumed_by_its_owner_alone_and_on_record(owner, agent, eve, channel) -> None:
+    for browser, status in ((agent, 403), (eve, 404)):
+        assert browser.post(f"channels/{channel.uid.hex}/pause").status_code == status
+    assert owner.post(f"channels/{channel.uid.hex}/pause").status_code == 302
+    assert "By hand." in owner.text("channels")
+    assert owner.post(f"channels/{channel.uid.hex}/resume").status_code == 302
+    page = owner.text("audit")
+    assert page.index("Channel resumed") < page.index("Channel paused")
+
+
+def test_taking_over_and_giving_back_are_on_record(owner, told) -> None:
+    path = f"conversations/{told.conversation.uid.hex}"
+    owner.post(f"{path}/take-over")
+    owner.post(f"{path}/give-back")
+    page = owner.text("audit")
+    assert "Conversation taken over" in page
+    assert "Conversation given back" in page
+
+
+def test_the_audit_log_is_for_owners_of_the_tenant(agent, eve, owner, channel) -> None:
+    owner.post(f"channels/{channel.uid.hex}/pause")
+    assert agent.get("audit").status_code == 403
+    assert "Channel paused" not in eve.text("audit")

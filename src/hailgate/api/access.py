@@ -12,6 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 
 from hailgate import problems
+from hailgate.accounts.audit import Actor, key_of
 from hailgate.accounts.keys import KeyView, find_key
 from hailgate.core.errors import (
     HailgateError,
@@ -42,6 +43,12 @@ def tenant_of(request: HttpRequest) -> int:
     """The caller's tenant: from the key, never from the request."""
     caller: KeyView = request.auth  # type: ignore[attr-defined]  # set by ninja
     return caller.tenant_id
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """For the audit log."""
+    caller: KeyView = request.auth  # type: ignore[attr-defined]  # set by ninja
+    return key_of(caller.id)
 
 
 def parse_id(given: str) -> UUID:

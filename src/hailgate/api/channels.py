@@ -5,7 +5,8 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.api.access import parse_id, tenant_of
+from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import ChannelOut, Page
 from hailgate.api.showing import show_channel
@@ -32,7 +33,8 @@ def list_channels(request: HttpRequest, limit: Limit = 50, cursor: Place = None)
 def pause(request: HttpRequest, channel_id: str) -> ChannelOut:
     """Send nothing until it is resumed: messages are still accepted and wait. What is being sent is finished."""
     tenant_id, uid = tenant_of(request), parse_id(channel_id)
-    if not write(pause_channel, tenant_id, uid):
+    deed = Deed(actor_of(request), tenant_id, Action.CHANNEL_PAUSED, f"channel:{uid}")
+    if not write(audited, deed, pause_channel, tenant_id, uid):
         raise NotFound
     log.warning(Event.CHANNEL_PAUSED, channel=str(uid), code=BY_HAND)
     return _shown(tenant_id, uid)
@@ -42,7 +44,8 @@ def pause(request: HttpRequest, channel_id: str) -> ChannelOut:
 def resume(request: HttpRequest, channel_id: str) -> ChannelOut:
     """Let a paused channel send again, with its breaker closed. Does nothing to one that is not paused."""
     tenant_id, uid = tenant_of(request), parse_id(channel_id)
-    if not write(resume_channel, tenant_id, uid):
+    deed = Deed(actor_of(request), tenant_id, Action.CHANNEL_RESUMED, f"channel:{uid}")
+    if not write(audited, deed, resume_channel, tenant_id, uid):
         raise NotFound
     log.info(Event.CHANNEL_RESUMED, channel=str(uid))
     return _shown(tenant_id, uid)

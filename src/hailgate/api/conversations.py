@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.api.access import parse_id, tenant_of
+from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Cursor, Limit, Place, page_of, read_cursor
 from hailgate.api.schemas import ConversationOut, HandoverIn, MessagePage, Page
 from hailgate.api.showing import by_contact, show_conversation, show_messages
@@ -61,7 +62,9 @@ def hand_conversation_over(request: HttpRequest, conversation_id: str, body: Han
     tenant_id = tenant_of(request)
     conversation = _find(tenant_id, conversation_id)
     to = PERSON if body.to == PERSON else _assistant_of(conversation)
-    write(hand_over, tenant_id, conversation.uid.hex, to)
+    action = Action.CONVERSATION_TAKEN_OVER if to == PERSON else Action.CONVERSATION_GIVEN_BACK
+    deed = Deed(actor_of(request), tenant_id, action, f"conversation:{conversation.uid}")
+    write(audited, deed, hand_over, tenant_id, conversation.uid.hex, to)
     log.info(Event.CONVERSATION_HANDED_OVER, conversation=str(conversation.uid), outcome=body.to)
     return get_conversation(request, conversation_id)
 

@@ -1,18 +1,21 @@
 """Dead letters: messages that need a person's decision, why, and sending them again."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Body, Query, Router
 
+from hailgate.accounts.audit import Action, Deed, audited
 from hailgate.advice import advise
-from hailgate.api.access import tenant_of
+from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import CauseOut, Causes, DeadLetter, LetterFilter, Page, ReviveAllOut, ReviveIn, ReviveOut
 from hailgate.api.showing import show_address
-from hailgate.messaging.letters import Wanted, explain, find_letters, group_letters, revive_all
+from hailgate.messaging.editing import edit_and_send_again
+from hailgate.messaging.letters import Wanted, describe, explain, find_letters, group_letters, revive_all
 from hailgate.messaging.models import WorkState
 from hailgate.messaging.outcomes import send_again
 from hailgate.messaging.writing import write
@@ -46,18 +49,36 @@ def revive(request: HttpRequest, body: ReviveIn) -> ReviveOut:
     tenant_id = tenant_of(request)
     wanted = {given: uid for given in body.ids if (uid := _uid(given))}
     stopped = find_letters(tenant_id).filter(message__uid__in=wanted.values())
-    found = dict(stopped.values_list("message__uid", "id"))
-    write(send_again, tenant_id, list(found.values()))
+    found = dict(stopped.values_list("id", "message__uid"))
+    deed = _deed(request, Action.MESSAGE_REVIVED, f"message:{next(iter(found.values()))}" if len(found) == 1 else "")
+    revived = {found[id_] for id_ in write(audited, deed, send_again, tenant_id, list(found))}
     return ReviveOut(
-        revived=[given for given in body.ids if wanted.get(given) in found],
-        not_found=[given for given in body.ids if wanted.get(given) not in found],
+        revived=[given for given in body.ids if wanted.get(given) in revived],
+        not_found=[given for given in body.ids if wanted.get(given) not in revived],
     )
 
 
 @router.post("/dead-letters/revive-all", response=ReviveAllOut, operation_id="revive_all_dead_letters")
 def revive_matching(request: HttpRequest, body: LetterFilter) -> ReviveAllOut:
     """Send again all that match, at their channels' rates. Unknown ones only where `state` names them."""
-    return ReviveAllOut(revived=revive_all(tenant_of(request), _wanted(body)))
+    deed = _deed(request, Action.MESSAGE_REVIVED, detail=describe(_wanted(body)))
+    return ReviveAllOut(revived=revive_all(tenant_of(request), _wanted(body), partial(audited, deed, send_again)))
+
+
+@router.post("/dead-letters/{message_id}/edit", response=ReviveOut, operation_id="edit_dead_letter")
+def edit(request: HttpRequest, message_id: str, content: Body[dict[str, Any]]) -> ReviveOut:
+    """Change what a dead message says, and send it again: `{"type": "text", "text": {"body": …}}`, of the same type.
+
+    409 `not_editable` where it is not dead (any more), or its outcome is unknown.
+    """
+    uid = parse_id(message_id)
+    deed = _deed(request, Action.MESSAGE_EDITED, f"message:{uid}")
+    write(audited, deed, edit_and_send_again, tenant_of(request), uid, content)
+    return ReviveOut(revived=[message_id], not_found=[])
+
+
+def _deed(request: HttpRequest, action: Action, subject: str = "", detail: str = "") -> Deed:
+    return Deed(actor_of(request), tenant_of(request), action, subject, detail)
 
 
 def _wanted(filters: LetterFilter) -> Wanted:

@@ -3,7 +3,8 @@
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.api.access import parse_id, tenant_of
+from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.schemas import MessageWithTimeline, TimelineEntry
 from hailgate.api.showing import changes_of, files_of, message_facts
 from hailgate.core.errors import NotFound
@@ -37,6 +38,7 @@ def cancel(request: HttpRequest, message_id: str) -> MessageWithTimeline:
     409 once it is being sent, was sent, has failed, or may have been sent. Cancelling it again changes nothing.
     """
     tenant_id, uid = tenant_of(request), parse_id(message_id)
-    if write(cancel_message, tenant_id, uid):
+    deed = Deed(actor_of(request), tenant_id, Action.MESSAGE_CANCELLED, f"message:{uid}")
+    if write(audited, deed, cancel_message, tenant_id, uid):
         log.info(Event.MESSAGE_CANCELLED, message=str(uid))
     return get_message(request, message_id)

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from ninja import NinjaAPI
 
-from hailgate.api import channels, conversations, deadletters, media, messages, templates
+from hailgate.api import audit, channels, conversations, deadletters, media, messages, templates
 from hailgate.api.access import ApiKey, answer_errors
 
 DESCRIPTION = """\
@@ -26,6 +26,6 @@ def make_api() -> NinjaAPI:
         urls_namespace="v1",
     )
     answer_errors(api)
-    for part in (messages, conversations, channels, templates, deadletters, media):
+    for part in (messages, conversations, channels, templates, deadletters, media, audit):
         api.add_router("", part.router)
     return api

@@ -276,6 +276,24 @@ class ReviveAllOut(Schema):
     revived: int = Field(description="How many messages are queued again.")
 
 
+class ActorOut(Schema):
+    kind: str = Field(description="`operator`, `key`, or `command` on the machine itself.")
+    id: str
+    name: str = Field(description="What it was called then.")
+
+
+class AuditOut(Schema):
+    """Something that somebody did by hand. `subject` is a kind and an id, such as `message:<id>`."""
+
+    id: str
+    at: datetime
+    actor: ActorOut
+    action: str
+    subject: str
+    count: int = Field(description="How many it was done to.")
+    detail: str
+
+
 class Page(Schema, Generic[Item]):
     """`next` leads to older items; null where there are none."""
 
@@ -304,7 +322,7 @@ class ReviveIn(Schema):
 
 
 class ReviveOut(Schema):
-    """`revived` messages are queued again; the others are not dead letters of yours."""
+    """`revived` messages are queued again, by this call; the others are not dead letters of yours (any more)."""
 
     revived: list[str]
     not_found: list[str]

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from hailgate.commands.speaking import hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.core.errors import NotFound
 
 
@@ -80,8 +80,10 @@ def add_key(tenant: str | None, name: str, *, as_json: bool) -> None:
     """Make an API key. It is shown this once and stored only as a digest."""
     with open_store():
         from hailgate.accounts import keys
+        from hailgate.accounts.audit import Action, audited
 
-        made = keys.add_key(choose_tenant(tenant).pk, name)
+        tenant_id = choose_tenant(tenant).pk
+        made = audited(deed_of(tenant_id, Action.KEY_MADE, detail=name), keys.add_key, tenant_id, name)
     hand_out({"key": made.key}, "Keep it now: it is not shown again.", as_json=as_json)
 
 
@@ -134,9 +136,12 @@ def revoke_key(prefix: str, tenant: str | None, *, as_json: bool) -> None:
     """Refuse a key from now on. Processes notice within five seconds."""
     with open_store():
         from hailgate.accounts import keys
+        from hailgate.accounts.audit import Action, audited
 
         prefix = _prefix_of(prefix)
-        if not keys.revoke_key(choose_tenant(tenant).pk, prefix):
+        tenant_id = choose_tenant(tenant).pk
+        deed = deed_of(tenant_id, Action.KEY_REVOKED, f"key:{prefix}")
+        if not audited(deed, keys.revoke_key, tenant_id, prefix):
             raise NotFound("there is no valid key with this prefix; see `hailgate key list`", field="prefix")
     tell({"prefix": prefix, "revoked": True}, f"Key {prefix} is revoked.", as_json=as_json)
 

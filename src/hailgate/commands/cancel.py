@@ -3,7 +3,7 @@
 import click
 
 from hailgate.commands.speaking import json_option, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.commands.timeline import parse_message_id
 
 
@@ -14,8 +14,10 @@ from hailgate.commands.timeline import parse_message_id
 def cancel(message_id: str, tenant: str | None, *, as_json: bool) -> None:
     """Take back a message that waits to be sent, or whose time has not come."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.cancelling import CODE, cancel_message
 
-        cancel_message(choose_tenant(tenant).pk, parse_message_id(message_id))
+        tenant_id, uid = choose_tenant(tenant).pk, parse_message_id(message_id)
+        audited(deed_of(tenant_id, Action.MESSAGE_CANCELLED, f"message:{uid}"), cancel_message, tenant_id, uid)
     document = {"id": message_id, "status": "failed", "code": CODE}
     tell(document, f"Message {message_id} is cancelled; it will not be sent.", as_json=as_json)

@@ -7,7 +7,7 @@ import click
 
 from hailgate.commands.credentials import mask_settings, read_assignments, settings_option
 from hailgate.commands.speaking import card, hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,10 +123,12 @@ def change(
 def pause(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
     """Send nothing until it is resumed. Messages are still accepted and wait."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.tending import get_channel_row, pause_channel
 
         found = get_channel_row(choose_tenant(tenant).pk, id_or_name)
-        pause_channel(found.tenant_id, found.uid)
+        deed = deed_of(found.tenant_id, Action.CHANNEL_PAUSED, f"channel:{found.uid}")
+        audited(deed, pause_channel, found.tenant_id, found.uid)
     tell({"id": str(found.uid), "paused": True}, f"Channel {found.name} is paused.", as_json=as_json)
 
 
@@ -137,10 +139,12 @@ def pause(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
 def resume(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
     """Let a paused channel send again."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.tending import get_channel_row, resume_channel
 
         found = get_channel_row(choose_tenant(tenant).pk, id_or_name)
-        resume_channel(found.tenant_id, found.uid)
+        deed = deed_of(found.tenant_id, Action.CHANNEL_RESUMED, f"channel:{found.uid}")
+        audited(deed, resume_channel, found.tenant_id, found.uid)
     tell({"id": str(found.uid), "paused": False}, f"Channel {found.name} may send again.", as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import click
 
 from hailgate.advice import advise
 from hailgate.commands.speaking import card, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -92,15 +93,44 @@ def revive(message_ids: tuple[str, ...], tenant: str | None, *, all_dead: bool, 
     if bool(message_ids) == all_dead or (message_ids and any(filters.values())):
         raise InputError("name the messages, or say --all-dead and what narrows it", field="message_ids")
     with open_store():
-        from hailgate.messaging.letters import revive_all
+        from hailgate.accounts.audit import Action, audited
+        from hailgate.messaging.letters import describe, revive_all
         from hailgate.messaging.outcomes import send_again
 
         tenant_id = choose_tenant(tenant).pk
         if all_dead:
-            revived = revive_all(tenant_id, _wanted(**filters))
+            wanted = _wanted(**filters)
+            deed = deed_of(tenant_id, Action.MESSAGE_REVIVED, detail=describe(wanted))
+            revived = revive_all(tenant_id, wanted, partial(audited, deed, send_again))
         else:
-            revived = send_again(tenant_id, [_find(tenant_id, each).pk for each in message_ids])
+            subject = f"message:{message_ids[0]}" if len(message_ids) == 1 else ""
+            works = [_find(tenant_id, each).pk for each in message_ids]
+            deed = deed_of(tenant_id, Action.MESSAGE_REVIVED, subject)
+            revived = len(audited(deed, send_again, tenant_id, works))
     tell({"revived": revived}, f"{revived} will be sent again.", as_json=as_json)
+
+
+@deadletters.command("export")
+@tenant_option
+@filter_options
+@click.option("--state", type=click.Choice(["dead", "unknown"]), help="Only these.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line instead of CSV.")
+def export(tenant: str | None, *, as_json: bool, **filters: Any) -> None:
+    """All that match as CSV, from the oldest on, to standard output. What the messages say is not in it."""
+    with open_store():
+        from hailgate.accounts.audit import Action, record_deed
+        from hailgate.messaging.exporting import FORMATS, read_letters
+        from hailgate.messaging.letters import describe
+
+        tenant_id, wanted = choose_tenant(tenant).pk, _wanted(**filters)
+        record_deed(deed_of(tenant_id, Action.LETTERS_EXPORTED, detail=describe(wanted)))
+        form = FORMATS["ndjson" if as_json else "csv"]
+        click.echo(form.head, nl=False)
+        after: int | None = 0
+        while after is not None:
+            some = read_letters(tenant_id, wanted, after)
+            click.echo(form.render(some.letters), nl=False)
+            after = some.after
 
 
 def _wanted(

@@ -1,5 +1,6 @@
 """Opening the store for a command: Django, the key ring, and plain words for what goes wrong there."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from hailgate.core.errors import ConfigurationError, InputError, StoreUnavailabl
 if TYPE_CHECKING:
     from django.db import Error
 
+    from hailgate.accounts.audit import Action, Deed
     from hailgate.accounts.models import Tenant
     from hailgate.env import Environment
 
@@ -57,6 +59,20 @@ def choose_tenant(name_or_id: str | None) -> "Tenant":
     if len(tenants) > 1:
         raise InputError("there are several tenants: say which with --tenant", field="tenant")
     return tenants[0]
+
+
+def deed_of(tenant_id: int, action: "Action", subject: str = "", detail: str = "") -> "Deed":
+    """For the audit log: whoever runs this on the machine."""
+    from hailgate.accounts.audit import Actor, Deed
+
+    return Deed(Actor("command", "", _user()), tenant_id, action, subject, detail)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
 
 
 def explain(failed: "Error") -> ConfigurationError | StoreUnavailable:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from hailgate.accounts.alarms import clear_alarm, find_alarms
+from hailgate.accounts.audit import Action, Deed, audited, operator_of
 from hailgate.accounts.models import Operator, RaisedAlarm
 from hailgate.accounts.operators import Viewer
 from hailgate.console.access import owners_only, parse_uid
@@ -48,7 +49,8 @@ def clear(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     found = ours.filter(uid=parse_uid(uid)).first()
     if found is None:
         raise Http404
-    write(clear_alarm, Cause(Alarm[found.code.upper()], found.subject))
+    deed = Deed(operator_of(viewer), found.tenant_id, Action.ALARM_CLEARED, f"alarm:{found.uid}", found.code)
+    write(audited, deed, clear_alarm, Cause(Alarm[found.code.upper()], found.subject))
     return redirect("console:alarms")
 
 

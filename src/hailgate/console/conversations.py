@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from hailgate.accounts.audit import Action, Deed, audited, operator_of
 from hailgate.accounts.operators import Viewer
 from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.console import inbox, replying
@@ -108,7 +109,10 @@ def preview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @signed_in
 def take_over(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     conversation = get_conversation(viewer, uid)
-    write(replying.take_over, viewer, conversation)
+    deed = Deed(
+        operator_of(viewer), viewer.tenant_id, Action.CONVERSATION_TAKEN_OVER, f"conversation:{conversation.uid}"
+    )
+    write(audited, deed, replying.take_over, viewer, conversation)
     return _handed(request, viewer, uid, "person")
 
 
@@ -118,7 +122,10 @@ def give_back(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """To the channel's own assistant; where a person answers the channel, to the first one that is installed."""
     conversation = get_conversation(viewer, uid)
     assistant = find_assistant(conversation.channel.answered_by) or ASSISTANTS[0]
-    write(replying.give_back, viewer, conversation, assistant.name)
+    deed = Deed(
+        operator_of(viewer), viewer.tenant_id, Action.CONVERSATION_GIVEN_BACK, f"conversation:{conversation.uid}"
+    )
+    write(audited, deed, replying.give_back, viewer, conversation, assistant.name)
     return _handed(request, viewer, uid, "assistant")
 
 

@@ -1,18 +1,23 @@
 """What the owner of an installation watches: dead letters, webhook events, channels, and how it all goes."""
 
 from typing import Final
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from hailgate.accounts.audit import Action, Deed, audited, operator_of
 from hailgate.accounts.operators import Viewer
 from hailgate.console import inbox, watching
 from hailgate.console.access import owners_only, parse_uid, signed_in
+from hailgate.core.errors import HailgateError, NotFound
+from hailgate.messaging.editing import edit_and_send_again
 from hailgate.messaging.models import WebhookEvent
 from hailgate.messaging.outcomes import send_again
-from hailgate.messaging.tending import resume_channel
+from hailgate.messaging.tending import BY_HAND, pause_channel, resume_channel
 from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
 
@@ -40,10 +45,50 @@ def revive(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Those that were ticked, if they still stand."""
     chosen = [parse_uid(uid) for uid in request.POST.getlist("message")[:MOST_REVIVED]]
     works = watching.find_stopped(viewer.tenant_id, chosen)
-    count = write(send_again, viewer.tenant_id, works) if works else 0
+    deed = Deed(operator_of(viewer), viewer.tenant_id, Action.MESSAGE_REVIVED, _subject("message", chosen))
+    count = len(write(audited, deed, send_again, viewer.tenant_id, works)) if works else 0
     response = redirect("console:dead-letters")
     response["Location"] += f"?revived={count}"
     return response
+
+
+@require_GET
+@signed_in
+def show_edit(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """What a failed text says, to be changed."""
+    text = watching.find_stopped_text(viewer.tenant_id, parse_uid(uid))
+    if text is None:
+        raise Http404
+    return render(request, "console/_edit.html", {"uid": uid, "text": text})
+
+
+@require_POST
+@signed_in
+def edit(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """Change it, and send it again."""
+    message = parse_uid(uid)
+    deed = Deed(operator_of(viewer), viewer.tenant_id, Action.MESSAGE_EDITED, f"message:{message}")
+    content = {"type": "text", "text": {"body": request.POST.get("body", "")}}
+    try:
+        write(audited, deed, edit_and_send_again, viewer.tenant_id, message, content)
+    except NotFound:
+        raise Http404 from None
+    except HailgateError as refused:
+        return render(request, "console/_problem.html", {"problem": refused.detail}, status=422)
+    return HttpResponse(status=204, headers={"HX-Redirect": f"{reverse('console:dead-letters')}?revived=1"})
+
+
+def _subject(kind: str, chosen: list[UUID]) -> str:
+    """Of many, how many is on record."""
+    return f"{kind}:{chosen[0]}" if len(chosen) == 1 else ""
+
+
+@require_GET
+@owners_only
+def show_audit(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    before = inbox.read_place(request.GET.get("before", ""))
+    page = watching.list_audit(viewer.tenant_id, before)
+    return render(request, "console/audit.html", {"section": "audit", "page": page})
 
 
 @require_GET
@@ -78,9 +123,22 @@ def show_channels(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def resume(_: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """Let a paused channel send again, with its breaker closed."""
     channel = parse_uid(uid)
-    if not write(resume_channel, viewer.tenant_id, channel):
+    deed = Deed(operator_of(viewer), viewer.tenant_id, Action.CHANNEL_RESUMED, f"channel:{channel}")
+    if not write(audited, deed, resume_channel, viewer.tenant_id, channel):
         raise Http404
     log.info(Event.CHANNEL_RESUMED, channel=str(channel))
+    return redirect("console:channels")
+
+
+@require_POST
+@owners_only
+def pause(_: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+    """Send nothing until somebody resumes it."""
+    channel = parse_uid(uid)
+    deed = Deed(operator_of(viewer), viewer.tenant_id, Action.CHANNEL_PAUSED, f"channel:{channel}")
+    if not write(audited, deed, pause_channel, viewer.tenant_id, channel):
+        raise Http404
+    log.warning(Event.CHANNEL_PAUSED, channel=str(channel), code=BY_HAND)
     return redirect("console:channels")
 
 

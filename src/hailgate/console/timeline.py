@@ -22,6 +22,7 @@ _WORDS: Final = {
     "delivered": gettext_noop("Delivered"),
     "read": gettext_noop("Read"),
     "played": gettext_noop("Played"),
+    "edited": gettext_noop("Changed by hand"),
     "revived": gettext_noop("Sent again by hand"),
     "cancelled": gettext_noop("Taken back"),
     "waiting": gettext_noop("Waits now"),

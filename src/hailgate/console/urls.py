@@ -30,6 +30,8 @@ urlpatterns = [
     path("media/<str:uid>", conversations.show_file, name="media"),
     path("messages/<str:uid>/timeline", conversations.show_timeline, name="timeline"),
     path("dead-letters", operations.show_dead_letters, name="dead-letters"),
+    path("dead-letters/<str:uid>/change", operations.show_edit, name="show-edit"),
+    path("dead-letters/<str:uid>/edit", operations.edit, name="edit"),
     path("dead-letters/revive", operations.revive, name="revive"),
     path("events", operations.show_events, name="events"),
     path("events/<str:uid>", operations.show_event, name="event"),
@@ -37,5 +39,7 @@ urlpatterns = [
     path("channels/<str:uid>/resume", operations.resume, name="resume"),
     path("alarms", alarms.show_alarms, name="alarms"),
     path("alarms/<str:uid>/clear", alarms.clear, name="clear-alarm"),
+    path("channels/<str:uid>/pause", operations.pause, name="pause"),
+    path("audit", operations.show_audit, name="audit"),
     path("overview", operations.show_overview, name="overview"),
 ]

@@ -1,7 +1,7 @@
 """Queries behind the pages of operations. Every one is one tenant's, and none counts a table without an index."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -9,12 +9,17 @@ from uuid import UUID
 
 import msgspec
 from django.db.models import Count, F, Min, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from hailgate.accounts.alarms import find_alarms
+from hailgate.accounts.audit import Action, find_entries
+from hailgate.accounts.models import AuditEntry
 from hailgate.accounts.seal import sealer
 from hailgate.console.inbox import addresses_of, sign_place
 from hailgate.console.showing import excerpt, explain, show_address, show_name
+from hailgate.core.content import Text, decode_outbound
 from hailgate.messaging.models import (
     PERSON,
     Channel,
@@ -45,6 +50,7 @@ class DeadLetter(NamedTuple):
     uid: str
     conversation: str
     dead: bool
+    text: bool
     name: str
     channel: str
     excerpt: str
@@ -63,6 +69,17 @@ class EventRow(NamedTuple):
     outcome: str
     size: int
     tries: int
+
+
+class Entry(NamedTuple):
+    at: datetime
+    who: str
+    how: str
+    what: str
+    subject: str
+    link: str
+    times: int
+    detail: str
 
 
 class ChannelRow(NamedTuple):
@@ -102,6 +119,52 @@ def list_dead_letters(tenant_id: int, kind: str, before: int | None) -> Page:
 
 def find_stopped(tenant_id: int, messages: Sequence[UUID]) -> list[int]:
     return list(_stopped(tenant_id).filter(message__uid__in=messages).values_list("id", flat=True))
+
+
+def find_stopped_text(tenant_id: int, message: UUID) -> str | None:
+    """What a failed message of plain text says."""
+    failed = _stopped(tenant_id).filter(state=WorkState.DEAD, message__uid=message, message__kind="text")
+    work = failed.select_related("message").first()
+    if work is None:
+        return None
+    content = decode_outbound(sealer().unseal(work.message.content))
+    return content.text.body if isinstance(content, Text) else None
+
+
+def list_audit(tenant_id: int, before: int | None) -> Page:
+    page, older = _page(find_entries(tenant_id), before)
+    return Page([_entry(entry) for entry in page], older)
+
+
+def _entry(entry: AuditEntry) -> Entry:
+    what = _DEEDS.get(entry.action)
+    kind, id_ = entry.subject.partition(":")[::2]
+    where = {"conversation": "console:conversation"}.get(kind)
+    return Entry(
+        at=entry.at,
+        who=entry.name or entry.actor_kind,
+        how={"operator": "", "key": _("API key"), "command": _("command line")}[entry.actor_kind],
+        what=_(what) if what else entry.action,
+        subject=entry.subject,
+        link=reverse(where, args=[id_.replace("-", "")]) if where else "",
+        times=entry.count,
+        detail=entry.detail,
+    )
+
+
+_DEEDS: Final[Mapping[str, str]] = {
+    Action.MESSAGE_REVIVED: gettext_noop("Sent again"),
+    Action.MESSAGE_EDITED: gettext_noop("Changed and sent again"),
+    Action.MESSAGE_CANCELLED: gettext_noop("Taken back"),
+    Action.LETTERS_EXPORTED: gettext_noop("Stopped messages exported"),
+    Action.CHANNEL_PAUSED: gettext_noop("Channel paused"),
+    Action.CHANNEL_RESUMED: gettext_noop("Channel resumed"),
+    Action.CONVERSATION_TAKEN_OVER: gettext_noop("Conversation taken over"),
+    Action.CONVERSATION_GIVEN_BACK: gettext_noop("Conversation given back"),
+    Action.KEY_MADE: gettext_noop("API key made"),
+    Action.KEY_REVOKED: gettext_noop("API key revoked"),
+    Action.ALARM_CLEARED: gettext_noop("Alarm cleared"),
+}
 
 
 def list_events(tenant_id: int, kind: str, before: int | None) -> Page:
@@ -196,6 +259,7 @@ def _dead_letter(work: Work, contacts: dict[int, Any]) -> DeadLetter:
         uid=message.uid.hex,
         conversation=conversation.uid.hex,
         dead=work.state == WorkState.DEAD,
+        text=message.kind == "text",
         name=show_name(conversation.contact, contacts.get(conversation.contact_id, []))
         or show_address(message.address_kind, message.address),
         channel=work.channel.name,

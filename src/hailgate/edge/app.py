@@ -9,6 +9,7 @@ from hailgate.core.errors import NotFound
 from hailgate.edge.assets import Assets
 from hailgate.edge.docs import show_asset, show_errors, show_icon, show_reader, show_start
 from hailgate.edge.door import Door
+from hailgate.edge.export import Export
 from hailgate.edge.frame import Frame
 from hailgate.edge.hooks import Hooks
 from hailgate.edge.live import Live
@@ -17,7 +18,7 @@ from hailgate.edge.probes import Metrics, Probes
 from hailgate.edge.send import Sending
 
 
-def doors(hooks: Hooks, sending: Sending, media: Media) -> list[BaseRoute]:
+def doors(hooks: Hooks, sending: Sending, media: Media, export: Export) -> list[BaseRoute]:
     """What moves messages."""
     return [
         Door("/hooks/{token}", hooks.receive),
@@ -27,6 +28,7 @@ def doors(hooks: Hooks, sending: Sending, media: Media) -> list[BaseRoute]:
         Route("/v1/media", media.upload, methods=["POST"]),
         Route("/v1/media/{media_id}", media.download, methods=["GET"]),
         Route("/media/{token}", media.open_link, methods=["GET"]),
+        Route("/v1/dead-letters/export", export.by_key, methods=["GET"]),
     ]
 
 
@@ -51,11 +53,12 @@ def pages() -> list[BaseRoute]:
     ]
 
 
-def console(live: Live, media: Media, assets: Assets, assets_at: str) -> list[BaseRoute]:
-    """What the console's pages need beside Django's answers: news, a way in for files, those that never change."""
+def console(live: Live, media: Media, export: Export, assets: Assets, assets_at: str) -> list[BaseRoute]:
+    """What the console's pages need beside Django's answers: news, files and long lists, those that never change."""
     return [
         Route("/console/live", live.stream),
         Route("/console/media", media.upload_by_operator, methods=["POST"]),
+        Route("/console/dead-letters/export", export.by_operator, methods=["GET"]),
         Mount(assets_at.rstrip("/"), assets),
     ]
 

@@ -25,6 +25,23 @@ _AS: Final = {
     "`hailgate[voice]`; up to 16 MB and a quarter of an hour.",
     "schema": {"type": "string", "enum": ["voice"]},
 }
+
+
+def _query(name: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": "string", **schema}}
+
+
+_LETTERS: Final = [
+    _query("state", enum=["dead", "unknown"]),
+    _query("channel", maxLength=100),
+    _query("code", maxLength=60),
+    _query("since", format="date-time"),
+    _query("until", format="date-time"),
+]
+_TABLE: Final = {
+    "description": "One letter a line.",
+    "content": {each: {"schema": {"type": "string"}} for each in ("text/csv", "application/x-ndjson")},
+}
 _FILE: Final = {"description": "The file.", "content": {"*/*": {"schema": _BYTES}}}
 _KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
 
@@ -91,6 +108,18 @@ def doors(refusals: Refusals) -> Mapping[str, Mapping[str, Any]]:
                 "security": [],
                 "parameters": [_parameter("token")],
                 "responses": {"200": _FILE, **refusals([404, 503])},
+            }
+        },
+        "/v1/dead-letters/export": {
+            "get": {
+                "operationId": "export_dead_letters",
+                "summary": "Export Dead Letters",
+                "description": "All that match, from the oldest on, streamed: CSV for spreadsheets, NDJSON for "
+                "programs. What a message says is not in it.",
+                "tags": ["Dead letters"],
+                "security": _KEY,
+                "parameters": [_query("format", enum=["csv", "ndjson"]), *_LETTERS],
+                "responses": {"200": _TABLE, **refusals([401, 422, 503])},
             }
         },
         "/hooks/{token}": {

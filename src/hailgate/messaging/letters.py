@@ -1,6 +1,6 @@
 """Dead letters as a work list: what was given up or may have been sent, why, what to do, and sending it again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -76,7 +76,10 @@ def group_letters(tenant_id: int, wanted: Wanted = Wanted()) -> list[Cause]:  # 
     return sorted(causes, key=lambda cause: (-cause.count, cause.state, cause.code, cause.provider_code))
 
 
-def revive_all(tenant_id: int, wanted: Wanted) -> int:
+Revive = Callable[[int, list[int]], list[int]]
+
+
+def revive_all(tenant_id: int, wanted: Wanted, revive: Revive = send_again) -> int:
     """Send again all that match at this moment, oldest first; they queue at their channels' rates like any other.
 
     Only the dead, unless ``wanted`` names the unknown: these may arrive twice.
@@ -84,9 +87,19 @@ def revive_all(tenant_id: int, wanted: Wanted) -> int:
     letters = find_letters(tenant_id, wanted if wanted.state else wanted._replace(state="dead"))
     revived = after = 0
     while ids := list(letters.filter(id__gt=after).order_by("id").values_list("id", flat=True)[:REVIVED_AT_ONCE]):
-        revived += write(send_again, tenant_id, ids)
+        revived += len(write(revive, tenant_id, ids))
         after = ids[-1]
     return revived
+
+
+def describe(wanted: Wanted) -> str:
+    """For the audit log. A channel's name is its owner's words: that one was named is enough."""
+    said: dict[str, object] = {
+        "state": wanted.state,
+        "code": wanted.code if wanted.code in _sentences() else wanted.code and "…",
+    }
+    said |= {"channel": wanted.channel and "…", "since": wanted.since, "until": wanted.until}
+    return " ".join(f"{name}={value}" for name, value in said.items() if value) or "all that are dead"
 
 
 def explain(code: str) -> str:

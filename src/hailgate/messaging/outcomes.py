@@ -370,15 +370,18 @@ def _concerns_channel(outcome: Outcome) -> bool:
     return decision is not None and bool(decision.breaker_failure or decision.pauses_channel or outcome.rests_until)
 
 
-def send_again(tenant_id: int | None, work_ids: Iterable[int]) -> int:
-    """Revive dead and parked deliveries by hand, in their place; what followed may have overtaken them."""
+def send_again(tenant_id: int | None, work_ids: Iterable[int]) -> list[int]:
+    """Revive dead and parked deliveries by hand, in their place; what followed may have overtaken them.
+
+    Returns those that were: of two who ask at once, each row is told to one.
+    """
     ids = array(work_ids)
     with atomic_cursor() as cursor:
         rows.lock_conversations(cursor, [key for _, key, _, _ in _stopped(cursor, tenant_id, ids)])
         stopped = _stopped(cursor, tenant_id, ids)
         if stopped:
             _revive(cursor, stopped, now(cursor))
-        return len(stopped)
+        return [id_ for id_, *_ in stopped]
 
 
 _StoppedRow = tuple[int, int, int, int]

@@ -1,0 +1,90 @@
+"""Who did what: written in the transaction of what was done, or neither is."""
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from hailgate.accounts.models import ApiKey, AuditEntry
+from hailgate.accounts.operators import Viewer
+
+Result = TypeVar("Result")
+
+
+class Action(StrEnum):
+    MESSAGE_REVIVED = "message.revived"
+    MESSAGE_EDITED = "message.edited"
+    MESSAGE_CANCELLED = "message.cancelled"
+    LETTERS_EXPORTED = "dead_letters.exported"
+    CHANNEL_PAUSED = "channel.paused"
+    CHANNEL_RESUMED = "channel.resumed"
+    CONVERSATION_TAKEN_OVER = "conversation.taken_over"
+    CONVERSATION_GIVEN_BACK = "conversation.given_back"
+    KEY_MADE = "key.made"
+    KEY_REVOKED = "key.revoked"
+    ALARM_CLEARED = "alarm.cleared"
+
+
+class Actor(NamedTuple):
+    """An operator, an API key, or whoever ran a command on the machine."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class Deed(NamedTuple):
+    """What is about to be done. ``subject`` is a kind and an id; ``detail`` never anything of a message."""
+
+    actor: Actor
+    tenant_id: int | None
+    action: Action
+    subject: str = ""
+    detail: str = ""
+
+
+def operator_of(viewer: Viewer) -> Actor:
+    return Actor("operator", viewer.uid, viewer.name)
+
+
+def key_of(key_id: int) -> Actor:
+    """Its name as it is now."""
+    found = ApiKey.objects.filter(pk=key_id).values_list("uid", "name").first()
+    return Actor("key", found[0].hex if found else "", found[1] if found else "")
+
+
+def audited(deed: Deed, act: Callable[..., Result], *arguments: Any) -> Result:
+    """``act``, on record. What came to nothing (False, zero, an empty list) is not."""
+    with transaction.atomic():
+        result = act(*arguments)
+        if done := _count(result):
+            record_deed(deed, done)
+    return result
+
+
+def record_deed(deed: Deed, count: int = 1) -> None:
+    actor = deed.actor
+    AuditEntry.objects.create(
+        tenant_id=deed.tenant_id,
+        at=time.time(),
+        actor_kind=actor.kind,
+        actor=actor.id[:40],
+        name=actor.name[:100],
+        action=deed.action.value,
+        subject=deed.subject[:100],
+        count=count,
+        detail=deed.detail[:200],
+    )
+
+
+def find_entries(tenant_id: int) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(tenant_id=tenant_id)
+
+
+def _count(result: object) -> int:
+    if result is None:
+        return 1
+    return int(result) if isinstance(result, int) else len(result) if isinstance(result, list) else 1
