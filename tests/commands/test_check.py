@@ -48,6 +48,21 @@ def test_no_secret_is_told(run, channel, hook) -> None:
     assert [secret for secret in secrets if secret in told] == []
 
 
+def test_whether_templates_are_listed_is_told_where_a_channel_has_some(run, channel) -> None:
+    from hailgate.core.errors import ChannelUnauthorized
+    from hailgate.messaging.libraries import claim_library, record_list, record_not_listed, take_library
+    from hailgate.messaging.tending import get_channel_row
+
+    subject = f"templates clinic/{channel.name}"
+    assert subject not in findings(run)
+    run("channel", "set", channel.name, "--set", "waba_id=102000000000001")
+    assert findings(run)[subject]["detail"] == "not listed yet"
+    record_not_listed(claim_library(), ChannelUnauthorized())
+    assert findings(run)[subject]["detail"].startswith("could not be listed: ")
+    record_list(take_library(get_channel_row(channel.tenant_id, channel.name)), [])
+    assert (findings(run)[subject]["state"], findings(run)[subject]["advice"]) == ("ok", "")
+
+
 @pytest.mark.parametrize(
     ("columns", "state"), [({}, "ok"), ({"paused_at": 0.0, "paused_reason": "paused_by_hand"}, "warn")]
 )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hailgate.core.address import AddressKind
 from hailgate.core.content import check_content, parse_outbound
 from hailgate.core.errors import InputError
 from hailgate.core.templates import (
@@ -94,6 +95,15 @@ def test_another_language_is_refused_with_those_there_are():
 )  # fmt: skip
 def test_a_template_that_is_not_approved_is_refused(status):
     assert refusal(call(), template(status=status)).field == "template.name"
+
+
+def test_a_code_is_not_sent_to_a_user_id():
+    code, wanted = template()._replace(category="AUTHENTICATION"), call()
+    check_template(wanted, [code], AddressKind.PHONE)
+    with pytest.raises(InputError) as refused:
+        check_template(wanted, [code], AddressKind.BSUID)
+    assert refused.value.field == "to"
+    check_template(wanted, [template()], AddressKind.BSUID)
 
 
 def test_what_is_not_known_is_left_to_the_provider():

@@ -2,7 +2,10 @@
 
 import json
 
+import hypothesis
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import given
 from hailgate.core.content import parse_outbound
@@ -208,6 +211,31 @@ def test_in_whatever_order_they_come_the_last_one_stands(synced, clock, order):
     for place in order:
         apply(synced, told[place])
     assert stored(synced).status == "DISABLED"
+
+
+FACETS = {
+    "status": ("PAUSED", "APPROVED", "DISABLED"),
+    "quality": ("GREEN", "RED"),
+    "category": ("MARKETING", "UTILITY"),
+}
+told_of = st.sampled_from([(name, value) for name, values in FACETS.items() for value in values])
+
+
+@settings(max_examples=20)
+@hypothesis.given(
+    told=st.lists(told_of, min_size=1, max_size=8), order=st.randoms(use_true_random=False), batches=st.booleans()
+)
+def test_any_order_and_any_repetition_ends_in_what_was_told_last(synced, clock, told, order, batches):
+    clock.now += 10_000
+    sync(synced, listed())
+    clock.now += 1000
+    events = [happened(clock, at=clock.now + place, **{name: value}) for place, (name, value) in enumerate(told)]
+    mixed = events * 2
+    order.shuffle(mixed)
+    for batch in [mixed] if batches else [[event] for event in mixed]:
+        apply(synced, *batch)
+    now = stored(synced)
+    assert {name: getattr(now, name) for name, _ in told} == dict(told)
 
 
 def test_what_is_older_than_the_last_list_has_no_effect(synced, clock):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 import click
 
 from hailgate.commands.probes import Unwell, greet_rabbitmq, ping_redis
-from hailgate.commands.speaking import json_option, print_json
+from hailgate.commands.speaking import json_option, moment, print_json
 from hailgate.commands.store import open_store
 from hailgate.core.errors import ConfigurationError, HailgateError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hailgate.commands.calls import RoundTrip
     from hailgate.env import Environment
-    from hailgate.messaging.models import Channel, Hook
+    from hailgate.messaging.models import Channel, Hook, TemplateLibrary
     from hailgate.providers.contract import ChannelHealth
 
 MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
@@ -105,7 +105,7 @@ def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], Non
 def _examine_channels() -> Iterator[Finding]:
     from hailgate.commands.calls import ask_providers
     from hailgate.messaging.channels import get_credentials
-    from hailgate.messaging.models import Channel
+    from hailgate.messaging.models import Channel, TemplateLibrary
 
     channels = [row for tenant_id in _tenants() for row in _active(Channel, tenant_id)]
     if not channels:
@@ -114,6 +114,9 @@ def _examine_channels() -> Iterator[Finding]:
     answers = asyncio.run(ask_providers([get_credentials(channel.pk) for channel in channels]))
     for channel, health in zip(channels, answers, strict=True):
         yield _judge_channel(channel, health)
+        if channel.library_id is not None:
+            library = TemplateLibrary.objects.get(tenant_id=channel.tenant_id, id=channel.library_id)
+            yield _judge_library(f"templates {channel.tenant.name}/{channel.name}", library)
 
 
 def _tenants() -> "Iterable[int]":
@@ -136,6 +139,15 @@ def _judge_channel(channel: "Channel", health: "ChannelHealth") -> Finding:
     if (state := describe_state(channel)) != "ok":
         return Finding(subject, "warn", f"{health.detail} But it is {state}.", "See `hailgate channel resume`.")
     return Finding(subject, "ok", health.detail)
+
+
+def _judge_library(subject: str, library: "TemplateLibrary") -> Finding:
+    if library.code:
+        advice = "Its token needs whatsapp_business_management; then run `hailgate templates sync`."
+        return Finding(subject, "warn", f"could not be listed: {library.detail}", advice)
+    if library.synced_at is None:
+        return Finding(subject, "warn", "not listed yet", "A worker does it, or `hailgate templates sync`.")
+    return Finding(subject, "ok", f"listed at {moment(library.synced_at)}")
 
 
 def _examine_hooks(env: "Environment") -> Iterator[Finding]:

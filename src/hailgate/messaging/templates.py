@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+from hailgate.core.address import AddressKind
 from hailgate.core.content.templates import TemplateCall
 from hailgate.core.errors import InputError, NotFound
 from hailgate.core.templates import (
@@ -37,6 +38,7 @@ class Wanted(NamedTuple):
 
     library_id: int | None
     call: TemplateCall
+    to: AddressKind = AddressKind.PHONE
 
 
 class Sendable(NamedTuple):
@@ -51,7 +53,7 @@ class Sendable(NamedTuple):
 def check_calls(batch: Sequence[Wanted]) -> list[InputError | None]:
     """What is wrong with each call, in order; None where nothing is, or where the provider has to decide."""
     known = _find_known({(each.library_id, each.call.name) for each in batch if each.library_id is not None})
-    return [_fault(each.call, known.get((each.library_id, each.call.name))) for each in batch]
+    return [_fault(each, known.get((each.library_id, each.call.name))) for each in batch]
 
 
 def is_marketing(tenant_id: int, channel_id: int, call: TemplateCall) -> bool:
@@ -103,11 +105,11 @@ def _sendable(row: models.Template) -> Sendable | None:
     return Sendable(row.uid, template, definition, tuple(list_variables(definition)))
 
 
-def _fault(call: TemplateCall, known: Sequence[Template] | None) -> InputError | None:
+def _fault(wanted: Wanted, known: Sequence[Template] | None) -> InputError | None:
     if known is None:
         return None
     try:
-        check_template(call, known)
+        check_template(wanted.call, known, wanted.to)
     except InputError as refused:
         return refused
     return None

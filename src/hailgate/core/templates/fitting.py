@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+from hailgate.core.address import AddressKind
 from hailgate.core.content.parts import LINK_LIMIT
 from hailgate.core.content.refusals import refused
 from hailgate.core.content.templates import (
@@ -40,6 +41,7 @@ from hailgate.core.templates.definition import (
 from hailgate.core.templates.filling import text_of
 from hailgate.core.templates.variables import told_by
 
+AUTHENTICATION: Final = "AUTHENTICATION"
 HEADER_LIMIT: Final = 60
 BODY_LIMIT: Final = 1024
 Kind = TypeVar("Kind", bound=Component)
@@ -71,12 +73,12 @@ _TOLD: Final[dict[str, type]] = {
 }
 
 
-def check_template(call: TemplateCall, known: Collection[Template]) -> None:
+def check_template(call: TemplateCall, known: Collection[Template], to: AddressKind = AddressKind.PHONE) -> None:
     """Raise InputError where the call cannot succeed. `known` are all languages of the name, at its provider."""
     if not known:
         raise _unsendable(
             "template.name",
-            "names no template of this channel; look at `hailgate templates list`, and synchronise if it is new",
+            "names no template of this channel; see those there are, and synchronise them if it is new",
         )
     template = next((each for each in known if each.language == call.language.code), None)
     if template is None:
@@ -84,6 +86,8 @@ def check_template(call: TemplateCall, known: Collection[Template]) -> None:
         raise _unsendable("template.language.code", f"is not a language of this template; it exists in: {listed}")
     if template.status != APPROVED and template.status in _UNSENDABLE:
         raise _unsendable("template.name", f"names a template that {_UNSENDABLE[template.status]}")
+    if template.category == AUTHENTICATION and to is AddressKind.BSUID:
+        raise refused("to", "must be a phone number: WhatsApp sends no codes to a user id")
     if (definition := parse_definition(template)) is not None:
         _check_call(call, definition)
 
