@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -78,7 +79,9 @@ class Business:
     async def upload(self, content: bytes, name: str) -> str:
         """A file that the product stores; its id there."""
         headers = {**self._headers, "Content-Disposition": f'attachment; filename="{name}"'}
-        async with self._stand.session.post(f"{self._stand.web}/v1/media", data=content, headers=headers) as got:
+        async with self._stand.session.post(
+            f"{self._stand.web}/v1/media", data=BytesIO(content), headers=headers
+        ) as got:
             answer = await got.json()
             assert got.status == 201, answer
         return answer["id"]
