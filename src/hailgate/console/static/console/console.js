@@ -298,7 +298,7 @@ document.addEventListener("paste", ({ target, clipboardData }) => {
 
 function showPicture(link) {
   const picture = $("img", link).cloneNode();
-  picture.className = "large";
+  picture.className = "enlarged";
   picture.removeAttribute("loading");
   $("#dialog-body").replaceChildren(picture);
   $("#dialog").showModal();
