@@ -120,7 +120,7 @@ async def test_a_picture_is_shown_and_a_page_in_disguise_is_only_saved(desk: Des
     await wait_until(page, "document.querySelector('.picture img').naturalWidth > 0")
     await page.wait_for_selector(".bubble:last-child .file, .bubble:last-child .kind:has-text('could not be fetched')")
     await page.click(".picture")
-    await page.wait_for_selector("#dialog[open] img.large")
+    await page.wait_for_selector("#dialog[open] img.enlarged")
     await page.keyboard.press("Escape")
 
 
