@@ -63,7 +63,7 @@ def accept(promise: Promise, message_id: str) -> None:
 
 
 def read_deliveries(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
-    """The accepted sends among rows of the simulator's ledger, in its order; one for each token of a text."""
+    """The accepted sends among rows of the simulator's ledger, in its order; one for each token of what they say."""
     return [
         Delivery(
             token,
@@ -74,8 +74,12 @@ def read_deliveries(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
         )
         for row in rows
         if row["operation"] == "send"
-        for token in TOKEN.findall(row["body"]["text"]["body"]) or [""]
+        for token in TOKEN.findall(_words(row["body"])) or [""]
     ]
+
+
+def _words(body: Mapping[str, Any]) -> str:
+    return body["text"]["body"] if "text" in body else str(body.get("template", ""))
 
 
 def find_token(text: str) -> str:

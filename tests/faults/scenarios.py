@@ -4,6 +4,7 @@ from . import (  # noqa: F401 -- they register
     arrivals,
     cancels,
     clocks,
+    consents,
     crowds,
     databases,
     departures,
