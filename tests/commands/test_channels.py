@@ -90,3 +90,20 @@ def test_new_conversations_are_answered_by_whom_one_says(ask, run, channel) -> N
 def test_an_id_that_is_none_is_refused_as_a_hook(run, tenant) -> None:
     refused = run("channel", "add", "--provider", "cloud", "--name", "a", "--number", "15550100000", "--hook", "main")
     assert "--hook takes the id" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("reason", "goes_on"),
+    [
+        ("channel_unauthorized", True),
+        ("number_unknown", True),
+        ("paused_by_hand", False),
+        ("account_restricted", False),
+    ],
+)
+def test_new_settings_let_a_channel_go_on_that_was_paused_for_the_old_ones(ask, channel, reason, goes_on) -> None:
+    ours = Channel.objects.filter(tenant_id=channel.tenant_id, id=channel.id)
+    ours.update(paused_at=1.0, paused_reason=reason, ready_at=9e9)
+    ask("channel", "set", channel.name, "--set", "access_token=a new one")
+    assert (ours.get().paused_at is None) is goes_on
+    assert (ours.get().ready_at == 0) is goes_on

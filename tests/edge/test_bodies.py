@@ -96,6 +96,15 @@ async def test_a_body_that_drips_is_answered_408(site, key, channel, monkeypatch
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+async def test_a_small_body_that_drips_is_cut_with_its_answer(site, key, channel, monkeypatch) -> None:
+    monkeypatch.setattr(read_body, "__defaults__", (0.05,))
+    answer = await site.raw(
+        b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 9000\r\n\r\n{" % key.encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
 # --- the protocol under it --------------------------------------------------------------------------------------------
 
 
@@ -104,6 +113,14 @@ async def test_headers_that_drip_are_cut(site, monkeypatch) -> None:
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
     assert await site.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
+
+
+async def test_a_body_that_was_answered_already_may_not_drip_on(site, monkeypatch) -> None:
+    from hailgate.edge import protocol
+
+    monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
+    answer = await site.raw(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 async def test_a_connection_that_says_nothing_is_cut(site, monkeypatch) -> None:

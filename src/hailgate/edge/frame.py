@@ -71,7 +71,7 @@ class Frame:
 
 def problem(error: HailgateError, scope: Scope) -> Response:
     headers = problems.headers_of(error)
-    if _leaves_much_unread(scope):
+    if isinstance(error, problems.BodyTooSlow) or _leaves_much_unread(scope):
         headers["Connection"] = "close"
     described = problems.describe(error, scope["request_id"])
     return Response(problems.encode(described), error.status, headers, media_type=problems.MEDIA_TYPE)

@@ -48,8 +48,15 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        self._end_head()
         self.scope[IS_WHOLE] = True  # type: ignore[typeddict-unknown-key]  # a server may add to it
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        unread = self.cycle.response_complete and self.cycle.more_body
+        super().on_response_complete()
+        if unread and not self._in_head:  # answered early: what is left of the body may not drip for ever
+            self._begin_head()
 
     def lose_patience(self) -> None:
         if not self.transport.is_closing():

@@ -11,7 +11,7 @@ from django.db.models import Count, F
 
 from hailgate.accounts.seal import sealer
 from hailgate.assistant import ASSISTANTS, find_assistant
-from hailgate.core.errors import InputError, NotFound
+from hailgate.core.errors import ChannelUnauthorized, InputError, NotFound
 from hailgate.core.limits import Limit
 from hailgate.messaging.libraries import ensure_library
 from hailgate.messaging.models import PERSON, Channel, Work, WorkKind, WorkState
@@ -20,6 +20,8 @@ from hailgate.providers import get_provider
 from hailgate.providers.contract import parse_config
 
 BY_HAND: Final = "paused_by_hand"
+# Why a channel was paused that new settings may mend; what else pauses one needs somebody to say that it is mended.
+MENDED_BY_SETTINGS: Final = frozenset({ChannelUnauthorized.code, "number_unknown"})
 # A burst adds to what is sent in its second: a tenth keeps the overshoot of a rate that somebody chose that small.
 BURST_SHARE: Final = 0.1
 SLOWEST, FASTEST = 0.01, 10_000.0
@@ -94,7 +96,10 @@ def check_answerer(name: str) -> str:
 
 
 def change_settings(found: Channel, changes: Mapping[str, str]) -> None:
-    """Raises InputError where the settings as a whole would not do; then nothing is changed."""
+    """Raises InputError where the settings as a whole would not do; then nothing is changed.
+
+    A channel that was paused because its provider refused them goes on with the new ones.
+    """
     stored = msgspec.json.decode(sealer().unseal(found.config), type=dict[str, str])
     settings = {**stored, **changes}
     spec = get_provider(found.provider)
@@ -104,6 +109,8 @@ def change_settings(found: Channel, changes: Mapping[str, str]) -> None:
         library_id = ensure_library(cursor, found.tenant_id, spec, spec.library_of(config))
         account, version = spec.account_of(config), F("version") + 1
         _change(found.tenant_id, found.uid, config=sealed, account=account, library_id=library_id, version=version)
+        if found.paused_reason in MENDED_BY_SETTINGS:
+            resume_channel(found.tenant_id, found.uid)
 
 
 def count_queued(tenant_id: int, channel_ids: Iterable[int]) -> Mapping[int, Queued]:
