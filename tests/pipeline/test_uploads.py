@@ -10,6 +10,7 @@ import pytest
 from hailgate.core.content import encode_content, parse_outbound
 from hailgate.core.errors import (
     ChannelUnauthorized,
+    ConfigurationError,
     IdempotencyMismatch,
     InputError,
     OutcomeUnknown,
@@ -19,8 +20,9 @@ from hailgate.core.errors import (
     StoreUnavailable,
 )
 from hailgate.core.status import Status
+from hailgate.messaging import attaching
 from hailgate.messaging.attaching import find_lent
-from hailgate.messaging.media import StoredFile, add_upload
+from hailgate.messaging.media import StoredFile, add_upload, read_stored
 from hailgate.messaging.models import Attachment, AttachmentState, Message, ProviderFile, WorkState
 from hailgate.messaging.sending import Accepted, Idempotency, accept_messages
 from hailgate.messaging.takeover import declare_dead
@@ -246,6 +248,22 @@ async def test_a_store_of_files_that_is_away_is_not_the_providers_fault(desk):
     row = await desk.row_of(message)
     assert (row.state, row.code, row.attempts) == (WorkState.READY, "file_unavailable", 1)
     assert (await desk.db(channel_row, desk.channel)).breaker_failures == 0
+
+
+async def test_a_file_whose_key_is_gone_costs_nobody_elses_message(desk, monkeypatch):
+    lost, good = await store(desk, name="lost.png"), await store(desk, JPEG)
+
+    def gone(row):
+        raise ConfigurationError(["This key is not here."])
+
+    batch = [picture(desk.channel, lost, 1), picture(desk.channel, good, 2)]
+    first, second = await accept(desk, *batch)
+    read = desk.files.read
+    monkeypatch.setattr(attaching, "read_stored", lambda row: (gone if lost.file in row else read_stored)(row))
+    monkeypatch.setattr(desk.files, "read", lambda file, key: gone(file) if file == lost.file else read(file, key))
+    await desk.carry_out()
+    assert (await desk.row_of(first)).code == "file_unavailable"
+    assert (await desk.fresh(second)).status == Status.SENT
 
 
 async def test_a_file_that_the_provider_forgot_is_given_anew(desk, clock):

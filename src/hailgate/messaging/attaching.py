@@ -9,12 +9,12 @@ from uuid import UUID
 
 from hailgate.core.content import NamedFile, decode_outbound, may_name_files, named_files
 from hailgate.core.content.refusals import refused
-from hailgate.core.errors import InputError, TooLarge, UnsupportedMedia
+from hailgate.core.errors import ConfigurationError, InputError, TooLarge, UnsupportedMedia
 from hailgate.core.media import check_fits
 from hailgate.messaging.media import STORED_COLUMNS, StoredFile, read_stored
 from hailgate.messaging.models import AttachmentState
 from hailgate.messaging.queue import Claim
-from hailgate.messaging.sql import Cursor, among, array, atomic_cursor, fetch, now
+from hailgate.messaging.sql import Cursor, Row, among, array, as_uuid, atomic_cursor, fetch, now
 from hailgate.messaging.tables import PROVIDER_FILE
 
 if TYPE_CHECKING:
@@ -108,8 +108,17 @@ def _find_stored(cursor: Cursor, keys: Iterable[tuple[int, UUID]]) -> Mapping[tu
         f"AND state = {AttachmentState.STORED.value}",
         [array({tenant_id for tenant_id, _ in wanted}), array({uid for _, uid in wanted})],
     )
-    stored = (read_stored(row) for row in found)
+    stored = (_read(row) for row in found)
     return {(one.tenant_id, one.uid): one for one in stored}
+
+
+def _read(row: Row) -> StoredFile:
+    """One whose key is gone costs nobody else's message: it is nameless, and cannot be read when it is to be sent."""
+    try:
+        return read_stored(row)
+    except ConfigurationError:
+        unread = StoredFile._make(row)
+        return unread._replace(uid=as_uuid(unread.uid), name="")
 
 
 def _find_fault(file: NamedFile, stored: StoredFile | None) -> InputError | None:
