@@ -13,6 +13,10 @@ import aiohttp
 import av
 import pytest
 
+from hailgate.accounts.holders import Holder, HolderKind
+from hailgate.accounts.keys import add_key, revoke_key
+from hailgate.accounts.models import Operator
+from hailgate.accounts.operators import add_operator
 from hailgate.core.media import LARGEST_FILE
 from hailgate.edge import media as door
 from hailgate.messaging import media as attachments
@@ -97,17 +101,43 @@ async def test_a_link_that_was_changed_is_none(site, key) -> None:
     mine = (await upload(site, key, PNG)).json
     other = (await upload(site, key, JPEG)).json
     link = (await site.post(f"/v1/media/{mine['id']}/link", {}, key=key)).json["url"]
-    uid, expires, signature = link.removeprefix("/media/").split(".")
+    uid, expires, holder, signature = link.removeprefix("/media/").split(".")
     for forged in (
-        f"{UUID(other['id']).hex}.{expires}.{signature}",
-        f"{uid}.{int(expires) + 60}.{signature}",
-        f"{uid}.{expires}.{'0' * len(signature)}",
-        f"{uid}.{expires}.",
-        f"{uid}.{expires}",
+        f"{UUID(other['id']).hex}.{expires}.{holder}.{signature}",
+        f"{uid}.{int(expires) + 60}.{holder}.{signature}",
+        f"{uid}.{expires}.{holder}.{'0' * len(signature)}",
+        f"{uid}.{expires}.key-1{signature}",
+        f"{uid}.{expires}.{signature}",
+        f"{uid}.{expires}.{holder}.",
+        f"{uid}.{expires}.{holder}",
         "nonsense",
         "ü.1.ü",
     ):
         assert (await site.get(f"/media/{quote(forged)}")).code == "not_found"
+
+
+async def test_a_link_ends_with_the_key_that_made_it(site, key, tenant, db) -> None:
+    told = (await upload(site, key, PNG)).json
+    other = await db(add_key, tenant.id, "another")
+    link = (await site.post(f"/v1/media/{told['id']}/link", {}, key=other.key)).json["url"]
+    assert (await site.get(link)).body == PNG
+    assert await db(revoke_key, tenant.id, other.key.split("_")[1])
+    assert (await site.get(link)).code == "not_found"
+    assert (await site.get((await site.post(f"/v1/media/{told['id']}/link", {}, key=key)).json["url"])).body == PNG
+
+
+async def test_a_link_ends_with_the_operator_it_was_made_for(site, key, tenant, stranger, db) -> None:
+    told = (await upload(site, key, PNG)).json
+
+    def link_for(of: int) -> str:
+        made = add_operator(of, f"operator-{of}@example.com")
+        return attachments.make_link(tenant.id, UUID(told["id"]), Holder(HolderKind.OPERATOR, made.pk)).path
+
+    link = await db(link_for, tenant.id)
+    assert (await site.get(link)).body == PNG
+    assert (await site.get(await db(link_for, stranger.id))).code == "not_found"
+    await db(lambda: Operator.objects.update(is_active=False))
+    assert (await site.get(link)).code == "not_found"
 
 
 async def test_200_hostile_files_are_never_served_inline(site, key) -> None:

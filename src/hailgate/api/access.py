@@ -13,6 +13,7 @@ from ninja.security import HttpBearer
 
 from hailgate import problems
 from hailgate.accounts.audit import Actor, key_of
+from hailgate.accounts.holders import Holder, HolderKind
 from hailgate.accounts.keys import KeyView, find_key
 from hailgate.core.errors import (
     HailgateError,
@@ -49,6 +50,12 @@ def actor_of(request: HttpRequest) -> Actor:
     """For the audit log."""
     caller: KeyView = request.auth  # type: ignore[attr-defined]  # set by ninja
     return key_of(caller.id)
+
+
+def holder_of(request: HttpRequest) -> Holder:
+    """The key itself, for what is made in its name."""
+    caller: KeyView = request.auth  # type: ignore[attr-defined]  # set by ninja
+    return Holder(HolderKind.KEY, caller.id)
 
 
 def parse_id(given: str) -> UUID:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.api.access import parse_id, tenant_of
+from hailgate.api.access import holder_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import AttachmentOut, MediaLinkOut, Page
 from hailgate.api.showing import show_attachment
@@ -20,8 +20,8 @@ router = Router(tags=["Media"])
 
 @router.post("/media/{media_id}/link", response=MediaLinkOut, operation_id="make_media_link")
 def make_media_link(request: HttpRequest, media_id: str) -> MediaLinkOut:
-    """A link to one file for a browser, which has no key. It works for five minutes."""
-    link = make_link(tenant_of(request), parse_id(media_id))
+    """A link to one file for a browser, which has no key. It works for five minutes, as long as the key does."""
+    link = make_link(tenant_of(request), parse_id(media_id), holder_of(request))
     return MediaLinkOut(url=link.path, expires_at=datetime.fromtimestamp(link.expires_at, UTC))
 
 

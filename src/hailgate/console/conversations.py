@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from hailgate.accounts.audit import Action, Deed, audited, operator_of
+from hailgate.accounts.holders import Holder, HolderKind
 from hailgate.accounts.operators import Viewer
 from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.console import inbox, replying
@@ -146,7 +147,8 @@ def show_file(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """A link that lives five minutes, made when a page wants the file: its own address stays the same for ever."""
     del request
     try:
-        return redirect(make_link(viewer.tenant_id, parse_uid(uid)).path)
+        holder = Holder(HolderKind.OPERATOR, viewer.operator_id)
+        return redirect(make_link(viewer.tenant_id, parse_uid(uid), holder).path)
     except NotFound:
         raise Http404 from None
 

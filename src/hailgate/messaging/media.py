@@ -4,6 +4,7 @@ import hmac
 from typing import NamedTuple
 from uuid import UUID
 
+from hailgate.accounts.holders import Holder, may_see, parse_holder
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import NotFound
 from hailgate.core.media import check_size, natural_kind
@@ -81,21 +82,21 @@ class Link(NamedTuple):
     expires_at: float
 
 
-def make_link(tenant_id: int, uid: UUID) -> Link:
-    """Whoever holds it sees this one file until it expires. Raises NotFound."""
+def make_link(tenant_id: int, uid: UUID, holder: Holder) -> Link:
+    """To this one file, until it expires or ``holder`` may not see it any more. Raises NotFound."""
     stored = get_stored_file(tenant_id, uid)
     with atomic_cursor(read_only=True) as cursor:
         expires_at = float(int(now(cursor) + LINK_S))
-    signed = f"{stored.uid.hex}.{int(expires_at)}"
+    signed = f"{stored.uid.hex}.{int(expires_at)}.{holder}"
     return Link(f"/media/{signed}.{_signature(signed)}", expires_at)
 
 
 def get_linked_file(token: str) -> StoredFile:
-    """Raises NotFound for a link that is not ours or has expired: who guesses learns nothing."""
+    """Raises NotFound for a link that is not ours, has expired or lost its holder: who guesses learns nothing."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(signed).encode()):
         raise NotFound
-    uid, _, expires_at = signed.partition(".")
+    uid, expires_at, holder = signed.split(".")
     with atomic_cursor(read_only=True) as cursor:
         if not now(cursor) < int(expires_at) <= now(cursor) + LINK_S:
             raise NotFound
@@ -104,10 +105,10 @@ def get_linked_file(token: str) -> StoredFile:
             f"SELECT tenant_id FROM messaging_attachment WHERE uid = %s {every_tenant('the signature is the proof')}",
             [uid],
         )
-    if row is None:
+    if row is None or not may_see(parse_holder(holder), row[0]):
         raise NotFound
     return get_stored_file(row[0], UUID(uid))
 
 
 def _signature(signed: str) -> str:
-    return sealer().digest(f"media link\0{signed}")
+    return sealer().digest(f"media link of a holder\0{signed}")
