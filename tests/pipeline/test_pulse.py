@@ -4,6 +4,8 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from django.db import OperationalError
+from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import StoreUnavailable
 from hailgate.pipeline.bridge import Gate
@@ -18,7 +20,7 @@ class Store:
     def __init__(self):
         self.thawed = asyncio.Event()
         self.thawed.set()
-        self.asked, self.fails, self.written = 0, False, []
+        self.asked, self.fails, self.gone, self.written = 0, False, False, []
         self.gate = Gate(self, self._write, writers=1)
 
     async def __call__(self, function, *arguments):
@@ -26,6 +28,11 @@ class Store:
         await self.thawed.wait()
         if self.fails:
             raise StoreUnavailable
+        if self.gone:
+            try:
+                raise OperationalError from PoolTimeout()
+            except OperationalError as failed:
+                raise StoreUnavailable from failed
         return self._write(*arguments) if function == self._write else (function, arguments)
 
     def _write(self, items):
@@ -69,6 +76,22 @@ async def test_whoever_waits_is_told_when_the_store_falls_silent(door):
             async with asyncio.timeout(5):
                 await waiting
         assert told.value.retry_after == 1.0
+
+
+async def test_where_no_connection_is_to_be_had_nobody_begins_to_wait_until_there_is_one():
+    store = Store()
+    async with beating(store) as pulse:
+        store.gone = True
+        await reaches(lambda: pulse.silent)
+        asked = store.asked
+        await reaches(lambda: store.asked > asked + 3)
+        assert pulse.silent
+        with pytest.raises(StoreUnavailable):
+            await pulse.guard(store.gate).submit("item")
+        assert store.written == []
+        store.gone = False
+        await reaches(lambda: not pulse.silent)
+        assert await pulse.guard(store.gate).submit("item") == "item"
 
 
 async def test_while_it_is_silent_nobody_new_begins_to_wait():

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections
+from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import Overloaded, StoreUnavailable
 from hailgate.telemetry import Event, log
@@ -105,6 +106,11 @@ def run_in_database(function: Callable[..., Result], *arguments: Any) -> Result:
                 _drop_connection()
             raise StoreUnavailable(f"the database did not answer ({type(failed).__name__})") from failed
     raise AssertionError
+
+
+def had_no_connection(failed: BaseException | None) -> bool:
+    """Whether a StoreUnavailable means that no connection was to be had, for as long as anybody waits for one."""
+    return failed is not None and isinstance(getattr(failed.__cause__, "__cause__", None), PoolTimeout)
 
 
 def _sqlstate(failed: BaseException) -> str | None:

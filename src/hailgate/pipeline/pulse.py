@@ -1,7 +1,8 @@
 """Whether the store answers at all. A server that froze keeps every connection open and never refuses anything.
 
 No time-out of the database's own falls then, and a wait has no end. So the store is asked for nothing, again and again;
-while it owes even that answer, whoever waits for it is told that it is away, and nobody new begins to wait.
+while it owes even that answer, whoever waits for it is told that it is away, and nobody new begins to wait. So it is
+where no connection is to be had: each of those who wait would find that out by waiting in its turn.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from hailgate.core.errors import StoreUnavailable
 from hailgate.messaging.sql import atomic_cursor
-from hailgate.pipeline.bridge import Db
+from hailgate.pipeline.bridge import Db, had_no_connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,9 +46,12 @@ class Pulse:
                 if not await _is_done(asked, self._patience):
                     self._fall_silent()
                     await _is_done(asked, None)
+                if had_no_connection(asked.exception()):
+                    self._fall_silent()
+                else:
+                    self.silent = False  # any other error is an answer too
             finally:
                 asked.cancel()
-            self.silent = False  # an error is an answer too
             await asyncio.sleep(self._every)
 
     def wait(self) -> "Wait":
