@@ -120,26 +120,30 @@ def show_channels(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 
 @require_POST
 @owners_only
-def resume(_: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+def resume(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """Let a paused channel send again, with its breaker closed."""
     channel = parse_uid(uid)
     deed = Deed(operator_of(viewer), viewer.tenant_id, Action.CHANNEL_RESUMED, f"channel:{channel}")
     if not write(audited, deed, resume_channel, viewer.tenant_id, channel):
         raise Http404
     log.info(Event.CHANNEL_RESUMED, channel=str(channel))
-    return redirect("console:channels")
+    return redirect(_back(request))
 
 
 @require_POST
 @owners_only
-def pause(_: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
+def pause(request: HttpRequest, viewer: Viewer, uid: str) -> HttpResponse:
     """Send nothing until somebody resumes it."""
     channel = parse_uid(uid)
     deed = Deed(operator_of(viewer), viewer.tenant_id, Action.CHANNEL_PAUSED, f"channel:{channel}")
     if not write(audited, deed, pause_channel, viewer.tenant_id, channel):
         raise Http404
     log.warning(Event.CHANNEL_PAUSED, channel=str(channel), code=BY_HAND)
-    return redirect("console:channels")
+    return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    return "console:queue" if request.POST.get("back") == "queue" else "console:channels"
 
 
 @require_GET

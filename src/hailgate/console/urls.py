@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from hailgate.console import alarms, choosing, conversations, operations, signing
+from hailgate.console import alarms, choosing, conversations, operations, queue, signing
 
 app_name = "console"
 
@@ -41,5 +41,6 @@ urlpatterns = [
     path("alarms/<str:uid>/clear", alarms.clear, name="clear-alarm"),
     path("channels/<str:uid>/pause", operations.pause, name="pause"),
     path("audit", operations.show_audit, name="audit"),
+    path("queue", queue.show_queue, name="queue"),
     path("overview", operations.show_overview, name="overview"),
 ]

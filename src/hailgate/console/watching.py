@@ -133,10 +133,12 @@ def find_stopped_text(tenant_id: int, message: UUID) -> str | None:
 
 def list_audit(tenant_id: int, before: int | None) -> Page:
     page, older = _page(find_entries(tenant_id), before)
-    return Page([_entry(entry) for entry in page], older)
+    channels = Channel.objects.filter(tenant_id=tenant_id).values_list("uid", "name")
+    names = {f"channel:{uid}": name for uid, name in channels}
+    return Page([_entry(entry, names) for entry in page], older)
 
 
-def _entry(entry: AuditEntry) -> Entry:
+def _entry(entry: AuditEntry, names: Mapping[str, str]) -> Entry:
     what = _DEEDS.get(entry.action)
     kind, id_ = entry.subject.partition(":")[::2]
     where = {"conversation": "console:conversation"}.get(kind)
@@ -145,7 +147,7 @@ def _entry(entry: AuditEntry) -> Entry:
         who=entry.name or entry.actor_kind,
         how={"operator": "", "key": _("API key"), "command": _("command line")}[entry.actor_kind],
         what=_(what) if what else entry.action,
-        subject=entry.subject,
+        subject=names.get(entry.subject, entry.subject),
         link=reverse(where, args=[id_.replace("-", "")]) if where else "",
         times=entry.count,
         detail=entry.detail,
@@ -203,7 +205,7 @@ def read_body(event: WebhookEvent) -> str:
 def list_channels(tenant_id: int) -> list[ChannelRow]:
     waiting = dict(_waiting(tenant_id).values_list("channel_id").annotate(count=Count("id")))
     rows = Channel.objects.filter(tenant_id=tenant_id).order_by("name")
-    return [_channel(channel, waiting.get(channel.pk, 0)) for channel in rows]
+    return [show_channel(channel, waiting.get(channel.pk, 0)) for channel in rows]
 
 
 def look_over(tenant_id: int) -> Overview:
@@ -271,7 +273,7 @@ def _dead_letter(work: Work, contacts: dict[int, Any]) -> DeadLetter:
     )
 
 
-def _channel(channel: Channel, waiting: int) -> ChannelRow:
+def show_channel(channel: Channel, waiting: int) -> ChannelRow:
     state, word, why, since = _health(channel)
     return ChannelRow(
         uid=channel.uid.hex,

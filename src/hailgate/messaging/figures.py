@@ -15,6 +15,9 @@ UNDONE = frozenset({WorkState.WAITING, WorkState.READY, WorkState.LEASED})
 MOST_CHANNELS = 2_000
 
 
+_DUE = "CASE WHEN due_at > created_at THEN due_at ELSE created_at END"
+
+
 class Rows(NamedTuple):
     """Work rows of one channel, kind and state, and the age in seconds of the oldest of them."""
 
@@ -59,12 +62,27 @@ def count_figures() -> Figures:
         )
 
 
+def count_queue(tenant_id: int) -> list[Rows]:
+    """The deliveries of one tenant."""
+    with atomic_cursor(read_only=True) as cursor:
+        moment = now(cursor)
+        counted = fetch(
+            cursor,
+            f"SELECT tenant_id, channel_id, kind, state, count(*), min({_DUE}) FROM messaging_work "
+            f"WHERE tenant_id = %s AND kind = {WorkKind.DELIVERY.value} GROUP BY tenant_id, channel_id, kind, state",
+            [tenant_id],
+        )
+    return [
+        Rows(tenant_id, channel_id, WorkKind(kind), WorkState(state), count, _age(oldest_at, moment))
+        for tenant_id, channel_id, kind, state, count, oldest_at in counted
+    ]
+
+
 def _rows(cursor: Cursor, moment: float) -> tuple[list[Rows], float | None]:
-    due = "CASE WHEN due_at > created_at THEN due_at ELSE created_at END"
     counted = fetch(
         cursor,
-        f"SELECT tenant_id, channel_id, kind, state, count(*), min({due}), min(CASE WHEN state = "
-        f"{WorkState.READY.value} AND due_at <= %s THEN {due} END) FROM messaging_work "
+        f"SELECT tenant_id, channel_id, kind, state, count(*), min({_DUE}), min(CASE WHEN state = "
+        f"{WorkState.READY.value} AND due_at <= %s THEN {_DUE} END) FROM messaging_work "
         f"GROUP BY tenant_id, channel_id, kind, state {every_tenant('metrics')}",
         [moment],
     )
