@@ -14,7 +14,7 @@ from hailgate.core.media import check_fits
 from hailgate.messaging.media import STORED_COLUMNS, StoredFile, read_stored
 from hailgate.messaging.models import AttachmentState
 from hailgate.messaging.queue import Claim
-from hailgate.messaging.sql import Cursor, Row, among, array, as_uuid, atomic_cursor, fetch, now
+from hailgate.messaging.sql import Cursor, Row, among, array, as_uuid, atomic_cursor, every_tenant, fetch, now
 from hailgate.messaging.tables import PROVIDER_FILE
 
 if TYPE_CHECKING:
@@ -81,12 +81,14 @@ def record_handed(stored: StoredFile, channel_id: int, provider_id: str) -> None
         )
 
 
-def forget_handed(tenant_id: int, channel_id: int, provider_ids: Iterable[str]) -> None:
+def forget_handed(channel_id: int, lent: Iterable[Lent]) -> None:
     """The provider may not have these any more. One that was handed over anew since has another id, and stays."""
+    given = [one for one in lent if one.provider_id]
     with atomic_cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM messaging_providerfile WHERE tenant_id = %s AND channel_id = %s AND {among('provider_id')}",
-            [tenant_id, channel_id, array(provider_ids)],
+            f"DELETE FROM messaging_providerfile WHERE {among('attachment_id')} AND channel_id = %s "
+            f"AND {among('provider_id')} {every_tenant('by key')}",
+            [array(one.stored.id for one in given), channel_id, array(one.provider_id for one in given)],
         )
 
 

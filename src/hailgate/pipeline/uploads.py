@@ -72,8 +72,7 @@ class Uploads:
 
     async def forget(self, claim: Claim, lent: LentFiles) -> None:
         """What the provider had before may be what it refused."""
-        ids = [one.provider_id for one in lent.values() if one and one.provider_id]
-        await self._db(forget_handed, claim.tenant_id, claim.channel_id, ids)
+        await self._db(forget_handed, claim.channel_id, [one for one in lent.values() if one])
 
     async def close(self) -> None:
         under_way = tuple(self._under_way.values())
