@@ -280,6 +280,17 @@ async def _warm_up() -> None:
     gc.freeze()  # what was imported lives as long as the process; nobody needs to look at it again
 
 
+def _trace(env: Environment) -> Callable[[], None]:
+    """Returns what tells the last spans at the end."""
+    if not env.traces_url:
+        return lambda: None
+    from hailgate.tracing import open_tracer, use_tracer
+
+    tell, end = open_tracer(env.traces_url, VERSION)
+    use_tracer(tell)
+    return end
+
+
 def _run(env: Environment, bind: str, make: Callable[[OnFailure, AtStop], ASGIApp]) -> int:
     configure_logging(env.log_level, env.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -292,7 +303,9 @@ def _run(env: Environment, bind: str, make: Callable[[OnFailure, AtStop], ASGIAp
         failed = True
         server.should_exit = True
 
+    end_traces = _trace(env)
     ends: list[Callable[[], None]] = []
     server = Server(make(fail, ends.append), bind, VERSION, ends, patience=env.drain_s)
     server.run(sockets=sockets)
+    end_traces()
     return 1 if failed else 0

@@ -66,6 +66,11 @@ class Environment(BaseSettings):
         description="Who is told of alarms, separated by spaces, as apprise writes it: mailtos://user:password@host, "
         "slack://… and a hundred others. Needs the extra `alarms`.",
     )
+    traces_url: str = Field(
+        "",
+        description="Where traces go: an OTLP collector over HTTP, such as http://127.0.0.1:4318/v1/traces. "
+        "Empty: none. Needs the extra `otel`.",
+    )
     seal_content: bool = Field(
         default=False, description="Also seal message text, raw webhook bodies, names and addresses at rest."
     )
@@ -124,7 +129,7 @@ class Environment(BaseSettings):
     def _split_keys(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "traces_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in {"http", "https"}:

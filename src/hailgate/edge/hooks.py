@@ -23,6 +23,7 @@ from hailgate.messaging.ids import uuid7
 from hailgate.messaging.receiving import ReceivedWebhook
 from hailgate.providers.contract import AnswersHandshake, WebhookRequest
 from hailgate.telemetry import WEBHOOK_SECONDS, WEBHOOKS, Event, log
+from hailgate.tracing import is_traced, tell_span
 
 # Tokens of ours have 43 characters; what is far longer need not be looked up.
 LONGEST_TOKEN: Final = 100
@@ -45,11 +46,14 @@ class Hooks:
             call = _call(request, body)
             self._verify(hook, call)
             headers = msgspec.json.encode(hook.spec.mask(call.headers)).decode()
-            await self._gate.submit(ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body))
+            received = ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body)
+            await self._gate.submit(received)
         except HailgateError as refused:
             _count(refused)
             raise
         _stored.inc()
+        if is_traced():
+            tell_span("webhook", received.uid, time.monotonic() - begun, {"hook": hook.id, "size": len(body)})
         WEBHOOK_SECONDS.observe(time.monotonic() - begun)
         log.debug(Event.WEBHOOK_STORED, hook=hook.id, size=len(body))
         return _STORED

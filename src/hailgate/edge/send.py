@@ -1,6 +1,7 @@
 """The door to send: `POST /v1/messages` and its batch. Parse, check against the channel, store, answer."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -37,6 +38,7 @@ from hailgate.messaging.models import Message
 from hailgate.messaging.sending import Accepted, NewMessage, find_repeated
 from hailgate.messaging.templates import Wanted, check_calls
 from hailgate.telemetry import Event, log
+from hailgate.tracing import is_traced, tell_span
 
 MESSAGE_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 8 << 20
@@ -137,7 +139,11 @@ class Sending:
         if isinstance(checked, HailgateError):
             raise checked
         message, channel = checked.message, checked.channel
+        begun = time.monotonic()
         accepted = await self._gate.submit(message)
+        if is_traced():
+            facts = {"message": str(accepted.uid), "channel": channel.id, "tenant": message.tenant_id}
+            tell_span("accept", accepted.uid, time.monotonic() - begun, facts)
         log.debug(Event.MESSAGE_ACCEPTED, message=str(accepted.uid), channel=channel.id)
         return AcceptedMessage(
             str(accepted.uid), "queued", str(channel.uid), _shown(message.to), _moment(accepted.accepted_at)

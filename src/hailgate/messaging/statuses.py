@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import transaction
+
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.events import MessageStatus
@@ -25,6 +27,7 @@ from hailgate.messaging.sql import (
 from hailgate.messaging.suppressing import record_opt_outs
 from hailgate.messaging.tables import EARLY_STATUS, MESSAGE, RECEIPT
 from hailgate.telemetry import STATUSES
+from hailgate.tracing import is_traced, tell_span
 
 # A status for a message id that we never sent is not ours to keep for ever.
 EARLY_STATUS_LIFE_S = 600.0
@@ -64,6 +67,8 @@ def record_statuses(cursor: Cursor, news: Sequence[News], moment: float) -> None
         return
     for status, told in _by_status(news).items():
         count_after_commit(STATUSES, told, status=status.word)
+    if is_traced():
+        transaction.on_commit(lambda: _trace(news))
     by_uid = _messages_by_uid(cursor, news)
     by_provider_id = _messages_by_provider_id(cursor, news)
     reports, early = [], []
@@ -85,6 +90,13 @@ def record_statuses(cursor: Cursor, news: Sequence[News], moment: float) -> None
     columns = ("tenant_id", "channel_id", "provider_id", "received_at", "status", "at", "code", "detail", "opted_out")
     EARLY_STATUS.insert(cursor, columns, early)
     _apply(cursor, reports, moment)
+
+
+def _trace(news: Sequence[News]) -> None:
+    for one in news:
+        if uid := _tracked(one.event):
+            facts = {"message": str(uid), "channel": one.channel_id, "status": one.event.status.word}
+            tell_span("status", uid, 0.0, facts)
 
 
 def _by_status(news: Sequence[News]) -> dict[Status, list[Place]]:

@@ -47,6 +47,7 @@ from hailgate.telemetry import (
     of_code,
     where,
 )
+from hailgate.tracing import is_traced, tell_span
 
 # The store was away when an outcome was to be written: it is kept and offered again, as long as the lease lives.
 OFFER_AGAIN_S = 0.3
@@ -255,6 +256,8 @@ class Outbound:
             outcome = Outcome(claim, attempted=True, provider_id=receipt.provider_id[:255], address=receipt.address)
         faultpoint("after_provider_answer")
         SEND_SECONDS.labels(connected.name).observe(time.monotonic() - begun)
+        if is_traced():
+            _trace(outcome, time.monotonic() - begun)
         await self._tell_outcome(connected, outcome)
 
     async def _tell_outcome(self, connected: Connected, outcome: Outcome) -> None:
@@ -366,6 +369,16 @@ def _count(outcome: Outcome) -> None:
         DEAD.labels(**labels, code=of_code(decision.code)).inc()
     elif decision.action is Action.PARK:
         PARKED.labels(**labels).inc()
+
+
+def _trace(outcome: Outcome, seconds: float) -> None:
+    """Its wait before the attempt, and the attempt."""
+    claim, decision = outcome.claim, outcome.decision
+    facts = {"message": str(claim.uid), "channel": claim.channel_id, "tenant": claim.tenant_id}
+    result = {"outcome": decision.action.value, "code": decision.code} if decision else {"outcome": "sent"}
+    waited = time.time() - seconds - claim.accepted_at
+    tell_span("queue", claim.uid, waited, facts, ended_ago=seconds)
+    tell_span("attempt", claim.uid, seconds, {**facts, **result, "attempt": claim.knocks + 1})
 
 
 def _tell(outcome: Outcome) -> None:
