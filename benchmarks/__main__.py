@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import delivery, end_to_end, footprint, growth, ingest, latency, report, steps
+from benchmarks import console, delivery, end_to_end, footprint, growth, ingest, latency, report, steps
 from benchmarks.machine import describe
 from benchmarks.run import Measured, Pace, Run
 
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[Run], Measured]] = {
     "latency": latency.measure,
     "growth": growth.measure,
     "footprint": footprint.measure,
+    "console": console.measure,
 }
 WHOLE = Pace(rounds=5, seconds=3.0, part=1.0, large=False)
 QUICK = Pace(rounds=2, seconds=1.0, part=0.1, large=False)

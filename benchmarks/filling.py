@@ -18,7 +18,7 @@ def fill(size: int) -> dict[str, Any]:
     have = Message.objects.count()
     for start in range(have, size, STEP):
         _add(start, min(start + STEP, size))
-    _tidy()
+    tidy()
     return {"messages": Message.objects.count()}
 
 
@@ -38,7 +38,7 @@ def fill_queue(size: int) -> dict[str, Any]:
     # As if just accepted: what a status has proven is not sent again.
     queued = "SELECT message_id FROM messaging_work"
     _run(f"UPDATE messaging_message SET status = 0, provider_id = NULL WHERE id IN ({queued})")
-    _tidy()
+    tidy()
     return {"queued": Work.objects.count()}
 
 
@@ -114,7 +114,7 @@ _SQLITE = {
 }
 
 
-def _tidy() -> None:
+def tidy() -> None:
     """What autovacuum does in its own time."""
     from django.db import connection
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import filling, verbs, webhooks
+from benchmarks import crowd, filling, verbs, webhooks
 
 
 def compose() -> None:
@@ -128,6 +128,8 @@ TASKS: dict[str, Callable[..., Any]] = {
     "fill": filling.fill,
     "fill_queue": filling.fill_queue,
     "verbs": verbs.measure,
+    "gather": crowd.gather,
+    "pages": crowd.measure,
 }
 
 

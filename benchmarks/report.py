@@ -41,6 +41,10 @@ PROMISES = (
     Promise("claim_growth_sqlite", "claim at 10⁶ against 10⁴ stored, SQLite", most=1.3),
     Promise("ingest_growth_postgresql", "ingest at 10⁶ against 10⁴ stored, PostgreSQL", most=1.3),
     Promise("ingest_growth_sqlite", "ingest at 10⁶ against 10⁴ stored, SQLite", most=1.3),
+    Promise("console_page_ms_postgresql", "inbox at 20,000 conversations, ms, PostgreSQL", most=60),
+    Promise("console_page_ms_sqlite", "inbox at 20,000 conversations, ms, SQLite", most=60),
+    Promise("console_thread_ms_postgresql", "thread of 2,000 messages, ms, PostgreSQL", most=60),
+    Promise("console_thread_ms_sqlite", "thread of 2,000 messages, ms, SQLite", most=60),
 )
 
 
