@@ -85,6 +85,10 @@ def test_a_file_that_is_not_here_says_why(state: AttachmentState) -> None:
     assert file.why_not
 
 
+def test_a_kind_that_is_no_word_is_nothing_that_we_know() -> None:
+    assert line_of({"type": "interactive", "interactive": {"type": ["list_reply"]}}) == "Interactive message"
+
+
 def test_a_place_leads_to_a_map_and_nowhere_else() -> None:
     place = take_apart({"type": "location", "location": {"latitude": 1.5, "longitude": -2, "name": "<b>"}}, None).place
     assert place is not None

@@ -97,7 +97,7 @@ def _words(content: Mapping[str, Any], kind: object) -> str:
 def _interactive(content: Mapping[str, Any], translate: Callable[[str], str]) -> str:
     """A question's body, or the title of what was chosen as its answer."""
     asked = _inner(content, "interactive")
-    kind = asked.get("type")
+    kind = _text(content, "interactive", "type")
     if kind == "nfm_reply":
         return translate(_FORM)
     if kind in {"button_reply", "list_reply"}:
