@@ -5,7 +5,6 @@ Each stand-in asks the process that runs at the moment for its world, so that no
 
 import asyncio
 import random
-import secrets
 import socket
 import sys
 import time
@@ -22,7 +21,7 @@ from django.utils import asyncio as django_asyncio
 
 from hailgate.assistant.contract import Answer, Question
 from hailgate.assistant.scripted import ScriptedAssistant
-from hailgate.messaging import leases, sql, takeover, waking
+from hailgate.messaging import ids, leases, sql, takeover, waking
 from hailgate.messaging.queue import Claim
 from hailgate.messaging.waking import Wake
 from hailgate.pipeline import connections, faultpoints, lease, life, outbound, wakes
@@ -120,7 +119,7 @@ class SimulatedLog:
 _EVERYWHERE: Sequence[tuple[str, object, object]] = (
     ("time", time, SimpleNamespace(time=_wall_clock, monotonic=_monotonic, time_ns=lambda: int(_wall_clock() * 1e9))),
     ("random", random, SimpleNamespace(random=_chance)),
-    ("secrets", secrets, SimpleNamespace(randbits=_bits)),
+    ("random_bytes", ids.random_bytes, lambda: _bits(8 * ids.RANDOM_BYTES).to_bytes(ids.RANDOM_BYTES)),
     ("socket", socket, SimpleNamespace(gethostname=lambda: running.get().host)),
     ("uuid4", uuid.uuid4, _seeded_uuid),
     ("on_postgresql", sql.on_postgresql, lambda: False),
