@@ -169,3 +169,18 @@ async def test_what_people_did_to_a_message_is_shown_with_it(site, key, channel,
     assert shown["edited_at"] == "1970-01-01T00:00:13Z"
     assert shown["deleted_at"] is None
     assert (await site.get(f"/v1/messages/{told.inbound.uid}", key=key)).json["reactions"] == shown["reactions"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "rule"), [("0", "must be at least 1"), ("9999", "must be at most"), ("x", "must be a whole number")]
+)
+async def test_a_refusal_names_the_bound(site, key, limit, rule) -> None:
+    answer = await site.get("/v1/conversations", key=key, params={"limit": limit})
+    assert (answer.code, answer.json["field"]) == ("invalid_request", "limit")
+    assert answer.json["detail"].startswith(f"limit: {rule}")
+
+
+async def test_a_refusal_names_the_choices(site, key) -> None:
+    path = "/v1/conversations/6f1c1b3e-0000-4000-8000-000000000000/handover"
+    answer = await site.post(path, {"to": "robot"}, key=key)
+    assert answer.json["detail"] == "body.to: must be 'person' or 'assistant'."

@@ -399,3 +399,8 @@ async def test_a_batchs_key_holds_for_each_message_by_its_place(site, key, chann
 )
 async def test_a_batch_of_another_shape_is_refused_as_a_whole(site, key, channel, body: Any) -> None:
     assert (await site.post("/v1/messages/batch", body, key=key)).status == 422
+
+
+async def test_an_unknown_type_is_told_the_known_ones(site, key, channel) -> None:
+    answer = await site.post("/v1/messages", message(type="hologram"), key=key)
+    assert answer.json["detail"].startswith("type: must be one of: text, image, video, ")

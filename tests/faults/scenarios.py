@@ -9,6 +9,7 @@ from . import (  # noqa: F401 -- they register
     databases,
     departures,
     disks,
+    files,
     floods,
     freezes,
     instants,

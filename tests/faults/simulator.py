@@ -25,10 +25,23 @@ class Simulator:
 
     async def write(self, phone: str, channel: str, text: str) -> str:
         """A person writes to a channel; the provider's id of that message."""
-        message = {"type": "text", "text": {"body": text}}
+        return await self.send(phone, channel, {"type": "text", "text": {"body": text}})
+
+    async def send(self, phone: str, channel: str, message: Mapping[str, Any]) -> str:
+        """A message of any kind; the provider's id of it."""
         answer = await self.call("POST", f"/_sim/phones/{phone}/send", {"to": channel, "message": message})
         identifier: str = answer["id"]
         return identifier
+
+    async def put_file(self, phone: str, content: bytes, mime: str, name: str = "") -> str:
+        """A file that a person has on the phone; its id."""
+        address = f"{self.url}/_sim/phones/{phone}/files"
+        headers = {"Content-Type": mime}
+        async with self.session.post(
+            address, params={"filename": name}, data=content, headers=headers, raise_for_status=True
+        ) as answer:
+            identifier: str = (await answer.json())["id"]
+            return identifier
 
     async def read(self, phone: str, up_to: int) -> None:
         await self.call("POST", f"/_sim/phones/{phone}/read", {"up_to": up_to})

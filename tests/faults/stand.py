@@ -125,6 +125,12 @@ class Stand:
                     return await answer.json()
             await asyncio.sleep(0.2)
 
+    async def download(self, media: str) -> bytes:
+        """A file that the product keeps."""
+        headers = {"Authorization": f"Bearer {self.blueprint.key}"}
+        async with self.session.get(f"{self.web}/v1/media/{media}", headers=headers, raise_for_status=True) as answer:
+            return await answer.read()
+
     async def post(self, path: str) -> int:
         """A call without a body to the API, again after a 503; the answer's status."""
         headers = {"Authorization": f"Bearer {self.blueprint.key}"}

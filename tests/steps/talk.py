@@ -110,16 +110,10 @@ class Phone:
 
     async def write(self, message: Mapping[str, Any]) -> str:
         """The provider's id of it."""
-        answer = await self._ask("POST", "send", {"to": self._place.number, "message": message})
-        return answer["id"]
+        return await self._simulator.send(self.number, self._place.number, message)
 
     async def put_file(self, content: bytes, mime: str, name: str) -> str:
-        address = f"{self._simulator.url}/_sim/phones/{self.number}/files"
-        headers = {"Content-Type": mime}
-        async with self._simulator.session.post(
-            address, params={"filename": name}, data=content, headers=headers, raise_for_status=True
-        ) as got:
-            return (await got.json())["id"]
+        return await self._simulator.put_file(self.number, content, mime, name)
 
     async def shows(self, uid: str) -> dict[str, Any]:
         """The entry of a message that the product sent, once it is on the phone."""

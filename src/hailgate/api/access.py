@@ -98,7 +98,7 @@ def _explain(invalid: ValidationError) -> InputError:
     """The first fault, by place and kind: pydantic's own sentence may quote the value."""
     fault = invalid.errors[0]
     field = ".".join(part for part in map(str, fault["loc"][1:]) if _NAME.fullmatch(part))
-    rule = _RULES.get(fault["type"], "has a value that is not allowed")
+    rule = _RULES.get(fault["type"], "has a value that is not allowed").format_map(fault.get("ctx", {}))
     return InputError(f"{field or 'The request'}: {rule}.", field=field or None)
 
 
@@ -106,12 +106,12 @@ _RULES: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not known here; remove it",
     "int_parsing": "must be a whole number",
-    "greater_than_equal": "is too small",
-    "less_than_equal": "is too large",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
     "string_type": "must be a string",
-    "string_too_long": "is too long",
+    "string_too_long": "must hold at most {max_length}",
     "list_type": "must be a list",
-    "too_long": "holds too many",
-    "too_short": "holds too few",
-    "literal_error": "is not one of the values that are known here",
+    "too_long": "must hold at most {max_length}",
+    "too_short": "must hold at least {min_length}",
+    "literal_error": "must be {expected}",
 }

@@ -126,7 +126,7 @@ class TooLarge(InputError):
 
 
 class UnsupportedMedia(InputError):
-    """The body must be sent as application/json."""
+    """The body must be sent as application/json: add the header `Content-Type: application/json`."""
 
     status = 415
     title = "Unsupported media type"

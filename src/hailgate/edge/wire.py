@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hailgate.core.address import AddressKind
 from hailgate.core.content import TextBody
 from hailgate.core.content.interactive import Question
-from hailgate.core.content.outbound import MOST_CARDS, OutboundKind
+from hailgate.core.content.outbound import MOST_CARDS, OUTBOUND_KINDS, OutboundKind
 from hailgate.core.content.parts import AudioFile, CaptionedFile, Card, DocumentFile, File, Mark, Place, count
 from hailgate.core.content.templates import TemplateCall
 from hailgate.core.errors import InputError, MalformedBody
@@ -148,6 +148,7 @@ _RULES = (
     _Rule(re.compile(r"Invalid (?:enum )?value"), "", "is not one of the values that are known here"),
     _Rule(re.compile(r"(?:Integer value|Number) out of range"), "", "holds a number out of range"),
 )
+_KINDS = f"must be one of: {', '.join(OUTBOUND_KINDS)}"
 # The names on the way to the field, up to the first index; here too, nothing but names.
 _PATH = re.compile(r" - at `\$\.?([A-Za-z_.]*)[^`]*`$")
 
@@ -158,7 +159,7 @@ def _explain(error: msgspec.ValidationError) -> InputError:
     for pattern, field, rule in _RULES:
         if match := pattern.match(sentence):
             where = ".".join(filter(None, (path, field.format(*match.groups()))))
-            return _refused(where, rule.format(*match.groups()))
+            return _refused(where, _KINDS if where == "type" else rule.format(*match.groups()))
     return _refused(path, "has a value that is not allowed")
 
 

@@ -331,7 +331,7 @@ def _refusal(claim: Claim, moment: float, window_seconds: float | None) -> Decis
         return _bury("suppressed", "The recipient does not want messages from this tenant.")
     if claim.kind != "template" and not window.is_open(claim.last_inbound_at, moment, window_seconds):
         return _bury(
-            "window_closed", "The person last wrote too long ago: outside the window only a template may be sent."
+            "window_closed", "The person has not written lately: outside the window only a template may be sent."
         )
     return None
 
