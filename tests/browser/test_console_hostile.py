@@ -94,6 +94,7 @@ def clinic(channel, tenant, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     message = make_thread(channel, conversations[0])
     make_dead_letters(channel, conversations)
     make_channels(channel)
+    make_audit(channel)
     return Clinic(operator, *conversations[:2], message, make_events(channel))
 
 
@@ -200,6 +201,19 @@ def make_channels(channel) -> None:
     ])  # fmt: skip
 
 
+def make_audit(channel) -> None:
+    """Who did what: people and things under their names."""
+    from hailgate.accounts.models import AuditEntry
+
+    AuditEntry.objects.bulk_create([
+        AuditEntry(
+            tenant_id=channel.tenant_id, at=time.time(), actor_kind="operator", name=text, action="channel.paused",
+            subject=text, detail=text,
+        )
+        for text in TEXTS
+    ])  # fmt: skip
+
+
 def make_events(channel) -> Any:
     """One for each text as its outcome, and one that brought them all."""
     from hailgate.messaging.ids import uuid7
@@ -266,6 +280,10 @@ async def test_300_hostile_texts_in_every_view(site, clinic: Clinic, open_page: 
     ):
         await page.goto(f"{site.url}/console/{address}")
         await expect_texts(page, selector, len(TEXTS))
+    for address, root in (("queue", "#queue"), ("alarms", ".page"), ("audit", ".page")):
+        await page.goto(f"{site.url}/console/{address}")
+        await expect_nothing_foreign(page, root)
+    assert await page.locator(".entries li").count() > 0  # of the audit log
     await page.goto(f"{site.url}/console/events")
     await page.locator(".entries button").first.click()
     await page.wait_for_selector("#dialog[open] .raw")
