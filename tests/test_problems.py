@@ -59,7 +59,12 @@ def _raised_codes() -> Iterator[tuple[str, str]]:
         if {"simulator", "migrations", "commands"} & set(path.parts) or path.name == "errors.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+            if (
+                isinstance(node, ast.keyword)
+                and node.arg == "code"
+                and isinstance(node.value, ast.Constant)
+                and node.value.value
+            ):
                 yield f"{path.relative_to(SOURCE)}:{node.lineno}", node.value.value
 
 
@@ -68,10 +73,10 @@ def test_every_code_that_is_raised_is_documented(where: str, code: str) -> None:
     assert code in ANSWERS.keys() | DELIVERIES.keys(), where
 
 
-def test_the_page_lists_every_code_once() -> None:
+def test_the_page_lists_every_code_once_in_its_table() -> None:
     page = problems.errors_page()
     for code in [*ANSWERS, *DELIVERIES]:
-        assert page.count(f"| `{code}` |") == 1
+        assert page.count(f"| `{code}` |") == (code in ANSWERS) + (code in DELIVERIES)
 
 
 def test_classes_and_narrower_codes_do_not_collide() -> None:
