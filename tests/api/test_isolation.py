@@ -20,7 +20,7 @@ FOREIGN = {
 
 
 def test_every_route_is_covered() -> None:
-    assert len(OPERATIONS) == 24
+    assert len(OPERATIONS) == 27
     assert {part[1:-1] for _, path in OPERATIONS for part in path.split("/") if part.startswith("{")} == FOREIGN.keys()
 
 
@@ -35,7 +35,9 @@ def filled(path: str, told, channel, *, foreign: bool) -> str:
 async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 -- fixtures
     site, stranger_key, channel, told, method: str, path: str
 ) -> None:
-    body = {"json": {"to": "person"}} if path.endswith("handover") else {}
+    bodies = {"handover": {"to": "person"}, "edit": {"type": "text", "text": {"body": "x"}}}
+    said = bodies.get(path.rpartition("/")[2])
+    body = {"json": said} if said else {}
     answers = [
         await site.ask(method, filled(path, told, channel, foreign=foreign), key=stranger_key, **body)
         for foreign in (True, False)
@@ -52,6 +54,7 @@ LISTS = (
     "/v1/dead-letters/causes",
     "/v1/failed-media",
     "/v1/templates",
+    "/v1/audit",
 )
 
 
