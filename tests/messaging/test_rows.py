@@ -211,7 +211,7 @@ def test_a_revived_row_lifts_its_own_hold(wide, worker, clock):
     parked = send(wide)
     follower = send(wide)
     park(worker, claim_one(worker))
-    assert send_again(wide.tenant_id, [work_of(parked).id]) == 1
+    assert len(send_again(wide.tenant_id, [work_of(parked).id])) == 1
     assert [claim.message_id for claim in deliver_all(worker)] == [parked.id, follower.id]
 
 
