@@ -175,3 +175,14 @@ async def test_an_export_needs_a_key(site, told) -> None:
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_cell_is_a_formula(value: str) -> None:
     assert exporting._cell(value) == f"'{value}"
+
+
+@pytest.mark.parametrize("name", ["channel", "code"])
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_a_filter_that_no_database_takes_is_refused(site, key, name, method):
+    if method == "get":
+        answer = await site.get("/v1/dead-letters", key=key, params={name: "a\0b"})
+    else:
+        answer = await site.post("/v1/dead-letters/revive-all", {name: "a\0b"}, key=key)
+    assert answer.status == 422
+    assert answer.json["detail"].removeprefix("body.") == f"{name}: must hold no control characters."

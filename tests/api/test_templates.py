@@ -140,3 +140,9 @@ async def test_a_repeated_request_is_answered_as_it_was_before_the_template_was_
     assert other.code == "idempotency_mismatch"
     fresh = await site.post("/v1/messages", message("42"), key=key, headers={"Idempotency-Key": "order-18"})
     assert fresh.code == "template_unavailable"
+
+
+@pytest.mark.parametrize("name", ["channel", "name", "language", "status", "category"])
+async def test_a_filter_that_no_database_takes_is_refused(site, key, name):
+    answer = await site.get("/v1/templates", key=key, params={name: "a\0b"})
+    assert (answer.status, answer.json["detail"]) == (422, f"{name}: must hold no control characters.")

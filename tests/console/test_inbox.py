@@ -67,6 +67,10 @@ def test_a_conversation_that_the_assistant_answers_is_not_unread(owner, channel)
     assert "Answered by scripted" in page
 
 
+def test_a_search_for_what_no_database_stores_finds_nothing(owner, channel) -> None:
+    assert rows(owner.text("conversations/list", {"q": "\0"})) == []
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -110,6 +110,7 @@ _RULES: Final = {
     "less_than_equal": "must be at most {le}",
     "string_type": "must be a string",
     "string_too_long": "must hold at most {max_length}",
+    "string_pattern_mismatch": "must hold no control characters",
     "list_type": "must be a list",
     "too_long": "must hold at most {max_length}",
     "too_short": "must hold at least {min_length}",

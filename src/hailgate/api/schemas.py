@@ -1,12 +1,15 @@
 """What the management API answers and takes. Times are RFC 3339 in UTC."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from ninja import Schema
 from pydantic import AwareDatetime, ConfigDict, Field
 
 Item = TypeVar("Item")
+
+# Control characters are in no name, and PostgreSQL refuses the first of them.
+PLAIN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 class AddressOut(Schema):
@@ -206,12 +209,15 @@ class TemplateFilter(Schema):
     """Templates that match all of it."""
 
     channel: (
-        Annotated[str, Field(max_length=100, description="Those that this channel may send; its id or name.")] | None
+        Annotated[
+            str, Field(max_length=100, pattern=PLAIN, description="Those that this channel may send; its id or name.")
+        ]
+        | None
     ) = None
-    name: Annotated[str, Field(max_length=512)] | None = None
-    language: Annotated[str, Field(max_length=60)] | None = None
-    status: Annotated[str, Field(max_length=60, description="For example `APPROVED`.")] | None = None
-    category: Annotated[str, Field(max_length=60, description="For example `UTILITY`.")] | None = None
+    name: Annotated[str, Field(max_length=512, pattern=PLAIN)] | None = None
+    language: Annotated[str, Field(max_length=60, pattern=PLAIN)] | None = None
+    status: Annotated[str, Field(max_length=60, pattern=PLAIN, description="For example `APPROVED`.")] | None = None
+    category: Annotated[str, Field(max_length=60, pattern=PLAIN, description="For example `UTILITY`.")] | None = None
     gone: bool = Field(False, description="Those that their provider has no more, instead of those it has.")
 
 
@@ -266,8 +272,8 @@ class LetterFilter(Schema):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["dead", "unknown"] | None = None
-    channel: Annotated[str, Field(max_length=100, description="Its id or name.")] | None = None
-    code: Annotated[str, Field(max_length=60)] | None = None
+    channel: Annotated[str, Field(max_length=100, pattern=PLAIN, description="Its id or name.")] | None = None
+    code: Annotated[str, Field(max_length=60, pattern=PLAIN)] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
 

@@ -27,6 +27,7 @@ from hailgate.console.showing import (
     show_row,
 )
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import clean_text
 from hailgate.core.errors import InputError
 from hailgate.core.status import Status
 from hailgate.core.templates import Definition, parse_definition
@@ -78,7 +79,7 @@ class Thread(NamedTuple):
 def read_wanted(given: dict[str, str]) -> Wanted:
     """What is not understood is left out: an address that was typed by hand shows the list all the same."""
     kind = given.get("show", "all")
-    words = given.get("q", "").strip()[:LONGEST_SEARCH]
+    words = clean_text(given.get("q", "").strip()[:LONGEST_SEARCH])
     return Wanted(kind if kind in FILTERS else "all", words, read_place(given.get("before", "")))
 
 
