@@ -270,6 +270,7 @@ async def test_a_server_that_stops_ends_every_stream_also_of_readers_that_do_not
 
 async def test_the_whole_program_stops_with_streams_open(tenant) -> None:
     import aiohttp
+    from django.db import connection
     from django.test import Client
 
     from hailgate.accounts.operators import add_operator, make_sign_in_link
@@ -279,7 +280,10 @@ async def test_the_whole_program_stops_with_streams_open(tenant) -> None:
 
     def sign_in() -> str:
         client = Client()
-        client.get(f"/console/sign-in/{make_sign_in_link(add_operator(tenant.pk, 'olivia@clinic.example'))}")
+        try:
+            client.get(f"/console/sign-in/{make_sign_in_link(add_operator(tenant.pk, 'olivia@clinic.example'))}")
+        finally:
+            connection.close()
         return client.cookies[COOKIE].value
 
     cookie = await asyncio.to_thread(sign_in)

@@ -77,7 +77,7 @@ def _replacements() -> Iterator[Any]:
 
 def _product() -> Iterator[ModuleType]:
     for name, module in sorted(sys.modules.items()):
-        if name.startswith(("hailgate.pipeline.", "hailgate.messaging.")):
+        if name.startswith(("hailgate.pipeline.", "hailgate.messaging.", "hailgate.accounts.alarms")):
             yield module
 
 
