@@ -178,7 +178,7 @@ async def test_a_template_is_chosen_filled_in_and_sent(desk: Desk, open_page: Op
     await page.click("#dialog button:has-text('order_ready')")
     await page.wait_for_selector(".filling:not(.htmx-added)")  # from now on it follows
     await page.wait_for_selector("#dialog [name='body.1']")
-    await page.wait_for_function("!document.querySelector('.htmx-settling')")  # before, htmx listens to nothing in it
+    await page.wait_for_selector(".htmx-settling", state="detached")  # before, htmx listens to nothing in it
     await page.fill("#dialog [name='body.1']", "Ada")
     await page.wait_for_selector("#filled strong:text('Ada')")
     await page.keyboard.press("Enter")
