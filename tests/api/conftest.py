@@ -51,15 +51,15 @@ def told(channel) -> Told:
 
 
 def _template(channel: Any) -> Any:
-    """One template in the library of the channel's account."""
+    """One template in the business of the channel's account."""
     from hailgate.core.templates import Template as Listed
-    from hailgate.messaging.libraries import record_list, take_library
+    from hailgate.messaging.businesses import record_list, take_business
     from hailgate.messaging.models import Template
     from hailgate.messaging.tending import change_settings, get_channel_row
 
     change_settings(get_channel_row(channel.tenant_id, channel.name), {"waba_id": "102000000000001"})
     listed = Listed("1600", "order_update", "en_US", "UTILITY", "APPROVED", components="[]")
-    record_list(take_library(get_channel_row(channel.tenant_id, channel.name)), [listed])
+    record_list(take_business(get_channel_row(channel.tenant_id, channel.name)), [listed])
     return Template.objects.get(tenant_id=channel.tenant_id)
 
 

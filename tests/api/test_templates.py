@@ -6,8 +6,8 @@ import pytest
 
 import given
 from hailgate.core.templates import Template as Listed
+from hailgate.messaging.businesses import claim_business, record_list, take_business
 from hailgate.messaging.channels import add_channel
-from hailgate.messaging.libraries import claim_library, record_list, take_library
 from hailgate.messaging.models import Channel, Message, Template
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ def shop(tenant, hook) -> Channel:
 
 @pytest.fixture
 def stocked(shop) -> Channel:
-    record_list(take_library(shop), LIST)
+    record_list(take_business(shop), LIST)
     return shop
 
 
@@ -85,13 +85,13 @@ async def test_a_sync_is_asked_for_and_watched(site, key, shop, db) -> None:
     assert (await site.get(at, key=key)).json == {
         "account": "102000000000001", "templates": 0, "synced_at": None, "due_at": None, "code": None, "detail": None,
     }  # fmt: skip
-    await db(record_list, await db(claim_library), LIST)
+    await db(record_list, await db(claim_business), LIST)
     after = (await site.get(at, key=key)).json
     assert (after["templates"], after["synced_at"] is None, after["due_at"] is None) == (3, False, False)
-    assert await db(claim_library) is None
+    assert await db(claim_business) is None
     asked = await site.post(at, key=key)
     assert (asked.status, asked.json["due_at"]) == (202, None)
-    assert (await db(claim_library)).id == shop.library_id
+    assert (await db(claim_business)).id == shop.business_id
 
 
 async def test_a_channel_without_an_account_says_what_to_set(site, key, channel) -> None:

@@ -187,13 +187,13 @@ async def test_a_template_is_chosen_filled_in_and_sent(desk: Desk, open_page: Op
 
 
 def add_template(channel) -> None:
-    from hailgate.messaging.models import Channel, Template, TemplateLibrary
+    from hailgate.messaging.models import Business, Channel, Template
 
-    library = TemplateLibrary.objects.create(tenant_id=channel.tenant_id, provider="cloud", account="1", synced_at=1.0)
-    Channel.objects.filter(tenant_id=channel.tenant_id).update(library=library)
+    business = Business.objects.create(tenant_id=channel.tenant_id, provider="cloud", account="1", synced_at=1.0)
+    Channel.objects.filter(tenant_id=channel.tenant_id).update(business=business)
     components = '[{"type": "BODY", "text": "Hello *{{1}}*, it is ready."}]'
     Template.objects.create(
-        tenant_id=channel.tenant_id, library=library, name="order_ready", language="en", status="APPROVED",
+        tenant_id=channel.tenant_id, business=business, name="order_ready", language="en", status="APPROVED",
         components=components, changed_at=1.0,
     )  # fmt: skip
 

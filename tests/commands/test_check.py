@@ -50,16 +50,16 @@ def test_no_secret_is_told(run, channel, hook) -> None:
 
 def test_whether_templates_are_listed_is_told_where_a_channel_has_some(run, channel) -> None:
     from hailgate.core.errors import ChannelUnauthorized
-    from hailgate.messaging.libraries import claim_library, record_list, record_not_listed, take_library
+    from hailgate.messaging.businesses import claim_business, record_list, record_not_listed, take_business
     from hailgate.messaging.tending import get_channel_row
 
     subject = f"templates clinic/{channel.name}"
     assert subject not in findings(run)
     run("channel", "set", channel.name, "--set", "waba_id=102000000000001")
     assert findings(run)[subject]["detail"] == "not listed yet"
-    record_not_listed(claim_library(), ChannelUnauthorized())
+    record_not_listed(claim_business(), ChannelUnauthorized())
     assert findings(run)[subject]["detail"].startswith("could not be listed: ")
-    record_list(take_library(get_channel_row(channel.tenant_id, channel.name)), [])
+    record_list(take_business(get_channel_row(channel.tenant_id, channel.name)), [])
     assert (findings(run)[subject]["state"], findings(run)[subject]["advice"]) == ("ok", "")
 
 

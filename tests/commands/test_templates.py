@@ -18,7 +18,7 @@ def listed(name, language="en", **changes):
 def shop(tenant, monkeypatch):
     """The provider of a channel that has templates."""
     played = Played(monkeypatch)
-    add_channel(tenant.id, "fake", "shop", "15550100000", {"number": "15550100000", "library": "7"})
+    add_channel(tenant.id, "fake", "shop", "15550100000", {"number": "15550100000", "business": "7"})
     played.provider.templates = [listed("a"), listed("a", "de"), listed("b", status="PAUSED", category="MARKETING")]
     return played.provider
 

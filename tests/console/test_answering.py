@@ -8,7 +8,7 @@ import pytest
 
 from hailgate.messaging.files import Kept
 from hailgate.messaging.media import add_upload
-from hailgate.messaging.models import Channel, Conversation, Message, Template, TemplateLibrary, Work
+from hailgate.messaging.models import Business, Channel, Conversation, Message, Template, Work
 from messaging import acting
 
 COMPONENTS = [
@@ -129,11 +129,11 @@ def test_a_reaction_that_is_no_emoji_is_refused(owner, asked) -> None:
 @pytest.fixture
 def template(channel, asked) -> Template:
     """Approved, with two variables; the window of the conversation is closed."""
-    library = TemplateLibrary.objects.create(tenant_id=channel.tenant_id, provider="cloud", account="1", synced_at=1.0)
-    Channel.objects.filter(tenant_id=channel.tenant_id).update(library=library)
+    business = Business.objects.create(tenant_id=channel.tenant_id, provider="cloud", account="1", synced_at=1.0)
+    Channel.objects.filter(tenant_id=channel.tenant_id).update(business=business)
     acting.change(asked, last_inbound_at=acting.fresh(asked).created_at.timestamp() - 90_000)
     return Template.objects.create(
-        tenant_id=channel.tenant_id, library=library, name="order_ready", language="en", status="APPROVED",
+        tenant_id=channel.tenant_id, business=business, name="order_ready", language="en", status="APPROVED",
         components=json.dumps(COMPONENTS), changed_at=1.0,
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def template(channel, asked) -> Template:
 def test_templates_that_can_be_sent_are_listed_and_asked_for_their_variables(owner, asked, template) -> None:
     path = f"conversations/{asked.uid.hex}/templates"
     Template.objects.create(
-        tenant_id=asked.tenant_id, library_id=template.library_id, name="refused", language="en", status="REJECTED",
+        tenant_id=asked.tenant_id, business_id=template.business_id, name="refused", language="en", status="REJECTED",
         components=template.components, changed_at=1.0,
     )  # fmt: skip
     page = owner.text(path, part=True)

@@ -13,19 +13,19 @@ from hailgate.core.errors import InputError, NotFound, ProviderThrottled, Provid
 from hailgate.core.events import TemplateChange
 from hailgate.core.templates import Template as Listed
 from hailgate.core.templates import fill_call, preview_template
-from hailgate.messaging.channels import add_channel, get_channel
-from hailgate.messaging.libraries import (
+from hailgate.messaging.businesses import (
     LISTING_S,
     REFRESH_S,
     SETTLING_S,
     Synced,
     ask_for_list,
-    claim_library,
+    claim_business,
     record_list,
     record_not_listed,
-    take_library,
+    take_business,
 )
-from hailgate.messaging.models import Channel, Template, TemplateLibrary
+from hailgate.messaging.channels import add_channel, get_channel
+from hailgate.messaging.models import Business, Channel, Template
 from hailgate.messaging.templates import Wanted, check_calls, get_sendable, list_sendable
 from hailgate.messaging.tending import change_settings
 from messaging.acting import apply
@@ -51,19 +51,19 @@ def row(name, tenant_id) -> Channel:
 
 
 def sync(channel, *templates) -> Synced:
-    return record_list(take_library(channel), templates)
+    return record_list(take_business(channel), templates)
 
 
 def stored(channel, name="order_update", language="en_US") -> Template:
     return Template.objects.get(tenant_id=channel.tenant_id, name=name, language=language)
 
 
-def library(channel) -> TemplateLibrary:
-    return TemplateLibrary.objects.get(tenant_id=channel.tenant_id)
+def business(channel) -> Business:
+    return Business.objects.get(tenant_id=channel.tenant_id)
 
 
 def happened(clock, **changes) -> TemplateChange:
-    whole = {"library": WABA, "provider_id": "1600", "name": "order_update", "language": "en_US", "at": clock.now}
+    whole = {"business": WABA, "provider_id": "1600", "name": "order_update", "language": "en_US", "at": clock.now}
     return TemplateChange(**whole | changes)
 
 
@@ -71,26 +71,26 @@ def fault(channel, *parameters, name="order_update", language="en_US"):
     components = [{"type": "body", "parameters": [{"type": "text", "text": each} for each in parameters]}]
     wanted = {"name": name, "language": {"code": language}, "components": components}
     call = parse_outbound({"type": "template", "template": wanted}).template
-    return check_calls([Wanted(channel.library_id, call)])[0]
+    return check_calls([Wanted(channel.business_id, call)])[0]
 
 
-# --- libraries --------------------------------------------------------------------------------------------------------
+# --- businesses -------------------------------------------------------------------------------------------------------
 
 
 def test_a_channel_with_a_business_account_has_its_templates_listed_at_once(selling, clock):
-    claimed = claim_library()
-    assert (claimed.id, claimed.channel_id, claimed.tenant_id) == (selling.library_id, selling.id, selling.tenant_id)
-    assert claim_library() is None
+    claimed = claim_business()
+    assert (claimed.id, claimed.channel_id, claimed.tenant_id) == (selling.business_id, selling.id, selling.tenant_id)
+    assert claim_business() is None
     clock.now += LISTING_S
-    assert claim_library().tries == 2  # whoever took it is given up
+    assert claim_business().tries == 2  # whoever took it is given up
 
 
-def test_channels_of_one_account_share_a_library(selling, tenant, stranger, hook, clock):
+def test_channels_of_one_account_share_a_business(selling, tenant, stranger, hook, clock):
     more = given.CHANNEL_SETTINGS | {"waba_id": WABA, "phone_number_id": "106500000000002"}
     add_channel(tenant.id, "cloud", "kiosk", "15550100001", more, hook=hook.id)
     add_channel(stranger.id, "cloud", "shop", "15550100002", more)
-    assert row("kiosk", tenant.id).library_id == selling.library_id
-    assert row("shop", stranger.id).library_id != selling.library_id
+    assert row("kiosk", tenant.id).business_id == selling.business_id
+    assert row("shop", stranger.id).business_id != selling.business_id
 
 
 def test_a_channel_learns_its_account_later(channel, clock):
@@ -99,36 +99,36 @@ def test_a_channel_learns_its_account_later(channel, clock):
         ask_for_list(bare)
     assert (refused.value.code, refused.value.field) == ("templates_nowhere", "waba_id")
     assert "hailgate channel set NAME --set waba_id=ID" in refused.value.detail
-    assert claim_library() is None
+    assert claim_business() is None
     change_settings(bare, {"waba_id": WABA})
-    assert claim_library().channel_id == channel.id
-    assert get_channel(channel.tenant_id, "front desk").library_id is not None
+    assert claim_business().channel_id == channel.id
+    assert get_channel(channel.tenant_id, "front desk").business_id is not None
 
 
-def test_a_library_that_no_channel_uses_is_left_alone(selling, clock):
+def test_a_business_that_no_channel_uses_is_left_alone(selling, clock):
     Channel.objects.filter(tenant_id=selling.tenant_id).update(active=False)
-    assert claim_library() is None
-    assert library(selling).due_at == clock.now + REFRESH_S
+    assert claim_business() is None
+    assert business(selling).due_at == clock.now + REFRESH_S
 
 
 def test_a_list_that_fails_is_tried_again_later_and_later(selling, clock):
     waits = []
     for _ in range(12):
-        claimed = claim_library()
+        claimed = claim_business()
         record_not_listed(claimed, ProviderUnavailable("No connection to the provider."))
-        waits.append(library(selling).due_at - clock.now)
-        clock.now = library(selling).due_at
+        waits.append(business(selling).due_at - clock.now)
+        clock.now = business(selling).due_at
     assert waits[0] < waits[1] < waits[2]
     assert waits[-1] == REFRESH_S
-    assert (library(selling).code, library(selling).detail) == (
+    assert (business(selling).code, business(selling).detail) == (
         "provider_unavailable",
         "No connection to the provider.",
     )
-    record_not_listed(claim_library(), ProviderThrottled(retry_after=900))
-    assert library(selling).due_at == clock.now + 900
+    record_not_listed(claim_business(), ProviderThrottled(retry_after=900))
+    assert business(selling).due_at == clock.now + 900
     ask_for_list(selling)
-    record_list(claim_library(), [])
-    assert (library(selling).code, library(selling).tries, library(selling).due_at) == ("", 0, clock.now + REFRESH_S)
+    record_list(claim_business(), [])
+    assert (business(selling).code, business(selling).tries, business(selling).due_at) == ("", 0, clock.now + REFRESH_S)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_a_list_is_brought_in_and_a_second_one_changes_nothing(selling, clock):
     assert sync(selling, *templates) == Synced(3, 0, 0, 0)
     promo = stored(selling, "promo")
     assert (promo.status, promo.reason, promo.named, promo.components) == ("PAUSED", "LOW_QUALITY", True, BODY)
-    assert promo.synced_at.timestamp() == library(selling).synced_at.timestamp() == clock.now
+    assert promo.synced_at.timestamp() == business(selling).synced_at.timestamp() == clock.now
 
 
 def test_what_is_not_listed_any_more_is_gone_and_may_come_back(selling, clock):
@@ -158,7 +158,7 @@ def test_what_is_not_listed_any_more_is_gone_and_may_come_back(selling, clock):
 
 
 def test_of_two_lists_the_later_one_stands(selling, clock):
-    earlier = take_library(selling)
+    earlier = take_business(selling)
     clock.now += 1
     sync(selling, listed(status="PAUSED"))
     clock.now += 1
@@ -170,14 +170,14 @@ def test_of_two_lists_the_later_one_stands(selling, clock):
 def test_what_is_told_while_a_list_is_made_stands_and_is_looked_at_again(selling, clock):
     sync(selling, listed(), listed("promo"))
     clock.now += 1000
-    begun = take_library(selling)
+    begun = take_business(selling)
     clock.now += 1
     apply(selling, happened(clock, status="PAUSED"), happened(clock, name="promo", quality="RED"))
     clock.now += 1
     record_list(begun, [listed(category="MARKETING")])
     assert (stored(selling).status, stored(selling).category) == ("PAUSED", "UTILITY")
     assert stored(selling, "promo").gone_at is None
-    assert library(selling).due_at == clock.now + SETTLING_S
+    assert business(selling).due_at == clock.now + SETTLING_S
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_each_change_has_its_effect_at_once_and_once(synced, clock):
     assert apply(synced, happened(clock, quality="RED"), happened(clock, category="MARKETING")) == "2 template"
     now = stored(synced)
     assert (now.status, now.reason, now.quality, now.category) == ("PAUSED", "LOW_QUALITY", "RED", "MARKETING")
-    assert claim_library() is None  # the first one was recorded by hand, and nothing is in doubt
+    assert claim_business() is None  # the first one was recorded by hand, and nothing is in doubt
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
@@ -246,15 +246,15 @@ def test_what_is_older_than_the_last_list_has_no_effect(synced, clock):
 def test_what_may_have_crossed_a_list_is_looked_at_again(selling, clock):
     sync(selling, listed())
     apply(selling, happened(clock, status="PAUSED"))
-    assert (stored(selling).status, library(selling).due_at) == ("PAUSED", clock.now + SETTLING_S)
+    assert (stored(selling).status, business(selling).due_at) == ("PAUSED", clock.now + SETTLING_S)
 
 
 def test_a_template_that_is_only_heard_of_is_kept_and_listed(synced, clock):
     apply(synced, happened(clock, name="fresh", provider_id="9", status="APPROVED"))
     assert fault(synced, "whatever", name="fresh") is None
-    assert library(synced).due_at == clock.now + SETTLING_S
+    assert business(synced).due_at == clock.now + SETTLING_S
     clock.now += SETTLING_S + 1
-    record_list(claim_library(), [listed(), listed("fresh", provider_id="9")])
+    record_list(claim_business(), [listed(), listed("fresh", provider_id="9")])
     assert fault(synced, "too few", name="fresh").field == "template.components[0].parameters"
 
 
@@ -262,7 +262,7 @@ def test_changed_components_are_unknown_until_they_are_listed(synced, clock):
     assert fault(synced, "one").field
     apply(synced, happened(clock, outdated=True))
     assert fault(synced, "one") is None
-    assert library(synced).due_at == clock.now + SETTLING_S
+    assert business(synced).due_at == clock.now + SETTLING_S
 
 
 def test_a_deleted_template_is_gone_and_a_new_one_of_its_name_takes_its_place(synced, clock):
@@ -271,14 +271,14 @@ def test_a_deleted_template_is_gone_and_a_new_one_of_its_name_takes_its_place(sy
     assert fault(synced, "42", "shipped").field == "template.name"
     clock.now += 60
     apply(synced, happened(clock, status="APPROVED", provider_id="1700"))
-    record_list(take_library(synced), [listed(provider_id="1700")])
+    record_list(take_business(synced), [listed(provider_id="1700")])
     assert fault(synced, "42", "shipped") is None
     apply(synced, happened(clock, status="DELETED", at=clock.now + 1))  # the old one's, late
     assert stored(synced).gone_at is None
 
 
 def test_templates_of_a_foreign_account_have_no_effect(synced, clock):
-    assert apply(synced, happened(clock, library="999", status="PAUSED")) == "1 for an account not attached here"
+    assert apply(synced, happened(clock, business="999", status="PAUSED")) == "1 for an account not attached here"
     assert stored(synced).status == "APPROVED"
 
 
@@ -301,7 +301,7 @@ def test_a_batch_is_looked_up_at_once(synced, django_executes):
         {"type": "template", "template": {"name": "order_update", "language": {"code": "en_US"}}}
     ).template
     with django_executes() as statements:
-        faults = check_calls([Wanted(synced.library_id, call)] * 50 + [Wanted(None, call)])
+        faults = check_calls([Wanted(synced.business_id, call)] * 50 + [Wanted(None, call)])
     assert [each is None for each in faults] == [False] * 50 + [True]
     assert len(statements) == 1
 
@@ -326,7 +326,7 @@ def test_sendable_templates_are_listed_with_their_variables_and_previewed(synced
     assert preview_template(chosen.definition, values).body == "Order 42 is shipped."
     again = get_sendable(synced.tenant_id, synced.id, chosen.uid)
     call = fill_call(again.template, again.definition, values)
-    assert check_calls([Wanted(synced.library_id, call)]) == [None]
+    assert check_calls([Wanted(synced.business_id, call)]) == [None]
     assert list_sendable(stranger.id, synced.id) == []
     for tenant_id, channel_id in ((stranger.id, synced.id), (synced.tenant_id, synced.id + 1)):
         with pytest.raises(NotFound):

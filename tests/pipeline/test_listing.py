@@ -6,9 +6,9 @@ import pytest
 
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable, Rejected
 from hailgate.core.templates import Template as Listed
+from hailgate.messaging.businesses import claim_business
 from hailgate.messaging.channels import add_channel, get_channel
-from hailgate.messaging.libraries import claim_library
-from hailgate.messaging.models import Template, TemplateLibrary
+from hailgate.messaging.models import Business, Template
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.listing import MOST_PAGES, Listing, list_templates
 from hailgate.providers.contract import ChannelHealth, TemplatePage
@@ -21,7 +21,7 @@ NAMES = ("one", "two", "three")
 @pytest.fixture
 async def desk(db, played, tenant):
     """One worker's lists, on a channel whose provider is played."""
-    settings = {"number": "15550100000", "library": "7"}
+    settings = {"number": "15550100000", "business": "7"}
     await db(add_channel, tenant.id, "fake", "shop", "15550100000", settings)
     played.provider.templates = [Listed(name, name, "en", "UTILITY", "APPROVED", components="[]") for name in NAMES]
     connections = Connections(db, per_host=10, connect=5.0, total=20.0)
@@ -30,7 +30,7 @@ async def desk(db, played, tenant):
 
 
 async def bring(desk, db):
-    claimed = await db(claim_library)
+    claimed = await db(claim_business)
     await desk.listing.bring(claimed)
     return claimed
 
@@ -39,27 +39,31 @@ async def test_all_pages_are_brought_in(desk, db, capture_log) -> None:
     claimed = await bring(desk, db)
     names = Template.objects.filter(tenant_id=desk.tenant_id).values_list("name", flat=True)
     assert await db(lambda: sorted(names)) == sorted(NAMES)
-    assert await db(claim_library) is None
+    assert await db(claim_business) is None
     assert {"event": "templates.listed", "channel": claimed.channel_id, "count": 3, "log_level": "info"} in capture_log
 
 
 async def test_a_failure_is_kept_and_shown_and_the_list_tried_again(desk, db, clock) -> None:
     desk.provider.health = ChannelHealth(ok=False, detail="The provider is away.")
     await bring(desk, db)
-    library = await db(TemplateLibrary.objects.filter(tenant_id=desk.tenant_id).get)
-    assert (library.code, library.detail, library.synced_at) == ("provider_unavailable", "The provider is away.", None)
+    business = await db(Business.objects.filter(tenant_id=desk.tenant_id).get)
+    assert (business.code, business.detail, business.synced_at) == (
+        "provider_unavailable",
+        "The provider is away.",
+        None,
+    )
     desk.provider.health = ChannelHealth(ok=True, detail="")
-    clock.now = library.due_at
+    clock.now = business.due_at
     await bring(desk, db)
-    library = await db(TemplateLibrary.objects.filter(tenant_id=desk.tenant_id).get)
-    assert (library.code, library.synced_at.timestamp()) == ("", clock.now)
+    business = await db(Business.objects.filter(tenant_id=desk.tenant_id).get)
+    assert (business.code, business.synced_at.timestamp()) == ("", clock.now)
 
 
 async def test_a_bug_of_an_adapter_costs_one_list(desk, db, capture_log) -> None:
     desk.provider.templates = None
     await bring(desk, db)
-    library = await db(TemplateLibrary.objects.filter(tenant_id=desk.tenant_id).get)
-    assert library.detail == "The templates could not be listed."
+    business = await db(Business.objects.filter(tenant_id=desk.tenant_id).get)
+    assert business.detail == "The templates could not be listed."
     assert [line["error"] for line in capture_log if line["event"] == "provider.error"] == ["TypeError"]
 
 
@@ -92,7 +96,7 @@ async def test_a_provider_without_templates_says_so() -> None:
     assert refused.value.code == "templates_unsupported"
 
 
-async def test_a_channel_whose_library_is_known_says_where(desk, db) -> None:
+async def test_a_channel_whose_business_is_known_says_where(desk, db) -> None:
     channel = await db(get_channel, desk.tenant_id, "shop")
-    library = await db(TemplateLibrary.objects.filter(tenant_id=desk.tenant_id).get)
-    assert (channel.library_id, library.account) == (library.pk, "7")
+    business = await db(Business.objects.filter(tenant_id=desk.tenant_id).get)
+    assert (channel.business_id, business.account) == (business.pk, "7")

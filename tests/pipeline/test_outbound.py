@@ -254,17 +254,17 @@ async def test_who_wants_no_messages_gets_none(desk):
 )
 async def test_who_stopped_marketing_gets_no_template_but_one_that_is_known_to_be_other(desk, clock, category, sent):
     from hailgate.messaging.conversations import address_digest
-    from hailgate.messaging.models import Channel, Suppression, Template, TemplateLibrary
+    from hailgate.messaging.models import Business, Channel, Suppression, Template
 
     call = {"type": "template", "template": {"name": "visit", "language": {"code": "en"}}}
 
     def prepare():
         channel, tenant = desk.channel, {"tenant_id": desk.channel.tenant_id}
-        library = TemplateLibrary.objects.create(**tenant, provider="fake", account="1")
-        Channel.objects.filter(id=channel.id, **tenant).update(library_id=library.id)
+        business = Business.objects.create(**tenant, provider="fake", account="1")
+        Channel.objects.filter(id=channel.id, **tenant).update(business_id=business.id)
         known = {"name": "visit", "language": "en", "category": category}
         if category:
-            Template.objects.create(**tenant, library=library, provider_id="1", **known, changed_at=clock.now)
+            Template.objects.create(**tenant, business=business, provider_id="1", **known, changed_at=clock.now)
         template = new_message(channel)._replace(kind="template", content=encode_content(parse_outbound(call)))
         (message,) = send_all(channel, [template])
         digest = address_digest(template.to)  # after it was accepted: what counts is the moment of sending

@@ -586,7 +586,7 @@ def test_another_field_is_noted(name, field, kind):
 def test_a_rejected_template_in_full():
     assert parse("template_status_rejected") == [
         TemplateChange(
-            library="102000000000001",
+            business="102000000000001",
             provider_id="1600000000000002",
             name="promo",
             language="en",

@@ -13,8 +13,8 @@ from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import Page, TemplateFilter, TemplateOut, TemplateSyncOut, VariableOut
 from hailgate.core.errors import NotFound
 from hailgate.core.templates import APPROVED, list_variables, parse_definition
-from hailgate.messaging.libraries import ask_for_list, get_library
-from hailgate.messaging.models import Channel, Template, TemplateLibrary
+from hailgate.messaging.businesses import ask_for_list, get_business
+from hailgate.messaging.models import Business, Channel, Template
 from hailgate.messaging.sql import keyed
 from hailgate.messaging.templates import as_template, find_templates
 from hailgate.messaging.writing import write
@@ -37,7 +37,7 @@ def list_templates(request: HttpRequest, filters: Filter, limit: Limit = 50, cur
 def get_template(request: HttpRequest, template_id: str) -> TemplateOut:
     """One template; also one that its provider has no more."""
     row = keyed(
-        Template.objects.filter(uid=parse_id(template_id)).select_related("library"), tenant_of(request)
+        Template.objects.filter(uid=parse_id(template_id)).select_related("business"), tenant_of(request)
     ).first()
     if row is None:
         raise NotFound
@@ -59,7 +59,7 @@ def sync_templates(request: HttpRequest, channel_id: str) -> Status[TemplateSync
 
 
 def show_template(row: Template) -> TemplateOut:
-    """``library`` is loaded with it."""
+    """``business`` is loaded with it."""
     definition = parse_definition(as_template(row))
     variables = list_variables(definition) if definition else []
     return TemplateOut(
@@ -74,7 +74,7 @@ def show_template(row: Template) -> TemplateOut:
         parameter_format="named" if row.named else "positional",
         components=msgspec.json.decode(row.components) if definition else None,
         variables=[VariableOut(**variable._asdict()) for variable in variables],
-        account=row.library.account,
+        account=row.business.account,
         provider_id=row.provider_id,
         changed_at=row.changed_at,
         synced_at=row.synced_at,
@@ -90,13 +90,13 @@ def _channel(tenant_id: int, uid: UUID) -> Channel:
 
 
 def _shown(channel: Channel) -> TemplateSyncOut:
-    library = TemplateLibrary.objects.get(tenant_id=channel.tenant_id, id=get_library(channel))
-    there = keyed(Template.objects.filter(library_id=library.pk, gone_at=None), channel.tenant_id)
+    business = Business.objects.get(tenant_id=channel.tenant_id, id=get_business(channel))
+    there = keyed(Template.objects.filter(business_id=business.pk, gone_at=None), channel.tenant_id)
     return TemplateSyncOut(
-        account=library.account,
+        account=business.account,
         templates=there.count(),
-        synced_at=library.synced_at,
-        due_at=datetime.fromtimestamp(library.due_at, UTC) if library.due_at else None,
-        code=library.code or None,
-        detail=library.detail or None,
+        synced_at=business.synced_at,
+        due_at=datetime.fromtimestamp(business.due_at, UTC) if business.due_at else None,
+        code=business.code or None,
+        detail=business.detail or None,
     )

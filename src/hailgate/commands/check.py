@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hailgate.commands.calls import RoundTrip
     from hailgate.env import Environment
-    from hailgate.messaging.models import Channel, Hook, TemplateLibrary
+    from hailgate.messaging.models import Business, Channel, Hook
     from hailgate.providers.contract import ChannelHealth
 
 MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
@@ -105,7 +105,7 @@ def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], Non
 def _examine_channels() -> Iterator[Finding]:
     from hailgate.commands.calls import ask_providers
     from hailgate.messaging.channels import get_credentials
-    from hailgate.messaging.models import Channel, TemplateLibrary
+    from hailgate.messaging.models import Business, Channel
 
     channels = [row for tenant_id in _tenants() for row in _active(Channel, tenant_id)]
     if not channels:
@@ -114,9 +114,9 @@ def _examine_channels() -> Iterator[Finding]:
     answers = asyncio.run(ask_providers([get_credentials(channel.pk) for channel in channels]))
     for channel, health in zip(channels, answers, strict=True):
         yield _judge_channel(channel, health)
-        if channel.library_id is not None:
-            library = TemplateLibrary.objects.get(tenant_id=channel.tenant_id, id=channel.library_id)
-            yield _judge_library(f"templates {channel.tenant.name}/{channel.name}", library)
+        if channel.business_id is not None:
+            business = Business.objects.get(tenant_id=channel.tenant_id, id=channel.business_id)
+            yield _judge_business(f"templates {channel.tenant.name}/{channel.name}", business)
 
 
 def _tenants() -> "Iterable[int]":
@@ -141,13 +141,13 @@ def _judge_channel(channel: "Channel", health: "ChannelHealth") -> Finding:
     return Finding(subject, "ok", health.detail)
 
 
-def _judge_library(subject: str, library: "TemplateLibrary") -> Finding:
-    if library.code:
+def _judge_business(subject: str, business: "Business") -> Finding:
+    if business.code:
         advice = "Its token needs whatsapp_business_management; then run `hailgate templates sync`."
-        return Finding(subject, "warn", f"could not be listed: {library.detail}", advice)
-    if library.synced_at is None:
+        return Finding(subject, "warn", f"could not be listed: {business.detail}", advice)
+    if business.synced_at is None:
         return Finding(subject, "warn", "not listed yet", "A worker does it, or `hailgate templates sync`.")
-    return Finding(subject, "ok", f"listed at {moment(library.synced_at)}")
+    return Finding(subject, "ok", f"listed at {moment(business.synced_at)}")
 
 
 def _examine_hooks(env: "Environment") -> Iterator[Finding]:

@@ -28,12 +28,12 @@ def templates() -> None:
 def sync(channel: str, tenant: str | None, *, as_json: bool) -> None:
     """List the templates of CHANNEL at its provider now. Workers do it every six hours, and when webhooks tell."""
     with open_store():
+        from hailgate.messaging.businesses import record_list, take_business
         from hailgate.messaging.channels import get_credentials
-        from hailgate.messaging.libraries import record_list, take_library
         from hailgate.messaging.tending import get_channel_row
 
         found = get_channel_row(choose_tenant(tenant).pk, channel)
-        claimed = take_library(found)
+        claimed = take_business(found)
         synced = record_list(claimed, asyncio.run(_listed(get_credentials(found.pk))))
     words = f"{synced.templates} templates: {synced.new} new, {synced.changed} changed, {synced.gone} gone."
     tell(synced._asdict(), words, as_json=as_json)
@@ -89,7 +89,7 @@ def _upper(wanted: dict[str, str | None]) -> dict[str, str | None]:
 def _find(tenant_id: int, id_or_name: str, language: str | None) -> "Template":
     from hailgate.messaging.models import Template
 
-    rows = Template.objects.filter(tenant_id=tenant_id).select_related("library")
+    rows = Template.objects.filter(tenant_id=tenant_id).select_related("business")
     try:
         rows = rows.filter(uid=UUID(id_or_name))
     except ValueError:
@@ -123,7 +123,7 @@ def _document(row: "Template") -> dict[str, Any]:
     return {
         **_summary(row),
         "reason": row.reason or None,
-        "account": row.library.account,
+        "account": row.business.account,
         "synced_at": moment(row.synced_at),
         "gone_at": moment(row.gone_at),
         "text": shown,

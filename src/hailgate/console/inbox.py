@@ -263,11 +263,11 @@ def _files(tenant_id: int, page: Sequence[Message]) -> dict[int, Attachment]:
 def _templates(conversation: Conversation, page: Sequence[Message]) -> dict[tuple[str, str], Definition]:
     """Those that messages of the page call, by name and language."""
     called = {template_called(read_content(message)) for message in page if message.kind == "template"}
-    library_id = conversation.channel.library_id
-    if not called or library_id is None:
+    business_id = conversation.channel.business_id
+    if not called or business_id is None:
         return {}
     names = [name for name, _ in called]
-    rows = keyed(Template.objects.filter(library_id=library_id, name__in=names), conversation.tenant_id)
+    rows = keyed(Template.objects.filter(business_id=business_id, name__in=names), conversation.tenant_id)
     return {(row.name, row.language): definition for row in rows if (definition := parse_definition(as_template(row)))}
 
 

@@ -68,7 +68,7 @@ def send_template(viewer: Viewer, conversation: Conversation, form: Filled, life
     """Also when the window is closed: that is what templates are for. Raises InputError, NotFound, Conflict."""
     chosen = get_sendable(viewer.tenant_id, conversation.channel_id, form.template)
     call = fill_call(chosen.template, chosen.definition, form.values)
-    (fault,) = check_calls([Wanted(conversation.channel.library_id, call)])
+    (fault,) = check_calls([Wanted(conversation.channel.business_id, call)])
     if fault:
         raise fault
     return _send(viewer, conversation, [Template(call)], form.name, life_s)

@@ -116,12 +116,12 @@ class MarketingChoice(_Event, frozen=True):
 
 
 class TemplateChange(_Event, frozen=True):
-    """Something became of a template of the account that the provider calls `library`.
+    """Something became of a template of the account that the provider calls `business`.
 
     What is empty did not change. `outdated` where the template has to be listed anew to know what did.
     """
 
-    library: str
+    business: str
     provider_id: str
     name: str
     language: str
@@ -133,7 +133,7 @@ class TemplateChange(_Event, frozen=True):
     outdated: bool = False
 
     def effect_key(self) -> bytes:
-        whole = (self.library, self.provider_id, self.name, self.language, str(self.at))
+        whole = (self.business, self.provider_id, self.name, self.language, str(self.at))
         return _key("template", *whole, self.status, self.quality, self.category, str(self.outdated))
 
 

@@ -101,9 +101,9 @@ class Sending:
     async def _check_templates(self, checked: Sequence[_Checked | HailgateError]) -> Sequence[_Checked | HailgateError]:
         """All that send one against what is known of them, with one look-up."""
         calls = {
-            index: Wanted(each.channel.library_id, each.template, each.message.to.kind)
+            index: Wanted(each.channel.business_id, each.template, each.message.to.kind)
             for index, each in enumerate(checked)
-            if isinstance(each, _Checked) and each.template and each.channel.library_id
+            if isinstance(each, _Checked) and each.template and each.channel.business_id
         }
         if not calls:
             return checked

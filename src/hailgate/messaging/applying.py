@@ -25,10 +25,10 @@ from hailgate.core.events import (
 from hailgate.core.status import Status
 from hailgate.messaging import rows
 from hailgate.messaging.amending import Amended, record_changes
+from hailgate.messaging.businesses import Told, record_template_changes
 from hailgate.messaging.conversations import Open, Party, address_digest, learn_addresses, open_conversations
 from hailgate.messaging.fetching import AwaitedFile, await_files
 from hailgate.messaging.ids import uuid7
-from hailgate.messaging.libraries import Told, record_template_changes
 from hailgate.messaging.models import PERSON, TELEPHONE, Direction, WorkKind, WorkState
 from hailgate.messaging.sql import (
     Cursor,
@@ -76,7 +76,7 @@ class _Channel(NamedTuple):
     id: int
     tenant_id: int
     answered_by: str
-    library_id: int | None
+    business_id: int | None
 
 
 class _Inbound(NamedTuple):
@@ -99,8 +99,8 @@ class _Others(NamedTuple):
             self.contacts.append((channel, event))
         elif isinstance(event, MarketingChoice):
             self.choices.append((channel, event))
-        elif isinstance(event, TemplateChange) and channel.library_id is not None:
-            self.templates.append(Told(channel.tenant_id, channel.library_id, event))
+        elif isinstance(event, TemplateChange) and channel.business_id is not None:
+            self.templates.append(Told(channel.tenant_id, channel.business_id, event))
 
 
 def apply_events(
@@ -144,26 +144,26 @@ _Place = tuple[bool, str]
 
 
 def _place(event: ProviderEvent) -> _Place:
-    return (True, event.library) if isinstance(event, TemplateChange) else (False, event.account or "")
+    return (True, event.business) if isinstance(event, TemplateChange) else (False, event.account or "")
 
 
 def _channels_of(cursor: Cursor, hook_id: int, arrivals: Sequence[Arrival]) -> dict[_Place, _Channel]:
     """Of each number, and where something is told of templates, the first one that sends them."""
     found = fetch(
         cursor,
-        f"SELECT account, id, tenant_id, answered_by, library_id FROM messaging_channel "
+        f"SELECT account, id, tenant_id, answered_by, business_id FROM messaging_channel "
         f"WHERE hook_id = %s {every_tenant('ingest')} ORDER BY id DESC",
         [hook_id],
     )
     channels = {(False, account): _Channel(*columns) for account, *columns in found}
     if any(isinstance(event, TemplateChange) for arrival in arrivals for event in arrival.events):
-        senders = {channel.library_id: channel for channel in channels.values()}
-        libraries = fetch(
+        senders = {channel.business_id: channel for channel in channels.values()}
+        businesses = fetch(
             cursor,
-            f"SELECT id, account FROM messaging_templatelibrary WHERE {among('id')} {every_tenant('ingest')}",
-            [array(library_id for library_id in senders if library_id is not None)],
+            f"SELECT id, account FROM messaging_business WHERE {among('id')} {every_tenant('ingest')}",
+            [array(business_id for business_id in senders if business_id is not None)],
         )
-        channels |= {(True, account): senders[id_] for id_, account in libraries}
+        channels |= {(True, account): senders[id_] for id_, account in businesses}
     return channels
 
 

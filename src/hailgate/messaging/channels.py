@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import Conflict, InputError, NotFound
 from hailgate.core.limits import Limit
-from hailgate.messaging.libraries import ensure_library
+from hailgate.messaging.businesses import ensure_business
 from hailgate.messaging.models import Hook
 from hailgate.messaging.sql import Row, as_uuid, atomic_cursor, every_tenant, fetch_one, now
 from hailgate.messaging.tables import CHANNEL, HOOK
@@ -50,7 +50,7 @@ class ChannelView(NamedTuple):
     name: str
     number: str
     answered_by: str
-    library_id: int | None
+    business_id: int | None
     spec: AnyProviderSpec
 
 
@@ -98,11 +98,11 @@ def add_channel(
         raise InputError("number: needs 7 to 15 digits, as in +15550100000.", field="number")
     if not name.strip() or len(name) > 100:
         raise InputError("name: needs 1 to 100 characters.", field="name")
-    library = spec.library_of(config)
+    business = spec.business_of(config)
     rate, pair = rate or spec.capabilities.channel_limit, spec.capabilities.pair_limit
     uid = uuid4()
     columns = (
-        "tenant_id", "uid", "hook_id", "provider", "name", "number", "account", "library_id", "config", "version",
+        "tenant_id", "uid", "hook_id", "provider", "name", "number", "account", "business_id", "config", "version",
         "answered_by", "marks_read", "active", "paused_reason", "rate_interval", "rate_burst", "rate_tat",
         "pair_interval", "pair_burst", "ready_at", "claimed_at", "breaker_failures", "created_at",
     )  # fmt: skip
@@ -110,7 +110,7 @@ def add_channel(
         with atomic_cursor() as cursor:
             row = (
                 tenant_id, uid, _hook_id(tenant_id, hook, spec.name), spec.name, name.strip(), digits,
-                spec.account_of(config), ensure_library(cursor, tenant_id, spec, library),
+                spec.account_of(config), ensure_business(cursor, tenant_id, spec, business),
                 sealer().seal(msgspec.json.encode(dict(settings)).decode()), 1, answered_by,
                 True, True, "", rate.interval, rate.burst, 0.0, pair.interval if pair else 0.0,
                 pair.burst if pair else 0, 0.0, 0.0, 0, now(cursor),
@@ -154,7 +154,7 @@ def get_channel(tenant_id: int, id_or_name: str) -> ChannelView:
     with atomic_cursor(read_only=True) as cursor:
         row = fetch_one(
             cursor,
-            f"SELECT id, uid, tenant_id, name, number, answered_by, library_id, provider FROM messaging_channel "
+            f"SELECT id, uid, tenant_id, name, number, answered_by, business_id, provider FROM messaging_channel "
             f"WHERE tenant_id = %s AND {column} = %s AND active",
             [tenant_id, value],
         )
@@ -162,8 +162,8 @@ def get_channel(tenant_id: int, id_or_name: str) -> ChannelView:
         raise InputError(
             "channel: you have no active channel of this id or name.", code="unknown_channel", field="channel"
         )
-    id_, uid, owner, name, number, answered_by, library_id, provider = row
-    return ChannelView(id_, as_uuid(uid), owner, name, number, answered_by, library_id, get_provider(provider))
+    id_, uid, owner, name, number, answered_by, business_id, provider = row
+    return ChannelView(id_, as_uuid(uid), owner, name, number, answered_by, business_id, get_provider(provider))
 
 
 def get_credentials(channel_id: int) -> ChannelCredentials:

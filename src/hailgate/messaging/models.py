@@ -131,7 +131,7 @@ class RejectedCall(TenantModel):
     size = models.IntegerField()
 
 
-class TemplateLibrary(TenantModel):
+class Business(TenantModel):
     """The account at a provider that templates belong to, and the last list of them. Its channels share it.
 
     ``due_at`` is when it is to be listed again; for one that is being listed, when its lister is given up.
@@ -146,8 +146,8 @@ class TemplateLibrary(TenantModel):
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "account"], name="one_library")]
-        indexes = [models.Index(fields=["due_at"], name="library_due")]
+        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "account"], name="one_business")]
+        indexes = [models.Index(fields=["due_at"], name="business_due")]
 
 
 class Template(TenantModel):
@@ -158,7 +158,7 @@ class Template(TenantModel):
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True)
-    library = models.ForeignKey(TemplateLibrary, models.CASCADE, related_name="templates", db_index=False)
+    business = models.ForeignKey(Business, models.CASCADE, related_name="templates", db_index=False)
     provider_id = models.CharField(max_length=60)
     name = models.CharField(max_length=512)
     language = models.CharField(max_length=60)
@@ -176,7 +176,7 @@ class Template(TenantModel):
     gone_at = InstantField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["library", "name", "language"], name="one_template")]
+        constraints = [models.UniqueConstraint(fields=["business", "name", "language"], name="one_template")]
         indexes = [models.Index(fields=["tenant", "id"], name="template_page")]
 
 
@@ -189,7 +189,7 @@ class Channel(TenantModel):
     name = models.CharField(max_length=100)
     number = models.CharField(max_length=20)
     account = models.CharField(max_length=100)
-    library = models.ForeignKey(TemplateLibrary, models.SET_NULL, null=True, related_name="channels", db_index=False)
+    business = models.ForeignKey(Business, models.SET_NULL, null=True, related_name="channels", db_index=False)
     config = models.TextField()
     version = models.IntegerField(default=1)
     answered_by = models.CharField(max_length=30, default="person")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, LONGEST_RULE, RetryPolicy
 from hailgate.core.limits import CLOCK_SKEW
 from hailgate.messaging import rows
-from hailgate.messaging.libraries import REFRESH_S
+from hailgate.messaging.businesses import REFRESH_S
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_value, now
 
@@ -73,7 +73,7 @@ def pull_in(longest_turn_s: float, hold_s: float) -> int:
             _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
             _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
             _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
-            _Wait("messaging_templatelibrary", "due_at", "due_at > 0", REFRESH_S),
+            _Wait("messaging_business", "due_at", "due_at > 0", REFRESH_S),
             _Wait("messaging_conversation", "held_until", "held_until IS NOT NULL", hold_s),
         )
     )

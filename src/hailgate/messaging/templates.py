@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """A call of a template on a channel whose templates are in this library; None where it has none."""
+    """A call of a template on a channel whose templates are in this business; None where it has none."""
 
-    library_id: int | None
+    business_id: int | None
     call: TemplateCall
     to: AddressKind = AddressKind.PHONE
 
@@ -52,13 +52,13 @@ class Sendable(NamedTuple):
 
 def check_calls(batch: Sequence[Wanted]) -> list[InputError | None]:
     """What is wrong with each call, in order; None where nothing is, or where the provider has to decide."""
-    known = _find_known({(each.library_id, each.call.name) for each in batch if each.library_id is not None})
-    return [_fault(each, known.get((each.library_id, each.call.name))) for each in batch]
+    known = _find_known({(each.business_id, each.call.name) for each in batch if each.business_id is not None})
+    return [_fault(each, known.get((each.business_id, each.call.name))) for each in batch]
 
 
 def is_marketing(tenant_id: int, channel_id: int, call: TemplateCall) -> bool:
     """What is not known to be something else counts as marketing: it goes to somebody who wants none."""
-    rows = models.Template.objects.filter(library__channels=channel_id, name=call.name, language=call.language.code)
+    rows = models.Template.objects.filter(business__channels=channel_id, name=call.name, language=call.language.code)
     categories = set(keyed(rows, tenant_id).values_list("category", flat=True))
     return not categories or not categories <= WANTED_ANYWAY
 
@@ -66,14 +66,14 @@ def is_marketing(tenant_id: int, channel_id: int, call: TemplateCall) -> bool:
 def list_sendable(tenant_id: int, channel_id: int) -> list[Sendable]:
     """Approved ones that ask for no more than a form can hold, by name. ``core.templates`` fills and previews them."""
     rows = models.Template.objects.filter(
-        tenant_id=tenant_id, library__channels=channel_id, status=APPROVED, gone_at=None
+        tenant_id=tenant_id, business__channels=channel_id, status=APPROVED, gone_at=None
     )
     return [found for row in rows.order_by("name", "language") if (found := _sendable(row))]
 
 
 def get_sendable(tenant_id: int, channel_id: int, template: UUID) -> Sendable:
     """Raises NotFound also for one that may not be sent any more."""
-    rows = models.Template.objects.filter(library__channels=channel_id, uid=template, status=APPROVED, gone_at=None)
+    rows = models.Template.objects.filter(business__channels=channel_id, uid=template, status=APPROVED, gone_at=None)
     row = keyed(rows, tenant_id).first()
     if row is None or (found := _sendable(row)) is None:
         raise NotFound("there is no template of this id that could be sent", field="template")
@@ -84,9 +84,9 @@ def find_templates(
     tenant_id: int, *, channel: str | None = None, gone: bool = False, **wanted: str | None
 ) -> "QuerySet[models.Template]":
     """Those that a channel, by its id or name, may send, or all; ``wanted`` are columns. Raises NotFound."""
-    rows = models.Template.objects.filter(tenant_id=tenant_id, gone_at__isnull=not gone).select_related("library")
+    rows = models.Template.objects.filter(tenant_id=tenant_id, gone_at__isnull=not gone).select_related("business")
     if channel is not None:
-        rows = rows.filter(library_id=get_channel_row(tenant_id, channel).library_id)
+        rows = rows.filter(business__channels=get_channel_row(tenant_id, channel))
     return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
@@ -116,31 +116,31 @@ def _fault(wanted: Wanted, known: Sequence[Template] | None) -> InputError | Non
 
 
 _COLUMNS = (
-    "library_id", "provider_id", "name", "language", "category", "status", "quality", "named", "components", "reason",
+    "business_id", "provider_id", "name", "language", "category", "status", "quality", "named", "components", "reason",
     "gone_at",
 )  # fmt: skip
 
 
 def _find_known(places: Iterable[tuple[int | None, str]]) -> dict[tuple[int | None, str], list[Template]]:
-    """All languages of each name, the gone ones left out. A library that was never listed is not known at all."""
-    wanted = {(library_id, name) for library_id, name in places if library_id is not None}
+    """All languages of each name, the gone ones left out. A business that was never listed is not known at all."""
+    wanted = {(business_id, name) for business_id, name in places if business_id is not None}
     if not wanted:
         return {}
     with atomic_cursor(read_only=True) as cursor:
-        rows = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("library_id", "name"))
+        rows = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("business_id", "name"))
         named = {(row[0], row[2]) for row in rows}
-        unnamed = {library_id for library_id, name in wanted - named}
+        unnamed = {business_id for business_id, name in wanted - named}
         listed = fetch(
             cursor,
-            f"SELECT id FROM messaging_templatelibrary WHERE {among('id')} AND synced_at IS NOT NULL "
+            f"SELECT id FROM messaging_business WHERE {among('id')} AND synced_at IS NOT NULL "
             f"{every_tenant('by key')}",
             [array(unnamed)],
         ) if unnamed else []  # fmt: skip
     found: dict[tuple[int | None, str], list[Template]] = {
         place: [] for place in wanted if place in named or (place[0],) in listed
     }
-    for library_id, provider_id, name, language, category, status, quality, named_, components, reason, gone in rows:
+    for business_id, provider_id, name, language, category, status, quality, named_, components, reason, gone in rows:
         if gone is None:
             whole = Template(provider_id, name, language, category, status, quality, bool(named_), components, reason)
-            found[library_id, name].append(whole)
+            found[business_id, name].append(whole)
     return found

@@ -13,7 +13,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.core.errors import ChannelUnauthorized, InputError, NotFound
 from hailgate.core.limits import Limit
-from hailgate.messaging.libraries import ensure_library
+from hailgate.messaging.businesses import ensure_business
 from hailgate.messaging.models import PERSON, Channel, Work, WorkKind, WorkState
 from hailgate.messaging.sql import atomic_cursor
 from hailgate.providers import get_provider
@@ -106,9 +106,9 @@ def change_settings(found: Channel, changes: Mapping[str, str]) -> None:
     config = parse_config(spec.channel_config, settings)
     sealed = sealer().seal(msgspec.json.encode(settings).decode())
     with atomic_cursor() as cursor:
-        library_id = ensure_library(cursor, found.tenant_id, spec, spec.library_of(config))
+        business_id = ensure_business(cursor, found.tenant_id, spec, spec.business_of(config))
         account, version = spec.account_of(config), F("version") + 1
-        _change(found.tenant_id, found.uid, config=sealed, account=account, library_id=library_id, version=version)
+        _change(found.tenant_id, found.uid, config=sealed, account=account, business_id=business_id, version=version)
         if found.paused_reason in MENDED_BY_SETTINGS:
             resume_channel(found.tenant_id, found.uid)
 

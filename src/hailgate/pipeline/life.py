@@ -17,12 +17,12 @@ from hailgate.messaging.alarming import keeps_house
 from hailgate.messaging.amending import apply_early_changes
 from hailgate.messaging.answering import claim_turns, finish_turns
 from hailgate.messaging.applying import Debounce
+from hailgate.messaging.businesses import claim_business
 from hailgate.messaging.channels import HookView, get_hook
 from hailgate.messaging.expiring import EXPIRED_AT_ONCE, bury_expired
 from hailgate.messaging.fetching import claim_fetches
 from hailgate.messaging.files import open_files
 from hailgate.messaging.housekeeping import Housekeeping, Kept
-from hailgate.messaging.libraries import claim_library
 from hailgate.messaging.outcomes import record_outcomes, settle_parked
 from hailgate.messaging.queue import claim_deliveries
 from hailgate.messaging.receiving import Ingested, hooks_with_events, ingest
@@ -265,7 +265,7 @@ class Life:
             log.error(Event.FILE_NOT_FETCHED, code=type(failed).__name__)
 
     async def _list(self) -> None:
-        claimed = await self._db(claim_library)
+        claimed = await self._db(claim_business)
         if claimed:
             await self._listing.bring(claimed)
         else:

@@ -1,9 +1,9 @@
-"""Listing: the templates of an account are read from its provider, page by page, and brought into its library."""
+"""Listing: the templates of an account are read from its provider, page by page, and brought into its business."""
 
 from typing import TYPE_CHECKING
 
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable, Rejected, SendError, StoreUnavailable
-from hailgate.messaging.libraries import Claimed, record_list, record_not_listed
+from hailgate.messaging.businesses import Claimed, record_list, record_not_listed
 from hailgate.providers.contract import ListsTemplates, Provider
 from hailgate.telemetry import Event, log, where
 
@@ -30,7 +30,7 @@ class Listing:
             raise
         except SendError as error:
             await self._failed(claimed, error)
-        except Exception as bug:  # noqa: BLE001 -- of one library; all others go on
+        except Exception as bug:  # noqa: BLE001 -- of one business; all others go on
             log.error(Event.PROVIDER_ERROR, channel=claimed.channel_id, error=type(bug).__name__, at=where(bug))
             await self._failed(claimed, ProviderUnavailable("The templates could not be listed."))
         else:

@@ -198,7 +198,7 @@ class ProviderSpec(Generic[HookConfig, ChannelConfig]):
     connect: Callable[[ChannelConfig, "Transport"], Provider]
     templates_at: str | None = None
 
-    def library_of(self, channel: ChannelConfig) -> str | None:
+    def business_of(self, channel: ChannelConfig) -> str | None:
         """The account whose templates this channel sends; None where that is not known."""
         return getattr(channel, self.templates_at) if self.templates_at else None
 

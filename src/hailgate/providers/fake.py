@@ -56,7 +56,7 @@ class FakeHook(Struct, frozen=True, kw_only=True):
 
 class FakeChannel(Struct, frozen=True, kw_only=True):
     number: str
-    library: str | None = None
+    business: str | None = None
 
 
 class Wrote(Struct, frozen=True, kw_only=True, tag_field="happened", tag="wrote"):
@@ -259,5 +259,5 @@ SPEC: Final = ProviderSpec(
     mask=_mask,
     receiver=FakeReceiver,
     connect=lambda channel, _transport: FakeProvider(channel),
-    templates_at="library",
+    templates_at="business",
 )

@@ -30,7 +30,7 @@ OPERATOR = "olivia@demo.example"
 LINK_LIFE_S = 12 * 3600.0
 FIRST_NUMBER = 15_550_100_000
 FIRST_ACCOUNT = 100_000_000_000_001  # of the length that ids at Meta have
-FIRST_LIBRARY = 102_000_000_000_001
+FIRST_BUSINESS = 102_000_000_000_001
 
 
 class Example(NamedTuple):
@@ -103,8 +103,8 @@ def _make_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, place
 
 def _at_simulator(layout: "Layout", spec: AnyProviderSpec, place: int) -> dict[str, str]:
     """Where the simulator is, and in which of its accounts the channel's templates are."""
-    library = {spec.templates_at: str(FIRST_LIBRARY + place)} if spec.templates_at else {}
-    return {"api_url": layout.sim_url, **library}
+    business = {spec.templates_at: str(FIRST_BUSINESS + place)} if spec.templates_at else {}
+    return {"api_url": layout.sim_url, **business}
 
 
 def _invent(config: type[msgspec.Struct], place: int) -> dict[str, str]:

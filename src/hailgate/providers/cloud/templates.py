@@ -105,13 +105,13 @@ def parse_page(status: int, headers: Mapping[str, str], body: bytes, now: float)
     return TemplatePage([_template(each) for each in listed if _is_named(each)], after)
 
 
-def parse_change(field: str, raw: Raw, library: str | None, at: float) -> ProviderEvent:
-    """`library` is the WhatsApp Business Account that it is told of."""
+def parse_change(field: str, raw: Raw, business: str | None, at: float) -> ProviderEvent:
+    """`business` is the WhatsApp Business Account that it is told of."""
     told = read(_told, raw)
-    if library is None or told is None or not (told.message_template_name and told.message_template_language):
+    if business is None or told is None or not (told.message_template_name and told.message_template_language):
         return Ignored(None, field, "malformed", "It has another shape than Meta documents.")
     return TemplateChange(
-        library=library,
+        business=business,
         provider_id=bytes(told.message_template_id).decode().strip('"')[:LONGEST_WORD],
         name=told.message_template_name,
         language=told.message_template_language.replace("-", "_"),

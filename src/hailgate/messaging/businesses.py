@@ -1,8 +1,8 @@
-"""Libraries of templates kept in step with their provider: listed in turn, and changed as webhooks tell.
+"""Templates kept in step with the businesses that own them: listed in turn, and changed as webhooks tell.
 
 A list is the truth of the moment at which it was begun. What a webhook tells since then stands, and where the two may
-have crossed, the library is listed once more. Nobody holds anything while the provider is asked: whoever takes a
-library moves its due time, and a second list does no harm.
+have crossed, the business is listed once more. Nobody holds anything while the provider is asked: whoever takes a
+business moves its due time, and a second list does no harm.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from hailgate.core.content import clean_text
 from hailgate.core.errors import InputError, SendError
 from hailgate.core.events import TemplateChange
 from hailgate.core.templates import Template as Listed
-from hailgate.messaging.models import Channel, Template, TemplateLibrary
+from hailgate.messaging.models import Business, Channel, Template
 from hailgate.messaging.sql import (
     Cursor,
     among,
@@ -31,7 +31,7 @@ from hailgate.messaging.sql import (
     locked,
     now,
 )
-from hailgate.messaging.tables import LIBRARY, TEMPLATE
+from hailgate.messaging.tables import BUSINESS, TEMPLATE
 from hailgate.messaging.waking import Wake, wake_after_commit
 from hailgate.providers import get_provider
 from hailgate.providers.contract import AnyProviderSpec
@@ -48,7 +48,7 @@ DELETED = "DELETED"
 
 
 class Claimed(NamedTuple):
-    """A library to list, through one of its channels. ``began`` is the database's time."""
+    """A business to list, through one of its channels. ``began`` is the database's time."""
 
     id: int
     tenant_id: int
@@ -66,23 +66,23 @@ class Synced(NamedTuple):
     gone: int
 
 
-def ensure_library(cursor: Cursor, tenant_id: int, spec: AnyProviderSpec, account: str | None) -> int | None:
-    """The library of an account, listed soon if it is new. None where the channel does not say its account."""
+def ensure_business(cursor: Cursor, tenant_id: int, spec: AnyProviderSpec, account: str | None) -> int | None:
+    """The business of an account, listed soon if it is new. None where the channel does not say its account."""
     if account is None:
         return None
     columns = ("tenant_id", "provider", "account", "due_at", "tries", "code", "detail")
-    if LIBRARY.insert_new(
+    if BUSINESS.insert_new(
         cursor, columns, [(tenant_id, spec.name, account, 0.0, 0, "", "")], unique=("tenant_id", "provider", "account")
     ):
         wake_after_commit(cursor, Wake.TEMPLATES)
-    statement = "SELECT id FROM messaging_templatelibrary WHERE tenant_id = %s AND provider = %s AND account = %s"
+    statement = "SELECT id FROM messaging_business WHERE tenant_id = %s AND provider = %s AND account = %s"
     return int(fetch_value(cursor, statement, [tenant_id, spec.name, account]))
 
 
-def get_library(channel: Channel) -> int:
+def get_business(channel: Channel) -> int:
     """Where the channel's templates are. Raises InputError where that is not known, with what to do."""
-    if channel.library_id is not None:
-        return channel.library_id
+    if channel.business_id is not None:
+        return channel.business_id
     spec = get_provider(channel.provider)
     if spec.templates_at is None:
         raise InputError("channel: its provider has no templates.", code="templates_unsupported", field="channel")
@@ -95,63 +95,63 @@ def get_library(channel: Channel) -> int:
 
 
 def ask_for_list(channel: Channel) -> None:
-    """List the channel's library as soon as a worker can. Raises InputError."""
-    library_id = get_library(channel)
+    """List the channel's business as soon as a worker can. Raises InputError."""
+    business_id = get_business(channel)
     with atomic_cursor() as cursor:
-        TemplateLibrary.objects.filter(tenant_id=channel.tenant_id, id=library_id).update(due_at=0, tries=0)
+        Business.objects.filter(tenant_id=channel.tenant_id, id=business_id).update(due_at=0, tries=0)
         wake_after_commit(cursor, Wake.TEMPLATES)
 
 
 # --- a list -----------------------------------------------------------------------------------------------------------
 
 
-def claim_library() -> Claimed | None:
-    """Take the library that has waited longest, if one is due."""
+def claim_business() -> Claimed | None:
+    """Take the business that has waited longest, if one is due."""
     with atomic_cursor(read_only=True) as cursor:
-        due = f"SELECT 1 FROM messaging_templatelibrary WHERE due_at <= %s LIMIT 1 {every_tenant('sweep')}"
+        due = f"SELECT 1 FROM messaging_business WHERE due_at <= %s LIMIT 1 {every_tenant('sweep')}"
         if fetch_value(cursor, due, [now(cursor)]) is None:
             return None
     with atomic_cursor() as cursor:
         moment = now(cursor)
         found = fetch_one(
             cursor,
-            f"SELECT id, tenant_id, tries FROM messaging_templatelibrary WHERE due_at <= %s "
+            f"SELECT id, tenant_id, tries FROM messaging_business WHERE due_at <= %s "
             f"ORDER BY due_at, id LIMIT 1 {every_tenant('sweep')}{locked(skip=True)}",
             [moment],
         )
         if found is None:
             return None
-        library_id, tenant_id, tries = found
-        return _take(library_id, tenant_id, tries, moment)
+        business_id, tenant_id, tries = found
+        return _take(business_id, tenant_id, tries, moment)
 
 
-def take_library(channel: Channel) -> Claimed:
+def take_business(channel: Channel) -> Claimed:
     """For whoever lists it at once, due or not. Raises InputError."""
-    library_id = get_library(channel)
+    business_id = get_business(channel)
     with atomic_cursor() as cursor:
-        return Claimed(library_id, channel.tenant_id, channel.pk, now(cursor), 0)
+        return Claimed(business_id, channel.tenant_id, channel.pk, now(cursor), 0)
 
 
-def _take(library_id: int, tenant_id: int, tries: int, moment: float) -> Claimed | None:
+def _take(business_id: int, tenant_id: int, tries: int, moment: float) -> Claimed | None:
     """None for one that no channel uses: it is looked at again later."""
-    channels = Channel.objects.filter(tenant_id=tenant_id, library_id=library_id, active=True)
+    channels = Channel.objects.filter(tenant_id=tenant_id, business_id=business_id, active=True)
     channel_id = channels.order_by("id").values_list("id", flat=True).first()
-    library = TemplateLibrary.objects.filter(tenant_id=tenant_id, id=library_id)
+    business = Business.objects.filter(tenant_id=tenant_id, id=business_id)
     if channel_id is None:
-        library.update(due_at=moment + REFRESH_S)
+        business.update(due_at=moment + REFRESH_S)
         return None
-    library.update(due_at=moment + LISTING_S, tries=F("tries") + 1)
-    return Claimed(library_id, tenant_id, channel_id, moment, tries + 1)
+    business.update(due_at=moment + LISTING_S, tries=F("tries") + 1)
+    return Claimed(business_id, tenant_id, channel_id, moment, tries + 1)
 
 
 def record_list(claimed: Claimed, listed: Sequence[Listed]) -> Synced:
-    """Bring the library to what was listed; a list that was begun later has been recorded already and stands."""
+    """Bring the business to what was listed; a list that was begun later has been recorded already and stands."""
     with atomic_cursor() as cursor:
         moment = now(cursor)
         listed_at = _lock(cursor, [claimed.id])[claimed.id]
         if listed_at > claimed.began:
             return Synced(len(listed), 0, 0, 0)
-        ours = keyed(Template.objects.filter(library_id=claimed.id), claimed.tenant_id)
+        ours = keyed(Template.objects.filter(business_id=claimed.id), claimed.tenant_id)
         rows = {(row.name, row.language): row for row in ours}
         there = {(each.name, each.language): _clean(each) for each in listed}
         crossed = any(row.changed_at.timestamp() >= claimed.began for row in rows.values())
@@ -162,7 +162,7 @@ def record_list(claimed: Claimed, listed: Sequence[Listed]) -> Synced:
         _save(cursor, changed + gone)
         ours.filter(gone_at=None).update(synced_at=claimed.began)
         due_at = moment + (SETTLING_S if crossed else REFRESH_S)
-        TemplateLibrary.objects.filter(tenant_id=claimed.tenant_id, id=claimed.id).update(
+        Business.objects.filter(tenant_id=claimed.tenant_id, id=claimed.id).update(
             synced_at=claimed.began, due_at=due_at, tries=0, code="", detail=""
         )
         return Synced(len(there), len(new), len(changed), len(gone))
@@ -171,7 +171,7 @@ def record_list(claimed: Claimed, listed: Sequence[Listed]) -> Synced:
 def record_not_listed(claimed: Claimed, error: SendError) -> None:
     with atomic_cursor() as cursor:
         wait = error.retry_after or min(FIRST_RETRY_S * 2.0 ** min(claimed.tries, 20), REFRESH_S)
-        TemplateLibrary.objects.filter(tenant_id=claimed.tenant_id, id=claimed.id).update(
+        Business.objects.filter(tenant_id=claimed.tenant_id, id=claimed.id).update(
             due_at=now(cursor) + min(max(wait, error.least_wait), REFRESH_S),
             code=error.code[:60],
             detail=error.detail[:300],
@@ -192,13 +192,13 @@ def _raw(value: Any) -> Any:
     return value.timestamp() if isinstance(value, datetime) else value
 
 
-def _lock(cursor: Cursor, library_ids: Iterable[int]) -> dict[int, float]:
-    """When each was listed. Whoever writes templates holds their libraries, so that nobody waits in a circle."""
+def _lock(cursor: Cursor, business_ids: Iterable[int]) -> dict[int, float]:
+    """When each was listed. Whoever writes templates holds their businesses, so that nobody waits in a circle."""
     found = fetch(
         cursor,
-        f"SELECT id, coalesce(synced_at, 0) FROM messaging_templatelibrary WHERE {among('id')} "
+        f"SELECT id, coalesce(synced_at, 0) FROM messaging_business WHERE {among('id')} "
         f"{every_tenant('by key')} ORDER BY id{locked()}",
-        [array(library_ids)],
+        [array(business_ids)],
     )
     return dict(found)
 
@@ -221,7 +221,7 @@ def _adopt(claimed: Claimed, listed: Listed, moment: float) -> Template:
     return Template(
         uid=uuid4(),
         tenant_id=claimed.tenant_id,
-        library_id=claimed.id,
+        business_id=claimed.id,
         changed_at=moment,
         synced_at=claimed.began,
         gone_at=moment if listed.status == DELETED else None,
@@ -259,7 +259,7 @@ def _let_go(row: Template, claimed: Claimed, moment: float) -> bool:
 
 class Told(NamedTuple):
     tenant_id: int
-    library_id: int
+    business_id: int
     event: TemplateChange
 
 
@@ -267,16 +267,14 @@ def record_template_changes(cursor: Cursor, told: Sequence[Told], moment: float)
     """In any order and as often as they are told: the provider's time decides what stands."""
     if not told:
         return
-    listed_at = _lock(cursor, {each.library_id for each in told})
+    listed_at = _lock(cursor, {each.business_id for each in told})
     doubtful = {
-        (each.tenant_id, each.library_id)
+        (each.tenant_id, each.business_id)
         for each in told
-        if not _record_change(cursor, each, listed_at[each.library_id], moment)
+        if not _record_change(cursor, each, listed_at[each.business_id], moment)
     }
-    for tenant_id, library_id in sorted(doubtful):
-        TemplateLibrary.objects.filter(tenant_id=tenant_id, id=library_id).update(
-            due_at=Least("due_at", moment + SETTLING_S)
-        )
+    for tenant_id, business_id in sorted(doubtful):
+        Business.objects.filter(tenant_id=tenant_id, id=business_id).update(due_at=Least("due_at", moment + SETTLING_S))
     if doubtful:
         wake_after_commit(cursor, Wake.TEMPLATES)
 
@@ -284,7 +282,7 @@ def record_template_changes(cursor: Cursor, told: Sequence[Told], moment: float)
 def _record_change(cursor: Cursor, told: Told, listed_at: float, moment: float) -> bool:
     """Whether the row now surely says what the provider has."""
     event, at = told.event, told.event.at or moment
-    named = Template.objects.filter(library_id=told.library_id, name=event.name[:512], language=event.language[:60])
+    named = Template.objects.filter(business_id=told.business_id, name=event.name[:512], language=event.language[:60])
     row = keyed(named, told.tenant_id).first()
     if row is None:
         Template.objects.create(**_stub(told, at, moment))
@@ -321,7 +319,7 @@ def _stub(told: Told, at: float, moment: float) -> dict[str, object]:
     facets = {name: value for name in ("status", "quality", "category") if (value := getattr(event, name))}
     return {
         "tenant_id": told.tenant_id,
-        "library_id": told.library_id,
+        "business_id": told.business_id,
         "provider_id": event.provider_id[:60],
         "name": event.name[:512],
         "language": event.language[:60],
