@@ -3,7 +3,15 @@
 import pytest
 
 from hailgate.accounts import alarms
-from hailgate.accounts.alarms import claim_notices, clear_alarm, find_alarms, raise_alarm, settle, tell_later
+from hailgate.accounts.alarms import (
+    claim_notices,
+    clear_alarm,
+    find_alarms,
+    raise_alarm,
+    record_told,
+    settle,
+    tell_later,
+)
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import Alarm, Cause
 from hailgate.telemetry import ALARMS, Event
@@ -37,7 +45,7 @@ def test_raised_again_it_is_one_row_one_line_and_one_count(store, capture_log):
 
 def test_what_comes_back_soon_is_the_same_alarm_and_is_not_told_again(store, at):
     raise_alarm(PAUSED)
-    assert len(claim_notices()) == 1
+    record_told(claim_notices())
     assert clear_alarm(PAUSED)
     at(60)
     assert not raise_alarm(PAUSED)
@@ -88,6 +96,16 @@ def django_assert_writes():
             yield writes
 
     return listen
+
+
+def test_a_notice_whose_process_ended_before_it_was_told_comes_again(store, at):
+    raise_alarm(PAUSED)
+    [claimed] = claim_notices()
+    at(alarms.CLAIM_S + 1)
+    assert claim_notices() == [claimed]
+    record_told([claimed])
+    at(1e6)
+    assert claim_notices() == []
 
 
 def test_a_notice_is_given_out_once_and_again_later_where_it_failed(store, at):

@@ -16,6 +16,8 @@ QUIET_S: Final = 900.0
 # A notice that could not be delivered is tried again, later and later, and then given up; the row remains.
 MOST_TELLS: Final = 6
 TELL_AGAIN_S: Final = 60.0
+# Longer than a notifier may take: whoever has not said by then how it went has ended.
+CLAIM_S: Final = 300.0
 
 
 class Notice(NamedTuple):
@@ -79,13 +81,13 @@ def find_alarms(tenant_id: int | None = None, *, installation: bool = False) -> 
 
 
 def claim_notices(limit: int = 20) -> list[Notice]:
-    """What is to be sent out now, marked as sent: two processes tell nobody twice."""
+    """What is to be sent out now. Again after a while where a process ends meanwhile: rather told twice than never."""
     now = time.time()
     due = RaisedAlarm.objects.filter(told_at=None, cleared_at=None, tell_at__lte=now, tell_tries__lt=MOST_TELLS)
     claimed: list[RaisedAlarm] = [
         row
         for row in due.order_by("id")[:limit]
-        if RaisedAlarm.objects.filter(pk=row.pk, told_at=None).update(told_at=now)
+        if RaisedAlarm.objects.filter(pk=row.pk, told_at=None, tell_at__lte=now).update(tell_at=now + CLAIM_S)
     ]
     return [
         Notice(row.pk, Alarm[row.code.upper()], row.subject, row.raised_at.timestamp(), row.tell_tries)
@@ -94,12 +96,16 @@ def claim_notices(limit: int = 20) -> list[Notice]:
     ]
 
 
+def record_told(notices: Sequence[Notice]) -> None:
+    RaisedAlarm.objects.filter(pk__in=[notice.id for notice in notices]).update(told_at=time.time())
+
+
 def tell_later(notices: Sequence[Notice]) -> None:
     """They could not be sent out."""
     now = time.time()
     for notice in notices:
         RaisedAlarm.objects.filter(pk=notice.id).update(
-            told_at=None, tell_tries=F("tell_tries") + 1, tell_at=now + TELL_AGAIN_S * 2**notice.tries
+            tell_tries=F("tell_tries") + 1, tell_at=now + TELL_AGAIN_S * 2**notice.tries
         )
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from hailgate.accounts.alarms import Notice, claim_notices, raise_alarm, settle, tell_later
+from hailgate.accounts.alarms import Notice, claim_notices, raise_alarm, record_told, settle, tell_later
 from hailgate.core.alarms import STORE_AWAY_S, Alarm, Cause, is_disk_low
 from hailgate.core.errors import ConfigurationError, StoreUnavailable
 from hailgate.messaging.alarming import Watchman, keeps_house
@@ -68,8 +68,7 @@ class Watch:
             await self._db(self._watchman.look_round)
         if self._notifier is not None and (notices := await self._db(claim_notices)):
             told = await self._tell("\n\n".join(self._text(notice) for notice in notices))
-            if not told:
-                await self._db(tell_later, notices)
+            await self._db(record_told if told else tell_later, notices)
 
     async def _miss_store(self) -> None:
         """No row can be written: it is told from here, once for each time that the store is away."""
