@@ -121,3 +121,32 @@ def test_what_is_done_from_the_command_line_is_on_record(ask, run, stop, channel
     run("channel", "pause", channel.name)
     entries = AuditEntry.objects.filter(tenant_id=channel.tenant_id, actor_kind="command").order_by("id")
     assert [entry.action for entry in entries][-2:] == ["message.revived", "channel.paused"]
+
+
+@pytest.mark.parametrize(
+    ("given_as", "typed"),
+    [(("--text", "-"), "Another try"), (("--content", "-"), '{"type": "text", "text": {"body": "Another try"}}')],
+)
+def test_one_is_changed_and_sent_again_on_record(ask, stop, channel, given_as, typed) -> None:
+    letter = stop(DEAD, "rejected")
+    assert ask("deadletters", "edit", letter, *given_as, typed=typed) == {"id": letter, "revived": 1}
+    message = Message.objects.get(tenant_id=channel.tenant_id, uid=letter)
+    assert "Another try" in message.content
+    entry = ask("audit")[0]
+    assert (entry["action"], entry["subject"]) == ("message.edited", f"message:{letter}")
+    assert "Another" not in str(entry)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "either --text or --content"),
+        (("--text", "a", "--content", "-"), "either --text or --content"),
+        (("--content", "-"), "must be an object of JSON"),
+        (("--text", ""), "text"),
+    ],
+)
+def test_a_change_that_cannot_be_meant_is_refused(run, stop, options, sentence) -> None:
+    refused = run("deadletters", "edit", stop(DEAD, "rejected"), *options, typed="[1]")
+    assert refused.exit_code == 1
+    assert sentence in refused.stderr

@@ -3,6 +3,9 @@
 import re
 
 import given
+from console.conftest import PASSWORD
+from hailgate.accounts.audit import Action
+from hailgate.console import watching
 from hailgate.core.content import Unsupported
 from hailgate.messaging.models import EventState, WebhookEvent, WorkState
 from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
@@ -135,3 +138,15 @@ def test_the_audit_log_is_for_owners_of_the_tenant(agent, eve, owner, channel) -
     owner.post(f"channels/{channel.uid.hex}/pause")
     assert agent.get("audit").status_code == 403
     assert "Channel paused" not in eve.text("audit")
+
+
+def test_every_deed_has_words_for_people() -> None:
+    assert set(watching._DEEDS) == set(Action)
+
+
+def test_a_new_password_is_on_record_and_the_operator_is_named(owner, olivia) -> None:
+    owner.post("account", {"old": PASSWORD, "new": "correct horse battery staple"})
+    page = owner.text("audit")
+    assert "Password changed" in page
+    assert "correct horse" not in page
+    assert f"operator:{olivia.uid}" not in page

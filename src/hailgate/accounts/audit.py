@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db import transaction
 from django.db.models import QuerySet
 
-from hailgate.accounts.models import ApiKey, AuditEntry
+from hailgate.accounts.models import ApiKey, AuditEntry, Membership, Operator
 from hailgate.accounts.operators import Viewer
 
 Result = TypeVar("Result")
@@ -19,12 +19,26 @@ class Action(StrEnum):
     MESSAGE_EDITED = "message.edited"
     MESSAGE_CANCELLED = "message.cancelled"
     LETTERS_EXPORTED = "dead_letters.exported"
+    CHANNEL_MADE = "channel.made"
+    CHANNEL_CHANGED = "channel.changed"
     CHANNEL_PAUSED = "channel.paused"
     CHANNEL_RESUMED = "channel.resumed"
+    HOOK_MADE = "hook.made"
+    HOOK_REVEALED = "hook.revealed"
+    TEMPLATES_LISTED = "templates.listed"
     CONVERSATION_TAKEN_OVER = "conversation.taken_over"
     CONVERSATION_GIVEN_BACK = "conversation.given_back"
     KEY_MADE = "key.made"
+    KEY_LIMITED = "key.limited"
     KEY_REVOKED = "key.revoked"
+    TENANT_MADE = "tenant.made"
+    TENANT_LIMITED = "tenant.limited"
+    OPERATOR_ADDED = "operator.added"
+    OPERATOR_CHANGED = "operator.changed"
+    OPERATOR_LINKED = "operator.link_made"
+    OPERATOR_SHUT_OUT = "operator.shut_out"
+    OPERATOR_LET_IN = "operator.let_in"
+    PASSWORD_CHANGED = "operator.password_changed"  # noqa: S105 -- the name of a deed
     ALARM_CLEARED = "alarm.cleared"
 
 
@@ -37,7 +51,7 @@ class Actor(NamedTuple):
 
 
 class Deed(NamedTuple):
-    """What is about to be done. ``subject`` is a kind and an id; ``detail`` never anything of a message."""
+    """What is about to be done. ``subject`` is a kind and an id; ``detail`` nothing of a message, no secret."""
 
     actor: Actor
     tenant_id: int | None
@@ -56,12 +70,29 @@ def key_of(key_id: int) -> Actor:
     return Actor("key", found[0].hex if found else "", found[1] if found else "")
 
 
-def audited(deed: Deed, act: Callable[..., Result], *arguments: Any) -> Result:
-    """``act``, on record. What came to nothing (False, zero, an empty list) is not."""
+def audited(deed: Deed | Callable[[Result], Deed], act: Callable[..., Result], *arguments: Any) -> Result:
+    """``act``, on record. What came to nothing (False, zero, an empty list) is not.
+
+    ``deed`` may be a function of the result, where only that has the subject's id.
+    """
     with transaction.atomic():
         result = act(*arguments)
         if done := _count(result):
-            record_deed(deed, done)
+            record_deed(deed(result) if callable(deed) else deed, done)
+    return result
+
+
+def audited_of_operator(
+    actor: Actor, action: Action, operator: Operator, act: Callable[..., Result], *arguments: Any, detail: str = ""
+) -> Result:
+    """``act``, on record with every tenant that the operator works for: it concerns them all."""
+    with transaction.atomic():
+        result = act(*arguments)
+        tenants: list[int | None] = list(
+            Membership.objects.filter(operator=operator).values_list("tenant_id", flat=True)
+        )
+        for tenant_id in tenants or [None]:
+            record_deed(Deed(actor, tenant_id, action, f"operator:{operator.uid}", detail))
     return result
 
 
@@ -80,7 +111,10 @@ def record_deed(deed: Deed, count: int = 1) -> None:
     )
 
 
-def find_entries(tenant_id: int) -> QuerySet[AuditEntry]:
+def find_entries(tenant_id: int | None) -> QuerySet[AuditEntry]:
+    """Of a tenant; None: those that concern none."""
+    if tenant_id is None:
+        return AuditEntry.objects.filter(tenant=None)
     return AuditEntry.objects.filter(tenant_id=tenant_id)
 
 

@@ -13,7 +13,10 @@ router = Router(tags=["Audit"])
 
 @router.get("/audit", response=Page[AuditOut], operation_id="list_audit")
 def list_audit(request: HttpRequest, limit: Limit = 50, cursor: Place = None) -> Page[AuditOut]:
-    """Who revived, changed, cancelled, paused, took over, or made keys; newest first. Kept for a year."""
+    """What was done by hand to messages, channels, hooks, templates, keys, operators and limits, and by whom.
+
+    The newest first; kept for a year.
+    """
     tenant_id = tenant_of(request)
     page, older = page_of(find_entries(tenant_id), "id", limit, cursor, "audit", tenant_id)
     items = [

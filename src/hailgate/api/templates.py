@@ -8,7 +8,8 @@ import msgspec
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from hailgate.api.access import parse_id, tenant_of
+from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import Page, TemplateFilter, TemplateOut, TemplateSyncOut, VariableOut
 from hailgate.core.errors import NotFound
@@ -54,7 +55,8 @@ def get_template_sync(request: HttpRequest, channel_id: str) -> TemplateSyncOut:
 def sync_templates(request: HttpRequest, channel_id: str) -> Status[TemplateSyncOut]:
     """List the channel's templates at its provider now, instead of in some hours. A worker does it."""
     channel = _channel(tenant_of(request), parse_id(channel_id))
-    write(ask_for_list, channel)
+    deed = Deed(actor_of(request), channel.tenant_id, Action.TEMPLATES_LISTED, f"channel:{channel.uid}")
+    write(audited, deed, ask_for_list, channel)
     return Status(202, _shown(channel))
 
 

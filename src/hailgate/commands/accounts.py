@@ -21,8 +21,9 @@ def add_tenant(name: str, *, as_json: bool) -> None:
     """Make a tenant."""
     with open_store():
         from hailgate.accounts import keys
+        from hailgate.accounts.audit import Action, audited
 
-        made = keys.add_tenant(name)
+        made = audited(lambda made: deed_of(made.pk, Action.TENANT_MADE), keys.add_tenant, name)
         document = {"id": str(made.uid), "name": made.name}
     hand_out(document, "Next: `hailgate key add` and `hailgate hook add`.", as_json=as_json)
 
@@ -35,13 +36,15 @@ def add_tenant(name: str, *, as_json: bool) -> None:
 def set_tenant(name_or_id: str, accept_rate: float | None, send_rate: float | None, *, as_json: bool) -> None:
     """Limit what a tenant may hand in and send. Processes notice within five seconds."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.allowances import allow_tenant
         from hailgate.messaging.models import Allowed
 
         found = choose_tenant(name_or_id)
         for allowed, rate in ((Allowed.ACCEPT, accept_rate), (Allowed.SEND, send_rate)):
             if rate is not None:
-                allow_tenant(found.pk, allowed, rate)
+                deed = deed_of(found.pk, Action.TENANT_LIMITED, detail=_limit(allowed.name.lower(), rate))
+                audited(deed, allow_tenant, found.pk, allowed, rate)
         row = _tenant_row(found)
     tell(row, table([row], ""), as_json=as_json)
 
@@ -83,7 +86,12 @@ def add_key(tenant: str | None, name: str, *, as_json: bool) -> None:
         from hailgate.accounts.audit import Action, audited
 
         tenant_id = choose_tenant(tenant).pk
-        made = audited(deed_of(tenant_id, Action.KEY_MADE, detail=name), keys.add_key, tenant_id, name)
+        made = audited(
+            lambda made: deed_of(tenant_id, Action.KEY_MADE, f"key:{_prefix_of(made.key)}", name),
+            keys.add_key,
+            tenant_id,
+            name,
+        )
     hand_out({"key": made.key}, "Keep it now: it is not shown again.", as_json=as_json)
 
 
@@ -121,10 +129,12 @@ def list_keys(tenant: str | None, *, as_json: bool) -> None:
 def set_key(prefix: str, tenant: str | None, accept_rate: float, *, as_json: bool) -> None:
     """Limit what may be handed in with one key. Processes notice within five seconds."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.allowances import allow_key
 
-        prefix = _prefix_of(prefix)
-        allow_key(choose_tenant(tenant).pk, prefix, accept_rate)
+        prefix, tenant_id = _prefix_of(prefix), choose_tenant(tenant).pk
+        deed = deed_of(tenant_id, Action.KEY_LIMITED, f"key:{prefix}", _limit("accept", accept_rate))
+        audited(deed, allow_key, tenant_id, prefix, accept_rate)
     tell({"prefix": prefix, "accept_rate": accept_rate or None}, f"Key {prefix} is changed.", as_json=as_json)
 
 
@@ -160,6 +170,10 @@ def _prefix_of(key_or_prefix: str) -> str:
     """A whole key is taken too: whoever revokes in a hurry has just that at hand."""
     parts = key_or_prefix.split("_", 2)
     return parts[1] if len(parts) == 3 else key_or_prefix
+
+
+def _limit(what: str, rate: float) -> str:
+    return f"{what}: {rate:g} a second" if rate else f"{what}: any"
 
 
 def _tenant_row(found: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`hailgate channel`: the numbers a tenant sends from."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -50,19 +51,26 @@ def add(
 ) -> None:
     """Make a channel."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.channels import add_channel
         from hailgate.messaging.models import PERSON
         from hailgate.messaging.tending import check_answerer, chosen_rate
 
-        made = add_channel(
-            choose_tenant(tenant).pk,
+        tenant_id = choose_tenant(tenant).pk
+        add = partial(
+            add_channel,
+            hook=_hook_id(hook),
+            answered_by=check_answerer(assistant or PERSON),
+            rate=None if rate is None else chosen_rate(rate),
+        )
+        made = audited(
+            lambda made: deed_of(tenant_id, Action.CHANNEL_MADE, f"channel:{made}"),
+            add,
+            tenant_id,
             provider,
             name,
             number,
             read_assignments(assignments),
-            hook=_hook_id(hook),
-            answered_by=check_answerer(assistant or PERSON),
-            rate=None if rate is None else chosen_rate(rate),
         )
     hand_out({"id": str(made)}, "See whether it works: `hailgate check`.", as_json=as_json)
 
@@ -106,13 +114,20 @@ def change(
 ) -> None:
     """Change settings, such as a renewed access token, or its rate. Workers notice at their next send."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.tending import change_settings, get_channel_row, set_rate
 
         found = get_channel_row(choose_tenant(tenant).pk, id_or_name)
-        if rate is not None:
-            set_rate(found.tenant_id, found.uid, rate)
-        if assignments or rate is None:
-            change_settings(found, read_assignments(assignments))
+        settings = read_assignments(assignments)
+
+        def change() -> None:
+            if rate is not None:
+                set_rate(found.tenant_id, found.uid, rate)
+            if settings or rate is None:
+                change_settings(found, settings)
+
+        named = [*sorted(settings), *([] if rate is None else [f"{rate:g} a second"])]
+        audited(deed_of(found.tenant_id, Action.CHANNEL_CHANGED, f"channel:{found.uid}", ", ".join(named)), change)
     tell({"id": str(found.uid)}, f"Channel {found.name} is changed.", as_json=as_json)
 
 
@@ -156,10 +171,12 @@ def resume(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
 def answered_by(id_or_name: str, answerer: str, tenant: str | None, *, as_json: bool) -> None:
     """Let ANSWERER ("person" or an assistant's name) answer new conversations; those there are stay as they are."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.tending import get_channel_row, set_answerer
 
         found = get_channel_row(choose_tenant(tenant).pk, id_or_name)
-        set_answerer(found.tenant_id, found.uid, answerer)
+        deed = deed_of(found.tenant_id, Action.CHANNEL_CHANGED, f"channel:{found.uid}", f"answered by {answerer}")
+        audited(deed, set_answerer, found.tenant_id, found.uid, answerer)
     document = {"id": str(found.uid), "answered_by": answerer}
     tell(document, f"New conversations of {found.name} are answered by: {answerer}.", as_json=as_json)
 

@@ -1,12 +1,14 @@
 """`hailgate deadletters`: what was given up, what may or may not have been sent, and how to send it again."""
 
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
 import click
+import msgspec
 
 from hailgate.advice import advise
 from hailgate.commands.speaking import card, json_option, moment, table, tell, tenant_option
@@ -110,6 +112,29 @@ def revive(message_ids: tuple[str, ...], tenant: str | None, *, all_dead: bool, 
     tell({"revived": revived}, f"{revived} will be sent again.", as_json=as_json)
 
 
+@deadletters.command("edit")
+@click.argument("message_id")
+@click.option("--text", help="What it is to say, where it is a text; - takes it from standard input.")
+@click.option(
+    "--content", type=click.File("rb"), metavar="FILE", help="Its content as JSON, as in the API; - as above."
+)
+@tenant_option
+@json_option
+def edit(message_id: str, text: str | None, content: BinaryIO | None, tenant: str | None, *, as_json: bool) -> None:
+    """Change what a failed message says, and send it again. Its type, recipient and files stay what they are."""
+    if (text is None) == (content is None):
+        raise InputError("say either --text or --content", field="text")
+    given = _content(text, content)
+    with open_store():
+        from hailgate.accounts.audit import Action, audited
+        from hailgate.messaging.editing import edit_and_send_again
+
+        work = _find(choose_tenant(tenant).pk, message_id)
+        deed = deed_of(work.tenant_id, Action.MESSAGE_EDITED, f"message:{work.message.uid}")
+        audited(deed, edit_and_send_again, work.tenant_id, work.message.uid, given)
+    tell({"id": message_id, "revived": 1}, "It is changed and will be sent again.", as_json=as_json)
+
+
 @deadletters.command("export")
 @tenant_option
 @filter_options
@@ -131,6 +156,15 @@ def export(tenant: str | None, *, as_json: bool, **filters: Any) -> None:
             some = read_letters(tenant_id, wanted, after)
             click.echo(form.render(some.letters), nl=False)
             after = some.after
+
+
+def _content(text: str | None, content: BinaryIO | None) -> dict[str, Any]:
+    if content is None:
+        return {"type": "text", "text": {"body": sys.stdin.read() if text == "-" else text}}
+    try:
+        return msgspec.json.decode(content.read(), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        raise InputError("content: must be an object of JSON, with its type", field="content") from None
 
 
 def _wanted(

@@ -7,7 +7,7 @@ import click
 
 from hailgate.commands.credentials import MASK, mask_settings, read_assignments, settings_option
 from hailgate.commands.speaking import card, hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -29,9 +29,17 @@ def hook() -> None:
 def add(tenant: str | None, provider: str, assignments: tuple[str, ...], *, as_json: bool) -> None:
     """Make a hook. Register its path, after this installation's public address, with the provider."""
     with open_store() as env:
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.channels import add_hook
 
-        made = add_hook(choose_tenant(tenant).pk, provider, read_assignments(assignments))
+        tenant_id = choose_tenant(tenant).pk
+        made = audited(
+            lambda made: deed_of(tenant_id, Action.HOOK_MADE, f"hook:{made.id}"),
+            add_hook,
+            tenant_id,
+            provider,
+            read_assignments(assignments),
+        )
         address = f"{env.public_url or f'http://{env.bind}'}{made.path}"
     document = {"id": str(made.id), "token": made.token, "path": made.path}
     hand_out(document, f"Register this address with the provider: {address}", as_json=as_json)
@@ -66,7 +74,12 @@ def list_hooks(tenant: str | None, *, as_json: bool) -> None:
 def show(hook_id: str, tenant: str | None, *, reveal: bool, as_json: bool) -> None:
     """One hook with its settings; secrets stay masked."""
     with open_store():
-        document = _describe(_find(choose_tenant(tenant).pk, hook_id), reveal=reveal)
+        from hailgate.accounts.audit import Action, record_deed
+
+        found = _find(choose_tenant(tenant).pk, hook_id)
+        document = _describe(found, reveal=reveal)
+        if reveal:
+            record_deed(deed_of(found.tenant_id, Action.HOOK_REVEALED, f"hook:{found.uid}"))
     tell(document, card(document), as_json=as_json)
 
 

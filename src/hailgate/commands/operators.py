@@ -1,12 +1,13 @@
 """`hailgate operator`: the people who sign in to the console."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hailgate.commands.speaking import hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import at_the_machine, choose_tenant, deed_of, open_store
 
 if TYPE_CHECKING:
     from hailgate.accounts.models import Membership, Operator
@@ -45,14 +46,18 @@ def add_operator(
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with open_store() as env:
         from hailgate.accounts import operators
+        from hailgate.accounts.audit import Action, audited
 
-        made = operators.add_operator(
-            choose_tenant(tenant).pk,
+        tenant_id = choose_tenant(tenant).pk
+        given = [role, *["installation owner"] * installation_owner, *["password"] * (password is not None)]
+        add = partial(
+            operators.add_operator, name=name, role=role, password=password, installation_owner=installation_owner
+        )
+        made = audited(
+            lambda made: deed_of(tenant_id, Action.OPERATOR_ADDED, f"operator:{made.uid}", ", ".join(given)),
+            add,
+            tenant_id,
             email,
-            name=name,
-            role=role,
-            password=password,
-            installation_owner=installation_owner,
         )
         document = {"id": str(made.uid), "email": made.email, "role": role}
         if not made.has_usable_password():
@@ -104,9 +109,12 @@ def enable(email: str, *, as_json: bool) -> None:
 def _switch(email: str, *, on: bool, as_json: bool) -> None:
     with open_store():
         from hailgate.accounts import operators
+        from hailgate.accounts.audit import Action, audited_of_operator
 
         found = operators.get_operator(email)
-        (operators.let_in if on else operators.shut_out)(found)
+        action = Action.OPERATOR_LET_IN if on else Action.OPERATOR_SHUT_OUT
+        switch = operators.let_in if on else operators.shut_out
+        audited_of_operator(at_the_machine(), action, found, switch, found)
     document = {"email": found.email, "active": on}
     tell(
         document, f"{found.email} {'may sign in again' if on else 'is signed out and cannot sign in'}.", as_json=as_json
@@ -115,8 +123,11 @@ def _switch(email: str, *, on: bool, as_json: bool) -> None:
 
 def _link(env: "Environment", made: "Operator") -> str:
     from hailgate.accounts import operators
+    from hailgate.accounts.audit import Action, audited_of_operator
 
-    return f"{env.public_url or f'http://{env.bind}'}/console/sign-in/{operators.make_sign_in_link(made)}"
+    who = at_the_machine()
+    token = audited_of_operator(who, Action.OPERATOR_LINKED, made, operators.make_sign_in_link, made)
+    return f"{env.public_url or f'http://{env.bind}'}/console/sign-in/{token}"
 
 
 def _row(membership: "Membership") -> dict[str, Any]:

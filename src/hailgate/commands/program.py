@@ -8,6 +8,7 @@ import click
 
 from hailgate.commands.accounts import key, tenant
 from hailgate.commands.alarms import alarms
+from hailgate.commands.audit import audit
 from hailgate.commands.cancel import cancel
 from hailgate.commands.channels import channel
 from hailgate.commands.check import check
@@ -62,7 +63,7 @@ def program() -> None:
 
 for command in (
     demo, demo_server, serve, work, migrate, check, simulate, send, cancel, timeline, tenant, operator, key, hook,
-    channel, deadletters, templates, alarms, generate,
+    channel, deadletters, templates, alarms, audit, generate,
 ):  # fmt: skip
     program.add_command(command)
 

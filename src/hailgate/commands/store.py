@@ -11,7 +11,7 @@ from hailgate.core.errors import ConfigurationError, InputError, StoreUnavailabl
 if TYPE_CHECKING:
     from django.db import Error
 
-    from hailgate.accounts.audit import Action, Deed
+    from hailgate.accounts.audit import Action, Actor, Deed
     from hailgate.accounts.models import Tenant
     from hailgate.env import Environment
 
@@ -61,11 +61,18 @@ def choose_tenant(name_or_id: str | None) -> "Tenant":
     return tenants[0]
 
 
-def deed_of(tenant_id: int, action: "Action", subject: str = "", detail: str = "") -> "Deed":
-    """For the audit log: whoever runs this on the machine."""
-    from hailgate.accounts.audit import Actor, Deed
+def deed_of(tenant_id: int | None, action: "Action", subject: str = "", detail: str = "") -> "Deed":
+    """For the audit log."""
+    from hailgate.accounts.audit import Deed
 
-    return Deed(Actor("command", "", _user()), tenant_id, action, subject, detail)
+    return Deed(at_the_machine(), tenant_id, action, subject, detail)
+
+
+def at_the_machine() -> "Actor":
+    """Whoever runs this command."""
+    from hailgate.accounts.audit import Actor
+
+    return Actor("command", "", _user())
 
 
 def _user() -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from hailgate.commands.speaking import card, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.store import choose_tenant, deed_of, open_store
 from hailgate.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -28,13 +28,16 @@ def templates() -> None:
 def sync(channel: str, tenant: str | None, *, as_json: bool) -> None:
     """List the templates of CHANNEL at its provider now. Workers do it every six hours, and when webhooks tell."""
     with open_store():
+        from hailgate.accounts.audit import Action, audited
         from hailgate.messaging.businesses import record_list, take_business
         from hailgate.messaging.channels import get_credentials
         from hailgate.messaging.tending import get_channel_row
 
         found = get_channel_row(choose_tenant(tenant).pk, channel)
         claimed = take_business(found)
-        synced = record_list(claimed, asyncio.run(_listed(get_credentials(found.pk))))
+        listed = asyncio.run(_listed(get_credentials(found.pk)))
+        deed = deed_of(found.tenant_id, Action.TEMPLATES_LISTED, f"channel:{found.uid}")
+        synced = audited(deed, record_list, claimed, listed)
     words = f"{synced.templates} templates: {synced.new} new, {synced.changed} changed, {synced.gone} gone."
     tell(synced._asdict(), words, as_json=as_json)
 

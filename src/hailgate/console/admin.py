@@ -3,6 +3,7 @@
 Rows that the pipeline writes are read-only: their rules live in its verbs. What is sealed or a digest is left out.
 """
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -10,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from hailgate.accounts.audit import Action, Actor, audited_of_operator
 from hailgate.accounts.models import ApiKey, AuditEntry, Membership, Operator, RaisedAlarm, Tenant
 from hailgate.messaging import models as messaging
 from hailgate.messaging.sql import every_tenant
@@ -91,6 +93,15 @@ class Operators(ReadOnly):
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Whoever shut themselves out could not come back."""
         return admin.ModelAdmin.has_change_permission(self, request, obj) and (obj is None or obj != request.user)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """On record as what is done by the command is."""
+        chief: Any = request.user
+        save = partial(super().save_model, request, obj, form, change)
+        switched = Action.OPERATOR_LET_IN if obj.is_active else Action.OPERATOR_SHUT_OUT
+        action = switched if "is_active" in form.changed_data else Action.OPERATOR_CHANGED
+        who = Actor("operator", chief.uid.hex, str(chief))
+        audited_of_operator(who, action, obj, save, detail=", ".join(form.changed_data))
 
 
 site = Site(name="admin")

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hailgate.accounts import sessions
+from hailgate.accounts.audit import Action, audited_of_operator, operator_of
 from hailgate.accounts.models import Operator
 from hailgate.accounts.operators import Viewer, change_password, redeem_sign_in_link
 from hailgate.console.access import signed_in
@@ -81,17 +82,18 @@ def account(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     operator = Operator.objects.get(id=viewer.operator_id)
     problem, done = "", False
     if request.method == "POST":
-        problem = _change_password(request, operator)
+        problem = _change_password(request, viewer, operator)
         done = not problem
     context = {"operator": operator, "problem": problem, "done": done, "asks_old": operator.has_usable_password()}
     return render(request, "console/account.html", context, status=422 if problem else 200)
 
 
-def _change_password(request: HttpRequest, operator: Operator) -> str:
+def _change_password(request: HttpRequest, viewer: Viewer, operator: Operator) -> str:
     if operator.has_usable_password() and not operator.check_password(request.POST.get("old", "")):
         return _("The old password is wrong.")
     try:
-        write(change_password, operator, request.POST.get("new", ""))
+        changed = (Action.PASSWORD_CHANGED, operator, change_password, operator, request.POST.get("new", ""))
+        write(audited_of_operator, operator_of(viewer), *changed)
     except InputError as weak:
         return weak.detail.removeprefix("password: ")
     update_session_auth_hash(request, operator)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from hailgate.accounts.alarms import find_alarms
 from hailgate.accounts.audit import Action, find_entries
-from hailgate.accounts.models import AuditEntry
+from hailgate.accounts.models import AuditEntry, Membership
 from hailgate.accounts.seal import sealer
 from hailgate.console.inbox import addresses_of, sign_place
 from hailgate.console.showing import excerpt, explain, show_address, show_name
@@ -135,6 +135,8 @@ def list_audit(tenant_id: int, before: int | None) -> Page:
     page, older = _page(find_entries(tenant_id), before)
     channels = Channel.objects.filter(tenant_id=tenant_id).values_list("uid", "name")
     names = {f"channel:{uid}": name for uid, name in channels}
+    members = Membership.objects.filter(tenant_id=tenant_id).select_related("operator")
+    names |= {f"operator:{member.operator.uid}": str(member.operator) for member in members}
     return Page([_entry(entry, names) for entry in page], older)
 
 
@@ -159,12 +161,26 @@ _DEEDS: Final[Mapping[str, str]] = {
     Action.MESSAGE_EDITED: gettext_noop("Changed and sent again"),
     Action.MESSAGE_CANCELLED: gettext_noop("Taken back"),
     Action.LETTERS_EXPORTED: gettext_noop("Stopped messages exported"),
+    Action.CHANNEL_MADE: gettext_noop("Channel made"),
+    Action.CHANNEL_CHANGED: gettext_noop("Channel changed"),
     Action.CHANNEL_PAUSED: gettext_noop("Channel paused"),
     Action.CHANNEL_RESUMED: gettext_noop("Channel resumed"),
+    Action.HOOK_MADE: gettext_noop("Hook made"),
+    Action.HOOK_REVEALED: gettext_noop("Address of a hook shown"),
+    Action.TEMPLATES_LISTED: gettext_noop("Templates listed anew"),
     Action.CONVERSATION_TAKEN_OVER: gettext_noop("Conversation taken over"),
     Action.CONVERSATION_GIVEN_BACK: gettext_noop("Conversation given back"),
     Action.KEY_MADE: gettext_noop("API key made"),
+    Action.KEY_LIMITED: gettext_noop("Limit of an API key set"),
     Action.KEY_REVOKED: gettext_noop("API key revoked"),
+    Action.TENANT_MADE: gettext_noop("Tenant made"),
+    Action.TENANT_LIMITED: gettext_noop("Limit of the tenant set"),
+    Action.OPERATOR_ADDED: gettext_noop("Operator added"),
+    Action.OPERATOR_CHANGED: gettext_noop("Operator changed"),
+    Action.OPERATOR_LINKED: gettext_noop("Sign-in link made"),
+    Action.OPERATOR_SHUT_OUT: gettext_noop("Operator shut out"),
+    Action.OPERATOR_LET_IN: gettext_noop("Operator let in again"),
+    Action.PASSWORD_CHANGED: gettext_noop("Password changed"),
     Action.ALARM_CLEARED: gettext_noop("Alarm cleared"),
 }
 
