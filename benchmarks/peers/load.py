@@ -10,7 +10,7 @@ import asyncio
 import math
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from typing import cast
@@ -40,8 +40,10 @@ class Answer(msgspec.Struct):
 
 
 class Report(msgspec.Struct, kw_only=True):
+    """``failed`` counts the other answers by their status; ``answers`` are those that took the request."""
+
     completed: int
-    failed: int
+    failed: dict[int, int]
     begun: float
     seconds: float
     p50_ms: float
@@ -59,12 +61,14 @@ class Load:
         endless = cycle(job.requests)
         self._left: Iterator[bytes] = endless if job.count is None else islice(endless, job.count)
         self._deadline = math.inf
-        self.idle: list[Connection] = []
+        # Longest idle first: the server ends connections that it hears nothing from, so each has its turn.
+        self.idle: deque[Connection] = deque()
         self.late: deque[bytes] = deque()
         self.latencies: list[float] = []
         self.answers: list[Answer] = []
-        self.failed = 0
+        self.failed: Counter[int] = Counter()
         self.busy = 0
+        self.broken = ""
         self.begun = self.ended = 0.0
         self._all_given = job.rate is None
         self._connecting: set[asyncio.Task[None]] = set()
@@ -77,10 +81,12 @@ class Load:
         if self.job.rate:
             await self._pace(self.job.rate)
         else:
-            waiting, self.idle = self.idle, []
+            waiting, self.idle = self.idle, deque()
             for connection in waiting:
                 connection.go_on()
         await self.over.wait()
+        if self.broken:
+            sys.exit(self.broken)
         return self._report()
 
     def connect_again(self) -> None:
@@ -112,7 +118,7 @@ class Load:
                 await asyncio.sleep(wait)
             self.late.append(request)
             if self.idle:
-                self.idle.pop().go_on()
+                self.idle.popleft().go_on()
         self._all_given = True
         self._end_when_done()
 
@@ -167,12 +173,13 @@ class Connection(asyncio.Protocol):
         now, load = time.monotonic(), self._load
         load.busy -= 1
         self._awaiting = False
-        if self._parser.get_status_code() < 300:
-            load.latencies.append(now - self._sent)
+        status = self._parser.get_status_code()
+        if status >= 300:
+            load.failed[status] += 1
         else:
-            load.failed += 1
-        if load.job.keep_answers:
-            load.answers.append(Answer(now, self._body))
+            load.latencies.append(now - self._sent)
+            if load.job.keep_answers:
+                load.answers.append(Answer(now, self._body))
         if self._parser.should_keep_alive():
             self.go_on()
         else:
@@ -181,8 +188,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, failed: Exception | None) -> None:
         if self._awaiting:
-            sys.exit(f"the server closed a connection instead of answering ({failed})")
-        if self in self._load.idle:  # unused for longer than the server keeps one
+            self._load.broken = f"the server closed a connection instead of answering ({failed})"
+            self._load.over.set()
+        elif self in self._load.idle:  # unused for longer than the server keeps one
             self._load.idle.remove(self)
             self._load.connect_again()
 
