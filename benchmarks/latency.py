@@ -46,10 +46,10 @@ def measure(run: Run) -> Measured:
             most = _most(run, product, serving, sink)
             run.say(f"{kind}: at most {most:,.0f}/s from 202 to the provider")
             gentle, busy = (
-                _typical([_wait(run, product, serving, sink, rate, seconds) for _ in range(run.pace.rounds)])
+                _typical([_wait(product, serving, sink, rate, seconds) for _ in range(run.pace.rounds)])
                 for rate, seconds in ((GENTLE, 4 * run.pace.seconds), (most * SHARE, 2 * run.pace.seconds))
             )
-            held = _wait(run, product, serving, sink, HELD_RATE, HELD_S * run.pace.part)
+            held = _wait(product, serving, sink, HELD_RATE, HELD_S * run.pace.part)
             figures |= _figures(kind, most, gentle, busy, held)
             rows += [(f"{kind}, {what}", *wait) for what, wait in _named(gentle, busy, held)]
     for name in ("p50_ms_at_50", "p99_ms_at_50"):
@@ -67,15 +67,13 @@ def _most(run: Run, product: Product, serving: Serving, sink: Sink) -> float:
     return report.completed / (times[-1] - report.begun)
 
 
-def _wait(run: Run, product: Product, serving: Serving, sink: Sink, rate: float, seconds: float) -> Wait:
+def _wait(product: Product, serving: Serving, sink: Sink, rate: float, seconds: float) -> Wait:
     """At an even pace for so long."""
     serving.wait_idle()
     sink.forget()
     count = round(rate * seconds)
     job = Job(port=product.port, requests=_requests(product), count=count, rate=rate, keep_answers=True)
     report = load(job)
-    if report.failed:
-        run.say(f"{product.store.kind} at {rate:,.0f}/s: refused, by status: {report.failed}")
     serving.wait_idle()
     arrived = {send.tracker.partition(b".")[0].decode(): send.at for send in sink.sends()}
     waits = []
