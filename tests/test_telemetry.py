@@ -177,6 +177,8 @@ def test_no_label_can_carry_a_person() -> None:
 def test_channels_beyond_the_bound_share_their_labels(monkeypatch) -> None:
     monkeypatch.setattr(telemetry, "_channels", {})
     monkeypatch.setattr(telemetry, "MOST_CHANNELS", 2)
+    monkeypatch.setattr(telemetry, "_tenants", set())
+    assert [telemetry.of_tenant(tenant) for tenant in (1, 2, 3, 1)] == ["1", "2", "other", "1"]
     assert telemetry.of_channel(1, 7) == {"tenant": "1", "channel": "7"}
     assert telemetry.of_channel(1, 8) == {"tenant": "1", "channel": "8"}
     assert telemetry.of_channel(2, 9) == {"tenant": "other", "channel": "other"}

@@ -170,7 +170,9 @@ RATE_LIMITED: Final = _counter(
     "Sends put off by a limit: the provider's answer, or the recipient's own limit.",
     "tenant", "channel", "by",
 )  # fmt: skip
-CALLERS_REFUSED: Final = _counter("callers_refused_total", "Requests refused with 429, by whose limit it was.", "by")
+CALLERS_REFUSED: Final = _counter(
+    "callers_refused_total", "Requests refused with 429, by tenant and whose limit it was.", "tenant", "by"
+)
 WEBHOOKS: Final = _counter("webhook_events_total", "Calls to hooks by result.", "result")
 WEBHOOK_SECONDS: Final = Histogram(
     "hailgate_webhook_seconds",
@@ -225,6 +227,7 @@ GATE_WAITING: Final = _gauge("gate_waiting", "Callers that wait for a commit.", 
 
 
 _channels: dict[tuple[int, int], dict[str, str]] = {}
+_tenants: set[int] = set()
 _codes: set[str] = set()
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
@@ -237,6 +240,15 @@ def of_channel(tenant_id: int, channel_id: int) -> dict[str, str]:
             return {"tenant": OTHER, "channel": OTHER}
         _channels[place] = {"tenant": str(tenant_id), "channel": str(channel_id)}
     return _channels[place]
+
+
+def of_tenant(tenant_id: int) -> str:
+    """The label of a tenant, of as many as there may be channels."""
+    if tenant_id not in _tenants:
+        if len(_tenants) >= MOST_CHANNELS:
+            return OTHER
+        _tenants.add(tenant_id)
+    return str(tenant_id)
 
 
 def of_code(code: str) -> str:

@@ -9,8 +9,9 @@ from hailgate.core.limits import Limit
 from hailgate.edge.paces import Paces
 from hailgate.messaging.allowances import Pace, allow_key, allow_tenant
 from hailgate.messaging.models import Allowed, Message
+from hailgate.telemetry import REGISTRY
 
-ONE, OTHER = Pace(1, "tenant", Limit(1.0, 3)), Pace(2, "key", Limit(10.0, 1))
+ONE, OTHER = Pace(1, "tenant", Limit(1.0, 3), 7), Pace(2, "key", Limit(10.0, 1), 7)
 
 
 class Clock:
@@ -75,6 +76,14 @@ def test_after_the_wait_that_was_named_a_message_passes(paces, clock):
     for count in (1, 2, 50, 7):
         paces.spend([ONE, OTHER], count)
         clock.now += refused(paces, ONE, OTHER)
+
+
+def test_a_refusal_is_counted_by_tenant_and_whose_limit_it_was(paces):
+    told = ("hailgate_callers_refused_total", {"tenant": "7", "by": "key"})
+    before = REGISTRY.get_sample_value(*told) or 0
+    paces.spend([ONE, OTHER])
+    refused(paces, ONE, OTHER)
+    assert REGISTRY.get_sample_value(*told) == before + 1
 
 
 # --- at the door ------------------------------------------------------------------------------------------------------

@@ -13,9 +13,22 @@ from hailgate.core.delivery import Action
 from hailgate.messaging import housekeeping
 from hailgate.messaging.housekeeping import DAY_S, Housekeeping, Kept
 from hailgate.messaging.ids import uuid7
-from hailgate.messaging.models import Attempt, EventState, WebhookEvent
+from hailgate.messaging.models import Attempt, Effect, EventState, WebhookEvent
 from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
-from messaging.acting import NOON, attempt, claim_one, decided, deliver, execute, hook_id_of, send, tell
+from messaging.acting import (
+    NOON,
+    apply,
+    attempt,
+    claim_one,
+    decided,
+    deliver,
+    execute,
+    hook_id_of,
+    messages,
+    send,
+    tell,
+    wrote,
+)
 
 
 @pytest.fixture
@@ -124,3 +137,43 @@ def test_a_retention_can_be_chosen(wide, clock, keep):
     clock.forward(61)
     keep(Kept(events_s=60))
     assert execute("SELECT count(*) FROM messaging_webhookevent") == [(0,)]
+
+
+def effects(channel) -> int:
+    return Effect.objects.filter(tenant_id=channel.tenant_id).count()
+
+
+@pytest.mark.parametrize("days", [0.05, 1.1, 8, 29.9])
+def test_what_a_provider_may_repeat_has_no_second_effect(channel, clock, keep, days):
+    apply(channel, event := wrote(channel))
+    clock.forward(days * DAY_S)
+    keep()
+    assert apply(channel, event) == "1 repeated"
+    assert len(messages(channel.tenant_id)) == 1
+
+
+def test_what_nobody_repeats_any_more_is_forgotten(channel, clock, keep):
+    apply(channel, *(wrote(channel) for _ in range(7)))
+    clock.forward(30 * DAY_S + 1)
+    apply(channel, wrote(channel))
+    keep()
+    assert effects(channel) == 1
+
+
+def test_effects_are_known_as_long_as_the_webhooks_that_told_of_them(channel, clock, keep):
+    apply(channel, wrote(channel))
+    clock.forward(59 * DAY_S)
+    keep(Kept(events_s=60 * DAY_S))
+    assert effects(channel) == 1
+
+
+def test_a_repeat_that_waits_to_be_understood_keeps_the_effects_before_it(channel, clock, keep):
+    apply(channel, event := wrote(channel))
+    clock.forward(7 * DAY_S)
+    webhooks(channel, 1)
+    clock.forward(25 * DAY_S)
+    keep()
+    assert apply(channel, event) == "1 repeated"
+    understand(channel, 0)
+    keep()
+    assert effects(channel) == 0

@@ -1,9 +1,11 @@
 """The dialect seam says the same thing to both databases."""
 
+import threading
 import time
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from hailgate.messaging.sql import (
     fetch_value,
     now,
     on_postgresql,
+    one_moment,
     use_clock,
 )
 from hailgate.messaging.tables import SUPPRESSION
@@ -150,3 +153,20 @@ def test_a_uuid_is_read_from_either_form():
     uid = uuid7()
     assert as_uuid(uid) == as_uuid(uid.hex) == as_uuid(str(uid)) == uid
     assert isinstance(as_uuid(uid.hex), UUID)
+
+
+def test_what_is_read_at_one_moment_is_not_torn_by_a_commit_in_between(tenant):
+    count = Suppression.objects.filter(tenant_id=tenant.id).count
+
+    def write():
+        with atomic_cursor() as cursor:
+            SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+        connection.close()
+
+    with one_moment():
+        before = count()
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join()
+        assert count() == before == 0
+    assert count() == 1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.status import Status, join
+from hailgate.core.status import Status
 from hailgate.messaging.conversations import address_digest
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import EarlyStatus, Receipt, Suppression
@@ -57,7 +57,7 @@ def early(channel) -> int:
 
 @settings(max_examples=30)
 @given(history=histories, cuts=st.sets(st.integers(0, 8), max_size=3), tracked=st.lists(st.booleans(), max_size=8))
-def test_whatever_is_told_in_whatever_order_the_end_is_the_join(wide, worker, history, cuts, tracked):
+def test_whatever_is_told_in_whatever_order_the_end_is_the_furthest(wide, worker, history, cuts, tracked):
     """In batches or alone, with our tracker or only the provider's id, doubled, before or after the send's result."""
     execute("UPDATE messaging_message SET status = 0")
     row = send(wide)
@@ -78,7 +78,7 @@ def test_whatever_is_told_in_whatever_order_the_end_is_the_join(wide, worker, hi
         apply(wide, *batch, *batch)
     while apply_early_statuses(limit=3):
         pass
-    assert fresh(row).status == join([Status.SENT, *history])
+    assert fresh(row).status == max([Status.SENT, *history])
     assert early(wide) == 0
 
 

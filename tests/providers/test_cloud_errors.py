@@ -2,6 +2,8 @@
 
 import pytest
 
+from hailgate.advice import ADVICE
+from hailgate.core.delivery import Action, RetryPolicy, decide
 from hailgate.core.errors import (
     ChannelUnauthorized,
     Disposition,
@@ -191,3 +193,49 @@ def test_a_code_that_is_not_listed_is_judged_by_the_status(status, error):
 
 def test_the_trace_that_metas_support_asks_for_is_told():
     assert "trace ABC123" in send_error(Refusal(131000, trace="ABC123"), 500, None).detail
+
+
+# --- when to retry, by the provider's signals -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("codes", "disposition", "scope", "code"),
+    [
+        ([130429], Disposition.SNOOZE, Scope.CHANNEL, "provider_throttled"),
+        ([131056], Disposition.SNOOZE, Scope.PAIR, "pair_throttled"),
+        ([131048], Disposition.SNOOZE, Scope.CHANNEL, "provider_throttled"),
+        ([131064], Disposition.SNOOZE, Scope.ACCOUNT, "provider_throttled"),
+        ([190, 0, 10, 200, 299], Disposition.SNOOZE, Scope.CHANNEL, "channel_unauthorized"),
+        ([131047], Disposition.BURY, Scope.PAIR, "window_closed"),
+        ([131026, 131049, 130472], Disposition.BURY, Scope.MESSAGE, "recipient_unreachable"),
+        ([131050], Disposition.BURY, Scope.MESSAGE, "recipient_opted_out"),
+    ],
+    ids=str,
+)
+def test_a_signal_asks_for_what_is_written_of_it(codes, disposition, scope, code):
+    errors = [send_error(Refusal(one), 400, None) for one in codes]
+    assert {(error.disposition, error.scope, error.code) for error in errors} == {(disposition, scope, code)}
+    assert {error.pauses_channel for error in errors} == {code == "channel_unauthorized"}
+    assert {error.suppresses for error in errors} == {code == "recipient_opted_out"}
+    assert not any(error.breaker_failure for error in errors)
+    assert code in ADVICE
+
+
+@pytest.mark.parametrize(("code", "row"), rows())
+def test_each_code_comes_with_advice(code, row):
+    assert send_error(Refusal(code), (row["http"] or [400])[0], None).code in ADVICE
+
+
+def test_a_paused_template_holds_its_message_no_longer_than_the_message_lives():
+    """It spends no attempt, so that only its life can end it."""
+    now, lives_until, looks = 0.0, 86_400.0, 0
+    while True:
+        decision = decide(send_error(Refusal(132015), 400, None), 1, now, lives_until, RetryPolicy(), lambda: 0.5)
+        looks += 1
+        if decision.action is not Action.SNOOZE:
+            break
+        assert 3600 <= decision.due_at - now <= 3602
+        now = decision.due_at
+    assert (decision.action, decision.code) == (Action.BURY, "expired")
+    assert looks == 24
+    assert now < lives_until

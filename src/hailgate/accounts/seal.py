@@ -73,9 +73,6 @@ class Sealer:
                 [f"stored data sealed with key {key_id!r} was altered or the key is wrong"]
             ) from None
 
-    def is_current(self, stored: str) -> bool:
-        return stored.startswith(f"{MARK}{self._current}:")
-
     def use_lookup_key(self, key: bytes) -> None:
         self._lookup = key
 

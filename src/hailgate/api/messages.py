@@ -10,6 +10,7 @@ from hailgate.api.showing import changes_of, files_of, message_facts
 from hailgate.core.errors import NotFound
 from hailgate.messaging.cancelling import cancel_message
 from hailgate.messaging.models import Message
+from hailgate.messaging.sql import one_moment
 from hailgate.messaging.timeline import tell_timeline
 from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
@@ -22,12 +23,13 @@ def get_message(request: HttpRequest, message_id: str) -> MessageWithTimeline:
     """A message with its timeline: accepted, each attempt and its outcome, and what the provider reported."""
     tenant_id = tenant_of(request)
     known = Message.objects.filter(tenant_id=tenant_id, uid=parse_id(message_id))
-    message = known.select_related("conversation", "channel").first()
-    if message is None:
-        raise NotFound
-    timeline = [TimelineEntry(**happening._asdict()) for happening in tell_timeline(message)]
-    changes = changes_of(tenant_id, [message]).get(message.id, ())
-    file = files_of(tenant_id, [message]).get(message.id)
+    with one_moment():
+        message = known.select_related("conversation", "channel").first()
+        if message is None:
+            raise NotFound
+        timeline = [TimelineEntry(**happening._asdict()) for happening in tell_timeline(message)]
+        changes = changes_of(tenant_id, [message]).get(message.id, ())
+        file = files_of(tenant_id, [message]).get(message.id)
     return MessageWithTimeline(**message_facts(message, changes, file), timeline=timeline)
 
 

@@ -1,6 +1,5 @@
 """How far a message has come: one chain, climbed and never descended."""
 
-from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -22,12 +21,3 @@ class Status(IntEnum):
     def word(self) -> str:
         """The name in the API and in events."""
         return self.name.lower()
-
-
-def advance(current: Status, reported: Status) -> Status:
-    return max(current, reported)
-
-
-def join(statuses: Iterable[Status]) -> Status:
-    """The one end of a history, whatever its order, repeats and gaps."""
-    return max(statuses, default=Status.QUEUED)

@@ -9,7 +9,7 @@ from typing import Final
 from hailgate.core import limits
 from hailgate.core.errors import RateLimited
 from hailgate.messaging.allowances import Pace
-from hailgate.telemetry import CALLERS_REFUSED
+from hailgate.telemetry import CALLERS_REFUSED, of_tenant
 
 NAMES: Final = {"tenant": "This tenant", "key": "This API key"}
 
@@ -34,7 +34,7 @@ class Paces:
         now = self._clock()
         wait, slowest = max(((self._wait(pace, now), pace) for pace in paces), key=itemgetter(0))
         if wait > 0:
-            CALLERS_REFUSED.labels(slowest.of).inc()
+            CALLERS_REFUSED.labels(of_tenant(slowest.tenant_id), slowest.of).inc()
             rate = 1 / slowest.limit.interval
             raise RateLimited(
                 f"{NAMES[slowest.of]} may hand in {rate:g} messages a second; wait for Retry-After.",

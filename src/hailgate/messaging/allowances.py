@@ -18,6 +18,7 @@ class Pace(NamedTuple):
     id: int
     of: str
     limit: Limit
+    tenant_id: int
 
 
 def allow_tenant(tenant_id: int, allowed: Allowed, per_second: float) -> None:
@@ -59,4 +60,6 @@ def paces_of(tenant_id: int, api_key_id: int) -> Sequence[Pace]:
     """All that a caller with this key has to keep."""
     ours = Allowance.objects.filter(tenant_id=tenant_id, allowed=Allowed.ACCEPT)
     found = ours.filter(Q(api_key_id=api_key_id) | Q(api_key=None)).order_by("id")
-    return [Pace(row.pk, "key" if row.api_key_id else "tenant", Limit(row.interval, row.burst)) for row in found]
+    return [
+        Pace(row.pk, "key" if row.api_key_id else "tenant", Limit(row.interval, row.burst), tenant_id) for row in found
+    ]

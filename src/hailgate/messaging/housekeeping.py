@@ -18,13 +18,15 @@ from hailgate.accounts.models import AuditEntry, RaisedAlarm, SignInLink
 from hailgate.core.alarms import WATCHED
 from hailgate.messaging.models import EventState
 from hailgate.messaging.sending import IDEMPOTENCY_LIFE_S
-from hailgate.messaging.sql import among, array, atomic_cursor, every_tenant, fetch, now
+from hailgate.messaging.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
 
 DAY_S: Final = 86_400.0
 AT_ONCE: Final = 500
 # Workers that ended this long ago are of no interest to anybody.
 WORKER_LIFE_S: Final = DAY_S
 GUESSES_LIFE_S: Final = 30 * DAY_S
+# A provider repeats a webhook for up to seven days; as long as it may, what had its effect is known.
+EFFECT_LIFE_S: Final = 30 * DAY_S
 
 
 class Kept(NamedTuple):
@@ -37,12 +39,16 @@ class Kept(NamedTuple):
 
 
 class _Walk(NamedTuple):
-    """A table whose ids rise with ``at``; ``free`` is a condition without which an old row still stays."""
+    """A table whose ids rise with ``at``; ``free`` is a condition without which an old row still stays.
+
+    Its age is counted up to ``until``.
+    """
 
     table: str
     at: str
     free: str
     life_s: float
+    until: Callable[[Cursor], float] = now
 
 
 def _walks(kept: Kept) -> list[_Walk]:
@@ -52,7 +58,19 @@ def _walks(kept: Kept) -> list[_Walk]:
     return [
         _Walk("messaging_webhookevent", "received_at", pending, kept.events_s),
         _Walk("messaging_attempt", "started_at", done, kept.attempts_s),
+        # Not before the webhook that told of it, which could be read once more.
+        _Walk("messaging_effect", "at", "1 = 1", max(EFFECT_LIFE_S, kept.events_s), until=_understood_until),
     ]
+
+
+def _understood_until(cursor: Cursor) -> float:
+    """Since when webhooks may wait to be understood: a repeat among them was told then, however late it is read."""
+    oldest = (
+        f"SELECT (SELECT event.received_at FROM messaging_webhookevent event WHERE event.hook_id = hook.id "
+        f"AND event.state = {EventState.PENDING.value} ORDER BY event.id LIMIT 1) FROM messaging_hook hook "
+        f"WHERE 1 = 1 {every_tenant('housekeeping')}"
+    )
+    return min((at for (at,) in fetch(cursor, oldest) if at is not None), default=now(cursor))
 
 
 class Housekeeping:
@@ -82,7 +100,7 @@ def _walker(walk: _Walk) -> Callable[[], bool]:
     def step() -> bool:
         nonlocal after
         with atomic_cursor(read_only=True) as cursor:
-            before = now(cursor) - walk.life_s
+            before = walk.until(cursor) - walk.life_s
             seen = fetch(
                 cursor,
                 f"SELECT id, {walk.at}, CASE WHEN {walk.free} THEN 1 ELSE 0 END FROM {walk.table} old WHERE id > %s "

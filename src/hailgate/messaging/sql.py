@@ -112,6 +112,20 @@ def atomic_cursor(*, read_only: bool = False) -> Iterator[Cursor]:
         yield cursor
 
 
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Whatever is read inside is as it was at one moment; nothing may be written. Part of the caller's transaction."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" if on_postgresql() else "BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
 # --- time -------------------------------------------------------------------------------------------------------------
 
 CLOCK = "extract(epoch FROM clock_timestamp())::float8"
