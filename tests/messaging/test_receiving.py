@@ -262,7 +262,7 @@ def refusing():
     @contextmanager
     def refuse(error: Exception):
         def execute(run, statement, params, many, context):
-            if "INSERT INTO messaging_message " in str(statement) and "'bad'" in repr(params):
+            if "INSERT INTO messaging_message " in str(statement) and "bad" in repr(params):
                 raise error
             return run(statement, params, many, context)
 

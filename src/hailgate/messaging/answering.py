@@ -189,7 +189,7 @@ def _histories(cursor: Cursor, wanted: Mapping[int, int]) -> dict[int, list[Row]
                 ORDER BY id DESC LIMIT {HISTORY_LENGTH}) message
             {every_tenant("by key")} ORDER BY message.id
         """
-        found = fetch(cursor, statement, [list(wanted), list(wanted.values())])
+        found = fetch(cursor, statement, [array(wanted), array(wanted.values())])
     else:
         statement = (
             f"SELECT conversation_id, {columns.replace('message.', '')} FROM messaging_message "

@@ -17,6 +17,8 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models.lookups import Exact
 
+from hailgate.messaging.arrays import packed, packed_keys
+
 # As Django's own UUIDField keeps them there.
 _HEX = attrgetter("hex")
 sqlite3.register_adapter(UUID, _HEX)
@@ -54,7 +56,7 @@ def among(column: str) -> str:
 
 def array(values: Iterable[Any]) -> Any:
     """The parameter that goes with ``among``: integers, strings or UUIDs."""
-    return list(values) if on_postgresql() else json.dumps(list(values), default=_HEX)
+    return packed_keys(list(values)) if on_postgresql() else json.dumps(list(values), default=_HEX)
 
 
 def each(column: str) -> str:
@@ -175,7 +177,7 @@ class Table:
         if not rows:
             return
         if on_postgresql():
-            cursor.execute(f"{self._insert_unnest(columns)} {on_conflict}", _transposed(rows))
+            cursor.execute(f"{self._insert_unnest(columns)} {on_conflict}", self._packed(columns, rows))
             return
         marks = ", ".join(["%s"] * len(columns))
         statement = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"
@@ -186,7 +188,8 @@ class Table:
         if not rows:
             return []
         if on_postgresql():
-            return [row[0] for row in fetch(cursor, f"{self._insert_unnest(columns)} RETURNING id", _transposed(rows))]
+            statement = f"{self._insert_unnest(columns)} RETURNING id"
+            return [row[0] for row in fetch(cursor, statement, self._packed(columns, rows))]
         last = fetch_value(cursor, "SELECT seq FROM sqlite_sequence WHERE name = %s", [self.name]) or 0
         ids = range(last + 1, last + 1 + len(rows))
         self.insert(cursor, ["id", *columns], [(id_, *row) for id_, row in zip(ids, rows, strict=True)])
@@ -206,7 +209,7 @@ class Table:
         conflict = f"ON CONFLICT ({', '.join(unique)}) DO NOTHING"
         if on_postgresql():
             statement = f"{self._insert_unnest(columns)} {conflict} RETURNING {', '.join(unique)}"
-            return set(fetch(cursor, statement, _transposed(ordered)))
+            return set(fetch(cursor, statement, self._packed(columns, ordered)))
         values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
         statement = (
             f"INSERT INTO {self.name} ({', '.join(columns)}) SELECT {values} FROM json_each(%s) WHERE true {conflict} "
@@ -231,7 +234,7 @@ class Table:
                 f"SELECT found.* FROM unnest({self._arrays(by)}) AS wanted({first}, {second}) CROSS JOIN LATERAL ("
                 f"{sought} {self.name} AS old WHERE old.{first} = wanted.{first} AND old.{second} = wanted.{second} "
                 f"OFFSET 0) AS found {every_tenant('by key')}",
-                _transposed(wanted),
+                self._packed(by, wanted),
             )
         return fetch(
             cursor,
@@ -265,7 +268,7 @@ class Table:
             cursor.execute(
                 f"UPDATE {self.name} AS old SET {sets} FROM unnest({self._arrays(names)}) AS new({', '.join(names)}) "
                 f"WHERE {' AND '.join(f'old.{name} = new.{name}' for name in key)} {every_tenant('by key')}",
-                _transposed(rows),
+                self._packed(names, rows),
             )
             return
         sets = ", ".join(f"{name} = MAX({name}, %s)" if name in rising else f"{name} = %s" for name in columns)
@@ -277,6 +280,10 @@ class Table:
 
     def _insert_unnest(self, columns: Sequence[str]) -> str:
         return f"INSERT INTO {self.name} ({', '.join(columns)}) SELECT * FROM unnest({self._arrays(columns)})"
+
+    def _packed(self, columns: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+        types = (self._types[column] for column in columns)
+        return [packed(type_, column) for type_, column in zip(types, zip(*rows, strict=True), strict=True)]
 
     def _arrays(self, columns: Sequence[str]) -> str:
         # In binary form: as text, every element would be searched for what needs quotes (a kilobyte costs 15 µs).
@@ -296,7 +303,3 @@ def _postgresql_type(field: "models.Field[Any, Any]") -> str:
         "BooleanField": "boolean", "BinaryField": "bytea",
     }  # fmt: skip
     return names.get(type(field).__name__, "text")
-
-
-def _transposed(rows: Sequence[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
