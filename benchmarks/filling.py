@@ -1,6 +1,7 @@
 """Stored messages by the million, made by the database itself: what a growing installation would have kept.
 
 Ten messages to a conversation, half of them from the person, with the raw webhook and the effect of each of those.
+They differ in length, as people's do: of one length they would leave a gap in every page, just right for a short reply.
 Runs inside the product's process; statements are written for both databases.
 """
 
@@ -68,10 +69,11 @@ def _add(start: int, end: int) -> None:
         " address_kind, address, author_kind, author, context_id, provider_id, status, unknown, code, detail, ordinal,"
         " metadata, accepted_at) "
         "SELECT {uuid}, conversation.tenant_id, conversation.id, channel_id, 1 + i %% 2, 'contact', 'text', "
-        "%(content)s, 'phone', '16500000000', '', '', '', 'wamid.filled' || i, 3, FALSE, '', '', 0, '', "
+        "%(before)s || substr(%(words)s, 1, 40 + i * 37 %% 160) || %(after)s, 'phone', '16500000000', '', '', '', "
+        "'wamid.filled' || i, 3, FALSE, '', '', 0, '', "
         "%(now)s - 1e7 + i FROM {series} JOIN messaging_conversation conversation ON conversation.id = i / {each} + ("
         "SELECT min(id) FROM messaging_conversation)",
-        start, end, now=now, content='{"type":"text","text":{"body":"' + "x" * 120 + '"}}',
+        start, end, now=now, before='{"type":"text","text":{"body":"', words="x" * 200, after='"}}',
     )  # fmt: skip
     _run(
         "INSERT INTO messaging_effect (tenant_id, channel_id, key, at) "
@@ -115,8 +117,13 @@ _SQLITE = {
 
 
 def tidy() -> None:
-    """What autovacuum does in its own time."""
+    """What autovacuum and the checkpointer do in their own time, or the larger store is measured beside them.
+
+    What follows pays for the first touch of each page after a checkpoint, of which a larger store has more.
+    """
     from django.db import connection
 
+    on_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")
+        for statement in ("VACUUM ANALYZE", "CHECKPOINT") if on_postgresql else ("PRAGMA wal_checkpoint(TRUNCATE)",):
+            cursor.execute(statement)
