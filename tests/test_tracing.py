@@ -9,14 +9,16 @@ import pytest
 from hailgate import tracing
 from hailgate.core.errors import ConfigurationError
 from hailgate.messaging.ids import uuid7
-from hailgate.tracing import is_traced, open_tracer, tell_span, use_tracer
+from hailgate.tracing import Span, is_traced, open_tracer, tell_span, use_tracer
 
 
 @pytest.fixture
 def told():
     """The spans that are told, as ``(name, message, seconds, facts)``."""
     spans: list[tuple] = []
-    use_tracer(lambda name, uid, begun, ended, facts: spans.append((name, uid, round(ended - begun, 3), dict(facts))))
+    use_tracer(
+        lambda span: spans.append((span.name, span.message, round(span.ended - span.begun, 3), dict(span.facts)))
+    )
     yield spans
     use_tracer(None)
 
@@ -56,8 +58,8 @@ def test_the_spans_of_a_message_share_the_trace_that_its_id_names() -> None:
     provider.add_span_processor(SimpleSpanProcessor(kept))
     uid = UUID("019a0000-0000-7000-8000-0000000000aa")
     tell = tracing.teller(provider)
-    tell("accept", uid, 100.0, 100.5, {"channel": 7})
-    tell("attempt", uid, 101.0, 103.0, {"attempt": 1, "outcome": "sent"})
+    tell(Span("accept", uid, 100.0, 100.5, {"channel": 7}, ()))
+    tell(Span("attempt", uid, 101.0, 103.0, {"attempt": 1, "outcome": "sent"}, ()))
     first, second = kept.get_finished_spans()
     assert {span.context.trace_id for span in (first, second)} == {uid.int}
     assert [span.name for span in (first, second)] == ["accept", "attempt"]
@@ -83,3 +85,15 @@ def test_a_status_is_told_in_the_trace_of_its_message(channel, told) -> None:
     acting.apply(channel, acting.told(channel, Status.DELIVERED, "wamid.x", tracker=f"{uid}.1"))
     [(name, traced, _, facts)] = told
     assert (name, traced, facts["status"]) == ("status", uid, "delivered")
+
+
+@pytest.mark.usefixtures("told")
+def test_messages_of_one_webhook_are_traces_that_come_from_it(channel) -> None:
+    from messaging import acting
+
+    spans: list[Span] = []
+    use_tracer(spans.append)
+    acting.apply(channel, acting.wrote(channel), acting.wrote(channel, 2))
+    first, second = spans
+    assert (first.follows, second.follows) == ((), (first.message,))
+    assert {row.uid for row in acting.messages(channel.tenant_id)} == {first.message, second.message}

@@ -1,20 +1,34 @@
 """Traces, where somebody asked for them. Nothing is imported and nothing is done otherwise.
 
 The trace of a message is its id: 128 bits that every process knows, whoever accepts, sends or hears of it, so no
-context has to travel through the store. Spans are told when they are over, with ids and codes as their facts, as in
-log lines.
+context has to travel through the store. What a person writes has the id of the webhook that told it, and with it its
+trace; an assistant's answer is a trace that is linked to what it answers. Spans are told when they are over, with ids
+and codes as their facts, as in log lines.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from hailgate.core.errors import ConfigurationError
 from hailgate.telemetry import FACTS
 
 Facts = Mapping[str, object]
-Tell = Callable[[str, UUID, float, float, Facts], None]
+
+
+class Span(NamedTuple):
+    """A part of a message's way that is over. ``follows`` are the traces that it comes from."""
+
+    name: str
+    message: UUID
+    begun: float
+    ended: float
+    facts: Facts
+    follows: Sequence[UUID]
+
+
+Tell = Callable[[Span], None]
 
 _tell: Tell | None = None
 _HALF: Final = (1 << 64) - 1
@@ -31,11 +45,20 @@ def is_traced() -> bool:
     return _tell is not None
 
 
-def tell_span(name: str, message: UUID, seconds: float, facts: Facts, *, ended_ago: float = 0.0) -> None:
-    """A part of a message's way that is over, ``ended_ago`` seconds ago."""
+def tell_span(
+    name: str,
+    message: UUID,
+    seconds: float,
+    facts: Facts,
+    *,
+    ended_ago: float = 0.0,
+    follows: Sequence[UUID] = (),
+) -> None:
+    """A part of a message's way that is over, ``ended_ago`` seconds ago; ``follows`` are the traces it comes from."""
     if _tell is not None:
         ended = time.time() - ended_ago
-        _tell(name, message, ended - max(0.0, seconds), ended, {k: v for k, v in facts.items() if k in FACTS})
+        known = {k: v for k, v in facts.items() if k in FACTS}
+        _tell(Span(name, message, ended - max(0.0, seconds), ended, known, follows))
 
 
 def open_tracer(url: str, version: str) -> tuple[Tell, Callable[[], None]]:
@@ -57,15 +80,20 @@ def open_tracer(url: str, version: str) -> tuple[Tell, Callable[[], None]]:
 
 def teller(provider: Any) -> Tell:
     """Through an SDK's provider of tracers."""
-    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+    from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
     tracer = provider.get_tracer("hailgate")
 
-    def tell(name: str, message: UUID, begun: float, ended: float, facts: Facts) -> None:
-        root = SpanContext(message.int, message.int & _HALF, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-        whole = set_span_in_context(NonRecordingSpan(root))
-        attributes: Any = {f"hailgate.{fact}": value for fact, value in facts.items()}
-        span = tracer.start_span(name, context=whole, start_time=int(begun * 1e9), attributes=attributes)
-        span.end(int(ended * 1e9))
+    def root_of(message: UUID) -> SpanContext:
+        sampled = TraceFlags(TraceFlags.SAMPLED)
+        return SpanContext(message.int, message.int & _HALF, is_remote=True, trace_flags=sampled)
+
+    def tell(span: Span) -> None:
+        whole = set_span_in_context(NonRecordingSpan(root_of(span.message)))
+        attributes: Any = {f"hailgate.{fact}": value for fact, value in span.facts.items()}
+        links = [Link(root_of(other)) for other in span.follows]
+        begun = int(span.begun * 1e9)
+        told = tracer.start_span(span.name, context=whole, start_time=begun, attributes=attributes, links=links)
+        told.end(int(span.ended * 1e9))
 
     return tell

@@ -175,7 +175,7 @@ def apply(channel, *events, debounce=NO_WAIT, moment=None):
     with atomic_cursor() as cursor:
         from hailgate.messaging.sql import now
 
-        arrival = Arrival(1, channel.tenant_id, events)
+        arrival = Arrival(1, uuid7(), channel.tenant_id, events)
         notes, _ = apply_events(cursor, hook_id_of(channel), [arrival], debounce, moment or now(cursor))
     return notes[0][1]
 

@@ -21,6 +21,7 @@ from hailgate.messaging.takeover import declare_dead
 from hailgate.pipeline import life as life_module
 from hailgate.pipeline import worker as worker_module
 from hailgate.pipeline.worker import Worker as PipelineWorker
+from hailgate.tracing import teller, use_tracer
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -67,8 +68,9 @@ class Door:
 class House:
     """A clinic with one number, a Cloud API that answers for it, and workers that come and go."""
 
-    def __init__(self, db, server, channel, env) -> None:
+    def __init__(self, db, server, channel, env, hook_path) -> None:
         self.db, self.server, self.channel, self.env = db, server, channel, env
+        self.hook_path = hook_path
 
     @asynccontextmanager
     async def worker(self, db=None, **settings):
@@ -130,10 +132,10 @@ async def make_house(db, tenant, env, server, answered_by="scripted") -> House:
         channel = get_channel(tenant.id, "front")
         # Nobody has to write first before these tests write to them.
         change_channel(channel, rate_burst=1000)
-        return channel
+        return channel, hook.path
 
-    channel = await db(make)
-    return House(db, server, channel, env)
+    channel, hook_path = await db(make)
+    return House(db, server, channel, env, hook_path)
 
 
 async def open_window(house, *people) -> None:
@@ -172,6 +174,39 @@ async def test_the_person_sees_that_they_were_read(house):
         await until(lambda: any(b"typing_indicator" in body for body in house.server.bodies))
     shown = next(json.loads(body) for body in house.server.bodies if b"typing_indicator" in body)
     assert (shown["status"], shown["message_id"]) == ("read", "wamid.theirs")
+
+
+@pytest.fixture
+def spans():
+    """What a tracing system would be given, once it is."""
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    use_tracer(teller(provider))
+    yield kept.get_finished_spans
+    use_tracer(None)
+
+
+async def test_the_way_from_a_webhook_to_the_answers_status_is_one_chain_of_traces(house, site, spans):
+    body = heard("Are you open today?")
+    async with house.worker():
+        assert (await site.post(house.hook_path, body, headers=given.signed(body))).status == 200
+        await until(lambda: house.all_are(Status.SENT) if sends(house.server) else False)
+        (asked,), (answer,) = await house.rows(direction=1), await house.rows(direction=2)
+        await house.post(given.status_webhook(answer.provider_id, "read", tracker=f"{answer.uid}.1"))
+        await until(lambda: house.all_are(Status.READ))
+    told = {span.name: span for span in spans() if span.context.trace_id in {asked.uid.int, answer.uid.int}}
+    traces = {name: "asked" if span.context.trace_id == asked.uid.int else "answered" for name, span in told.items()}
+    assert traces == {
+        "webhook": "asked", "ingest": "asked", "receive": "asked", "turn": "asked",
+        "accept": "answered", "queue": "answered", "attempt": "answered", "status": "answered",
+    }  # fmt: skip
+    assert [link.context.trace_id for link in told["accept"].links] == [asked.uid.int]
+    assert given.PERSON not in str([span.to_json() for span in spans()])
 
 
 async def test_the_same_webhook_fifty_times_is_one_answer(house):

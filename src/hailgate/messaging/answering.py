@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from hailgate.accounts.seal import sealer
 from hailgate.assistant import find_assistant
@@ -30,13 +31,17 @@ HISTORY_LENGTH = 20
 
 
 class Line(NamedTuple):
-    """One message of a conversation, as an assistant sees it. ``provider_id`` is set on a person's messages."""
+    """One message of a conversation, as an assistant sees it. ``provider_id`` is set on a person's messages.
+
+    ``uid`` is as the database has it.
+    """
 
     id: int
     inbound: bool
     kind: str
     content: str
     provider_id: str | None
+    uid: UUID | str
 
 
 class Turn(NamedTuple):
@@ -180,7 +185,7 @@ def _read_after(last_message_id: int, answered_by: str, answered_id: int) -> int
 
 def _histories(cursor: Cursor, wanted: Mapping[int, int]) -> dict[int, list[Row]]:
     """The latest messages of each conversation after the one that is named, the oldest first, as they are stored."""
-    columns = "message.id, direction, kind, content, provider_id, address_kind, address"
+    columns = "message.id, direction, kind, content, provider_id, message.uid, address_kind, address"
     if on_postgresql():
         statement = f"""
             SELECT wanted.key, {columns} FROM unnest(%b::bigint[], %b::bigint[]) AS wanted(key, after)
@@ -208,9 +213,9 @@ def _read(history: Sequence[Row]) -> tuple[Address, tuple[Line, ...]]:
     sources = [(kind, address) for _, direction, *_, kind, address in history if direction == Direction.INBOUND.value]
     kind, address = sources[-1] if sources else history[0][-2:]
     lines = []
-    for id_, direction, kind_of_content, content, provider_id, *_ in history:
+    for id_, direction, kind_of_content, content, provider_id, uid, *_ in history:
         inbound = direction == Direction.INBOUND.value
-        lines.append(Line(id_, inbound, kind_of_content, unseal(content), provider_id if inbound else None))
+        lines.append(Line(id_, inbound, kind_of_content, unseal(content), provider_id if inbound else None, uid))
     return Address(AddressKind(kind), unseal(address)), tuple(lines)
 
 

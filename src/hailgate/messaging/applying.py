@@ -8,6 +8,9 @@ no effect either: it is counted and noted.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.content import encode_content, kind_of
@@ -41,6 +44,7 @@ from hailgate.messaging.sql import (
 )
 from hailgate.messaging.statuses import News, record_statuses
 from hailgate.messaging.tables import ADDRESS, CONVERSATION, EFFECT, MESSAGE, SUPPRESSION, WORK
+from hailgate.tracing import is_traced, tell_span
 
 MARKETING = "marketing"
 
@@ -58,9 +62,10 @@ EFFECTIVE = frozenset(_WORDS.values())
 
 
 class Arrival(NamedTuple):
-    """One raw webhook, understood."""
+    """One raw webhook, understood. The first message in it gets its ``uid``: both are then one trace."""
 
     id: int
+    uid: UUID
     tenant_id: int
     events: Sequence[ProviderEvent]
 
@@ -80,8 +85,12 @@ class _Channel(NamedTuple):
 
 
 class _Inbound(NamedTuple):
+    """``webhook`` is the id of what told it."""
+
     channel: _Channel
     event: InboundMessage
+    uid: UUID
+    webhook: UUID
 
 
 class _Others(NamedTuple):
@@ -124,7 +133,8 @@ def apply_events(
             if channel is None or word not in EFFECTIVE:
                 continue
             if isinstance(event, InboundMessage):
-                inbound.append(_Inbound(channel, event))
+                first = not inbound or inbound[-1].webhook != arrival.uid
+                inbound.append(_Inbound(channel, event, arrival.uid if first else uuid7(), arrival.uid))
             elif isinstance(event, MessageStatus):
                 news.append(News(channel.tenant_id, channel.id, event))
             else:
@@ -205,14 +215,14 @@ def _record_inbound(cursor: Cursor, inbound: Sequence[_Inbound], debounce: Debou
         return
     parties = [
         Party(channel.tenant_id, channel.id, event.chat, channel.answered_by, event.name or "")
-        for channel, event in inbound
+        for channel, event, *_ in inbound
     ]
     conversations = open_conversations(cursor, parties, moment)
-    stored = [_row(*each, conversation, moment) for each, conversation in zip(inbound, conversations, strict=True)]
+    stored = [_row(each, conversation, moment) for each, conversation in zip(inbound, conversations, strict=True)]
     ids = MESSAGE.insert_numbered(cursor, _COLUMNS, stored)
     latest: dict[int, tuple[int, float]] = {}
     echoed: dict[int, int] = {}
-    for (_, event), conversation, id_ in zip(inbound, conversations, ids, strict=True):
+    for (_, event, *_), conversation, id_ in zip(inbound, conversations, ids, strict=True):
         if isinstance(event, EchoedMessage):
             echoed[conversation.id] = id_
             continue
@@ -222,6 +232,14 @@ def _record_inbound(cursor: Cursor, inbound: Sequence[_Inbound], debounce: Debou
     _take_over(cursor, echoed, latest, moment)
     _await_files(cursor, inbound, ids, moment)
     _call_for_answers(cursor, inbound, conversations, debounce, moment)
+    if is_traced():
+        transaction.on_commit(lambda: _trace(inbound))
+
+
+def _trace(inbound: Sequence[_Inbound]) -> None:
+    for channel, _, uid, webhook in inbound:
+        facts = {"message": str(uid), "channel": channel.id, "tenant": channel.tenant_id}
+        tell_span("receive", uid, 0.0, facts, follows=() if uid == webhook else (webhook,))
 
 
 _COLUMNS = (
@@ -231,7 +249,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _row(channel: _Channel, event: InboundMessage, conversation: Open, moment: float) -> tuple[object, ...]:
+def _row(inbound: _Inbound, conversation: Open, moment: float) -> tuple[object, ...]:
+    channel, event, uid, _ = inbound
     seal = sealer().seal_content
     chat, author = event.chat[0], event.author
     written = (Direction.INBOUND.value, "contact", Status.DELIVERED.value)
@@ -239,7 +258,7 @@ def _row(channel: _Channel, event: InboundMessage, conversation: Open, moment: f
         written = (Direction.OUTBOUND.value, TELEPHONE, Status.SENT.value)
     direction, sender, status = written
     return (
-        uuid7(), channel.tenant_id, conversation.id, channel.id, direction, sender,
+        uid, channel.tenant_id, conversation.id, channel.id, direction, sender,
         kind_of(event.content)[:30], seal(encode_content(event.content, event.origin)), chat.kind.value,
         seal(chat.value), author.kind.value if author else "", seal(author.value) if author else "",
         (event.context_id or "")[:255],
@@ -253,7 +272,7 @@ def _await_files(cursor: Cursor, inbound: Sequence[_Inbound], ids: Sequence[int]
         cursor,
         [
             AwaitedFile(channel.tenant_id, channel.id, id_, event.media)
-            for (channel, event), id_ in zip(inbound, ids, strict=True)
+            for (channel, event, *_), id_ in zip(inbound, ids, strict=True)
             if event.media is not None
         ],
         moment,
@@ -324,10 +343,10 @@ def _call_for_answers(
 ) -> None:
     """A turn for each conversation that an assistant answers; one that has not begun yet waits a little longer."""
     met = list(zip(inbound, conversations, strict=True))
-    ours = {conversation.id for (_, event), conversation in met if isinstance(event, EchoedMessage)}
+    ours = {conversation.id for (_, event, *_), conversation in met if isinstance(event, EchoedMessage)}
     asked = {
         conversation.id: channel
-        for (channel, _), conversation in met
+        for (channel, *_), conversation in met
         if conversation.answered_by != PERSON and conversation.id not in ours
     }
     if not asked:

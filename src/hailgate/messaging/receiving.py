@@ -1,5 +1,6 @@
 """The way in: a webhook is stored raw before it is answered, and understood afterwards, in order per hook."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from hailgate.messaging.sql import (
 )
 from hailgate.messaging.tables import EVENT
 from hailgate.messaging.waking import Wake, wake_after_commit
+from hailgate.tracing import is_traced, tell_span
 
 # Runs that ended with their process before a webhook is buried as poison.
 MOST_TRIES = 5
@@ -130,6 +132,7 @@ class _Taken(NamedTuple):
     """``body`` is as it was stored, perhaps sealed."""
 
     id: int
+    uid: UUID
     tenant_id: int
     body: bytes
     tries: int
@@ -159,11 +162,11 @@ def _take(worker_id: int, hook_id: int, limit: int) -> list[_Taken]:
         )
         rows = fetch(
             cursor,
-            f"SELECT id, tenant_id, body, tries FROM messaging_webhookevent WHERE {among('id')} "
+            f"SELECT id, uid, tenant_id, body, tries FROM messaging_webhookevent WHERE {among('id')} "
             f"{every_tenant('ingest')} ORDER BY id",
             [array(batch)],
         )
-    return [_Taken(id_, tenant_id, bytes(body), tries) for id_, tenant_id, body, tries in rows]
+    return [_Taken(id_, as_uuid(uid), tenant_id, bytes(body), tries) for id_, uid, tenant_id, body, tries in rows]
 
 
 def _count_tries(cursor: Cursor, hook_id: int, upto: int) -> None:
@@ -197,6 +200,7 @@ def _next_batch(cursor: Cursor, hook_id: int, limit: int) -> list[int]:
 def _apply(
     worker_id: int, hook_id: int, taken: Sequence[_Taken], understand: Understand, debounce: Debounce
 ) -> Ingested:
+    begun = time.monotonic()
     arrivals, refused = _understood(taken, understand)
     with atomic_cursor() as cursor:
         moment = _find_ours(cursor, worker_id, hook_id)
@@ -207,6 +211,9 @@ def _apply(
         dead = [(id_, state.value, note[:200]) for id_, state, note in refused]
         EVENT.update(cursor, ("state", "outcome"), done + dead)
         _let_go(cursor, hook_id)
+    if is_traced():
+        for arrival in arrivals:
+            tell_span("ingest", arrival.uid, time.monotonic() - begun, {"hook": hook_id, "tenant": arrival.tenant_id})
     return Ingested(len(taken), sum(state is EventState.DEAD for _, state, _ in refused), tally)
 
 
@@ -235,7 +242,8 @@ def _understood(taken: Sequence[_Taken], understand: Understand) -> tuple[list[A
             refused.append((event.id, EventState.DEAD, f"poison: its process ended {event.tries} times"))
             continue
         try:
-            arrivals.append(Arrival(event.id, event.tenant_id, understand(sealer().unseal_bytes(event.body))))
+            events = understand(sealer().unseal_bytes(event.body))
+            arrivals.append(Arrival(event.id, event.uid, event.tenant_id, events))
         except PayloadForeign as foreign:
             refused.append((event.id, EventState.DONE, f"foreign: {foreign.detail}"))
         except Exception as bug:  # noqa: BLE001 -- kept and shown, and its followers go on

@@ -1,6 +1,7 @@
 """Answering: the assistant composes, the turn is reviewed, its replies and its end are one transaction."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from hailgate.assistant import find_assistant
@@ -21,11 +22,13 @@ from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import PERSON
 from hailgate.messaging.queue import MOST_TRIES
 from hailgate.messaging.sending import NewMessage
+from hailgate.messaging.sql import as_uuid
 from hailgate.pipeline.bridge import Db, Gate
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.faultpoints import swallow
 from hailgate.providers.contract import MarksRead
 from hailgate.telemetry import TURNS, Event, log
+from hailgate.tracing import is_traced, tell_span
 
 # A person should not wait longer for an answer than this before another person is asked to give it.
 COMPOSE_S = 30.0
@@ -51,10 +54,16 @@ class Turns:
         if not turn.unanswered or turn.answered_by == PERSON:  # answered before, or a person took over since
             await self._end(turn, [], hand_over=False)
             return
+        begun = time.monotonic()
+        replies = await self._answer(turn)
+        if is_traced():
+            _trace(turn, replies, time.monotonic() - begun)
+
+    async def _answer(self, turn: Turn) -> Sequence[NewMessage]:
+        """The replies that were stored."""
         assistant = find_assistant(turn.answered_by)
         if assistant is None or turn.tries > MOST_TRIES:
-            await self._give_to_person(turn, "no_assistant" if assistant is None else "poison")
-            return
+            return await self._give_to_person(turn, "no_assistant" if assistant is None else "poison")
         self._show_reading(turn)
         for line in turn.unanswered:
             swallow("turn", line.content)
@@ -63,16 +72,15 @@ class Turns:
                 composed = await assistant.compose(_question(turn))
             replies = [await self._reply(turn, content, place) for place, content in enumerate(composed.messages)]
         except Exception as failed:  # noqa: BLE001 -- whatever an assistant does, the person gets an answer
-            await self._failed(turn, failed)
-            return
-        await self._finish(turn, composed, replies)
+            return await self._failed(turn, failed)
+        return await self._finish(turn, composed, replies)
 
     async def close(self) -> None:
         for task in tuple(self._courtesies):
             task.cancel()
         await asyncio.gather(*self._courtesies, return_exceptions=True)
 
-    async def _finish(self, turn: Turn, composed: Answer, replies: Sequence[NewMessage]) -> None:
+    async def _finish(self, turn: Turn, composed: Answer, replies: Sequence[NewMessage]) -> Sequence[NewMessage]:
         ours = await self._end(turn, replies, hand_over=composed.hand_over)
         TURNS.labels("answered" if ours else "dropped").inc()
         log.info(
@@ -83,6 +91,7 @@ class Turns:
         )
         if ours and composed.hand_over:
             log.info(Event.CONVERSATION_HANDED_OVER, turn=turn.id, channel=turn.channel_id)
+        return replies if ours else []
 
     async def _end(self, turn: Turn, replies: Sequence[NewMessage], *, hand_over: bool) -> bool:
         """Offered until the store takes it: a turn that was taken already is no longer ours, and says so."""
@@ -92,19 +101,20 @@ class Turns:
             except StoreUnavailable:
                 await asyncio.sleep(OFFER_AGAIN_S)
 
-    async def _failed(self, turn: Turn, failed: Exception) -> None:
+    async def _failed(self, turn: Turn, failed: Exception) -> Sequence[NewMessage]:
         code = failed.code if isinstance(failed, HailgateError) else type(failed).__name__
         TURNS.labels("failed").inc()
         log.warning(Event.TURN_FAILED, turn=turn.id, attempt=turn.attempts + 1, code=code)
         if turn.attempts + 1 < ATTEMPTS:
             await self._db(postpone_turn, self._worker_id, turn, TRY_AGAIN_S, code[:60])
-        else:
-            await self._give_to_person(turn, code)
+            return []
+        return await self._give_to_person(turn, code)
 
-    async def _give_to_person(self, turn: Turn, code: str) -> None:
+    async def _give_to_person(self, turn: Turn, code: str) -> Sequence[NewMessage]:
         TURNS.labels("given_to_person").inc()
         log.error(Event.TURN_FAILED, turn=turn.id, attempt=turn.attempts + 1, code=code)
-        await self._end(turn, await self._apology(turn), hand_over=True)
+        replies = await self._apology(turn)
+        return replies if await self._end(turn, replies, hand_over=True) else []
 
     async def _apology(self, turn: Turn) -> list[NewMessage]:
         """None where the channel cannot send: a person is asked all the same."""
@@ -150,6 +160,15 @@ class Turns:
                 await connected.provider.mark_read(last, typing=True)
         except Exception as failed:  # noqa: BLE001 -- nobody waits for it
             log.debug(Event.PROVIDER_ERROR, turn=turn.id, error=type(failed).__name__)
+
+
+def _trace(turn: Turn, replies: Sequence[NewMessage], seconds: float) -> None:
+    """In the trace of the last message that was answered; each reply is a trace of its own that comes from there."""
+    *others, last = (as_uuid(line.uid) for line in turn.unanswered)
+    facts = {"turn": turn.id, "channel": turn.channel_id, "tenant": turn.tenant_id}
+    tell_span("turn", last, seconds, {**facts, "replies": len(replies)}, follows=others)
+    for reply in replies:
+        tell_span("accept", reply.uid, 0.0, {**facts, "message": str(reply.uid)}, follows=(last,))
 
 
 def _question(turn: Turn) -> Question:
