@@ -23,12 +23,15 @@ from hailgate.env import Environment, split_bind
 from hailgate.telemetry import configure_logging
 
 if TYPE_CHECKING:
+    from hailgate.edge.hooks import Hooks
     from hailgate.edge.rejections import Rejections
+    from hailgate.edge.spool import Arrived, Spool
     from hailgate.messaging.receiving import ReceivedWebhook
     from hailgate.messaging.sending import Accepted, NewMessage
-    from hailgate.pipeline.bridge import Gate, ThreadedDatabase
+    from hailgate.pipeline.bridge import Db, Gate, ThreadedDatabase
     from hailgate.pipeline.watch import Watch
     from hailgate.pipeline.worker import Worker
+    from hailgate.providers.contract import AnyProviderSpec
 
 # Threads that work in Python hold the interpreter for at most this long while the event loop wants it. Python's own
 # 5 ms make four of them cost an edge request 25 ms.
@@ -90,6 +93,8 @@ def create_app(
     rejections = Rejections(db)
     pulse = service.pulse
     asked = pulse.guard_db(db)
+    spooling = _make_spool(env, asked)
+    hooks = Hooks(asked, pulse.guard(gates.webhooks), rejections, spooling.spool)
     management = Management(get_wsgi_application(), threads=env.web_threads, wait=pulse.wait)
     sessions = Sessions(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
     live = Live(service.looking, sessions)
@@ -104,11 +109,10 @@ def create_app(
         use_writer(db.run if env.on_sqlite else None)
         await service.start()
         try:
-            async with _background(rejections):
+            async with _background(rejections, hooks, spooling):
                 yield
         finally:
-            await gates.webhooks.drain()
-            await gates.messages.drain()
+            await gates.drain()
             live.end()
             await asyncio.to_thread(management.close)
             use_writer(None)
@@ -118,8 +122,8 @@ def create_app(
     sending = Sending(asked, pulse.guard(gates.messages), keys, life_s=env.message_ttl_s)
     media = Media(asked, open_files(env.home, env.media_url), keys, sessions)
     routes = [
-        *doors(Hooks(asked, pulse.guard(gates.webhooks), rejections), sending, media, export),
-        *service.watching(env.bind),
+        *doors(hooks, sending, media, export),
+        *service.watching(env.bind, spooling.spool),
         *console(live, media, export, Assets(ASSETS), settings.STATIC_URL),
         *pages(),
     ]
@@ -201,7 +205,7 @@ class Service:
         await asyncio.to_thread(self.looking.close)
         self.db.close()
 
-    def watching(self, bind: str) -> list[BaseRoute]:
+    def watching(self, bind: str, spool: "Spool | None" = None) -> list[BaseRoute]:
         """Probes and metrics, as they may be shown on ``bind``."""
         from hailgate.edge.app import watched
         from hailgate.edge.probes import Metrics, Probes
@@ -209,7 +213,7 @@ class Service:
         worker = self._worker
         healthy = None if worker is None else lambda: worker.healthy
         asked = self.pulse.guard_db(self.db)
-        probes: Probes = Probes(asked, version=VERSION, worker_healthy=healthy)
+        probes: Probes = Probes(asked, version=VERSION, worker_healthy=healthy, spool=spool)
         metrics: Metrics = Metrics(self.pulse.guard_db(self.looking), token=self._env.metrics_token, bind=bind)
         return watched(probes, metrics)
 
@@ -234,6 +238,10 @@ class _Gates(NamedTuple):
     webhooks: "Gate[ReceivedWebhook, bool]"
     messages: "Gate[NewMessage, Accepted]"
 
+    async def drain(self) -> None:
+        for gate in self:
+            await gate.drain()
+
 
 def _gates(env: Environment, db: "ThreadedDatabase") -> _Gates:
     """Messages have one writer, so that those of one caller that wait together are stored in the order they came."""
@@ -257,12 +265,45 @@ def _gates(env: Environment, db: "ThreadedDatabase") -> _Gates:
     return gates
 
 
+class _Spooling(NamedTuple):
+    """The spool with its gate to the disk."""
+
+    spool: "Spool"
+    gate: "Gate[Arrived, None]"
+
+    async def end(self) -> None:
+        """What waits on disk stays there for the next process."""
+        await self.gate.drain()
+        await self.spool.close()
+
+
+def _make_spool(env: Environment, db: "Db") -> _Spooling:
+    from hailgate.edge.segments import Segments
+    from hailgate.edge.spool import Arrived, DiskThread, Spool, keep_all
+    from hailgate.pipeline.bridge import Gate
+    from hailgate.providers import list_providers
+
+    segments, disk = Segments(env.spool_path, env.spool_bytes), DiskThread()
+    gate = Gate[Arrived, None](disk, partial(keep_all, segments), size=lambda arrived: len(arrived.webhook.body))
+
+    def serves(spec: "AnyProviderSpec") -> bool:
+        return env.spool == "always" or (env.spool == "needed" and not spec.capabilities.repeats_webhooks)
+
+    wanted = any(map(serves, list_providers()))
+    return _Spooling(Spool(segments, disk, gate=gate, db=db, serves=serves, wanted=wanted), gate)
+
+
 @asynccontextmanager
-async def _background(rejections: "Rejections") -> AsyncIterator[None]:
+async def _background(rejections: "Rejections", hooks: "Hooks", spooling: _Spooling) -> AsyncIterator[None]:
+    spool = spooling.spool
+    await spool.look_round()  # what waits there goes before whatever comes
     tasks = [
         asyncio.create_task(rejections.write_for_ever(), name="rejections"),
         asyncio.create_task(_warm_up(), name="management"),
+        asyncio.create_task(spool.run_for_ever(), name="spool"),
     ]
+    if spool.wanted:
+        tasks.append(asyncio.create_task(hooks.remember_for_ever(), name="hooks"))
     for task in tasks:
         report_end(task)
     try:
@@ -272,6 +313,7 @@ async def _background(rejections: "Rejections") -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await rejections.write()
+        await spooling.end()
 
 
 async def _warm_up() -> None:

@@ -83,6 +83,17 @@ class Environment(BaseSettings):
         365,
         description="Files, and what people deleted or corrected, are removed when they are older. 0: kept for ever.",
     )
+    spool: Literal["needed", "always", "never"] = Field(
+        "needed",
+        description="Whose webhooks are kept on disk and answered with 200 while the database is away: of providers "
+        "that do not repeat them (needed), of all (always), of none (never).",
+    )
+    spool_folder: Path | None = Field(
+        None, description="Where they are kept: a disk other than the database's. Default: the folder spool in HOME."
+    )
+    spool_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        256 << 20, description="How much of them one process keeps, in bytes; what is more is answered with 503."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
 
@@ -182,6 +193,10 @@ class Environment(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.home / 'hailgate.db'}"
+
+    @property
+    def spool_path(self) -> Path:
+        return self.spool_folder or self.home / "spool"
 
     @property
     def on_sqlite(self) -> bool:

@@ -44,6 +44,15 @@ class Event(StrEnum):
     WEBHOOK_STORED = "webhook.stored", "A provider's webhook was verified and stored."
     WEBHOOK_REJECTED = "webhook.rejected", "A call to a hook was refused: its signature does not hold."
     WEBHOOK_BURIED = "webhook.buried", "A stored webhook could not be understood and was set aside."
+    SPOOL_BEGAN = "spool.began", "The database is away: webhooks are kept on disk from now on."
+    SPOOL_ENDED = "spool.ended", "Every webhook that was kept on disk is in the database."
+    SPOOL_ADOPTED = "spool.adopted", "Webhooks were found on disk that a process left which is gone."
+    SPOOL_TORN = "spool.torn", "A file of webhooks ends with a part that is not whole; it was never answered."
+    SPOOL_KEPT = (
+        "spool.kept",
+        "The database refused webhooks that were kept on disk; their file stays, with the ending `refused`.",
+    )
+    SPOOL_FAILED = "spool.failed", "The disk does not take webhooks, or does not give them back; `error` says why."
     WORKER_STARTED = "worker.started", "A worker registered and claims work."
     WORKER_STOPPED = "worker.stopped", "A worker stopped and gave back what it held."
     WORKER_LOST = "worker.lost", "A worker was declared dead while it ran; it stopped everything at once."
@@ -223,6 +232,12 @@ OLDEST_WEBHOOK: Final = _gauge(
 )
 STANDING_ALARMS: Final = _gauge("alarms_standing", "Alarms that stand, read from the store.", "code")
 STORE_UP: Final = _gauge("store_up", "1 where the database answered when its figures were last wanted.")
+SPOOLED: Final = _counter(
+    "webhooks_spooled_total", "Webhooks that were kept on disk because the database was away, or behind such."
+)
+SPOOL_WEBHOOKS: Final = _gauge("spool_webhooks", "Webhooks on disk that are still to be brought to the database.")
+SPOOL_BYTES: Final = _gauge("spool_bytes", "Their size on disk.")
+SPOOL_FAILING: Final = _gauge("spool_failing", "1 where the disk did not take the last webhook, or the last trial.")
 GATE_WAITING: Final = _gauge("gate_waiting", "Callers that wait for a commit.", "gate")
 
 

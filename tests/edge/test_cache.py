@@ -71,6 +71,44 @@ async def test_an_old_value_serves_while_the_store_is_away() -> None:
     assert await cache.get("k") == "new"
 
 
+async def test_what_the_store_said_a_day_ago_serves_no_more() -> None:
+    """However often it was asked for meanwhile."""
+    shelf = Shelf()
+    cache = shelf.cache()
+    await cache.get("k")
+    shelf.away = True
+    for hour in range(1, 25):
+        shelf.now = hour * 3_600.0
+        assert await cache.get("k") == "old"
+    shelf.now += 10.0
+    with pytest.raises(StoreUnavailable):
+        await cache.get("k")
+
+
+async def test_what_is_known_to_be_withdrawn_is_not_believed_while_the_store_is_away() -> None:
+    shelf = Shelf()
+    cache = shelf.cache()
+    await cache.get("k")
+    shelf.now, shelf.value = 6.0, None
+    assert await cache.get("k") is None
+    shelf.now, shelf.away = 10.0, True
+    with pytest.raises(StoreUnavailable):
+        await cache.get("k")
+
+
+async def test_what_was_told_in_advance_serves_while_the_store_is_away_until_it_is_forgotten() -> None:
+    shelf = Shelf()
+    cache = shelf.cache()
+    cache.put("k", "told")
+    assert (await cache.get("k"), shelf.asked) == ("told", 0)
+    shelf.now, shelf.away = 10.0, True
+    assert await cache.get("k") == "told"
+    cache.forget("k")
+    cache.forget("k")
+    with pytest.raises(StoreUnavailable):
+        await cache.get("k")
+
+
 async def test_what_was_never_known_cannot_be_served_while_the_store_is_away() -> None:
     shelf = Shelf()
     shelf.value = None

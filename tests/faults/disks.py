@@ -155,42 +155,55 @@ def expect_whole(case: Case) -> None:
 
 
 class Volume:
-    """A small file system with the database on it, and as much ballast as it takes."""
+    """A small file system, and as much ballast as it takes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._ballast = folder, folder / "ballast"
 
     def fill(self) -> None:
-        """To the last byte. The log is emptied before: room that it has already could be written over."""
-        with closing(sqlite3.connect(self.folder / "hailgate.db", timeout=5)) as database:
-            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                time.sleep(0.01)
-        self._load()
-
-    def free(self) -> None:
-        self._ballast.unlink()
-
-    def _load(self) -> None:
+        """To the last byte."""
         with self._ballast.open("ab", buffering=0) as file:
             for size in (1 << 20, 4096, 1):
                 with suppress(OSError):
                     while file.write(bytes(size)) == size:
                         pass
 
+    def free(self) -> None:
+        self._ballast.unlink()
+
+
+class DatabaseVolume(Volume):
+    def fill(self) -> None:
+        """The log is emptied before: room that it has already could be written over."""
+        with closing(sqlite3.connect(self.folder / "hailgate.db", timeout=5)) as database:
+            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                time.sleep(0.01)
+        super().fill()
+
 
 @asynccontextmanager
-async def small_volume(case: Case) -> AsyncIterator[Volume | None]:
+async def small_volume(case: Case) -> AsyncIterator[DatabaseVolume | None]:
     """The stand's database moves onto it. None where we may not mount; then strace has to do."""
-    folder = case.stand.folder / "volume"
+    async with mounted(case, "volume") as folder:
+        if folder is None:
+            yield None
+            return
+        copy = await case.stand.store.clone(folder)
+        case.stand.environment["HAILGATE_DATABASE_URL"] = copy.url
+        yield DatabaseVolume(folder)
+
+
+@asynccontextmanager
+async def mounted(case: Case, name: str) -> AsyncIterator[Path | None]:
+    """A small file system in the stand's folder. None where we may not mount."""
+    folder = case.stand.folder / name
     folder.mkdir()
     if os.geteuid() != 0 or not await run("mount", "-t", "tmpfs", "-o", f"size={VOLUME_BYTES}", "tmpfs", str(folder)):
         case.note(volume="may not be mounted")
         yield None
         return
     try:
-        copy = await case.stand.store.clone(folder)
-        case.stand.environment["HAILGATE_DATABASE_URL"] = copy.url
-        yield Volume(folder)
+        yield folder
     finally:
         for process in case.stand.processes:
             if process.name == "whole" and process.running:
@@ -205,7 +218,7 @@ async def run(*command: str) -> bool:
     return await process.wait() == 0
 
 
-async def fill_for_a_while(case: Case, web: Process, volume: Volume | None) -> float | None:
+async def fill_for_a_while(case: Case, web: Process, volume: DatabaseVolume | None) -> float | None:
     """Seconds from when there was room again to the first message that was accepted."""
     if volume is None:
         async with Strace(web, case.stand.folder / "trace", *ENOSPC):

@@ -24,6 +24,7 @@ from . import (  # noqa: F401 -- they register
     restarts,
     revivals,
     silences,
+    spools,
     statuses,
     storms,
     tenants,

@@ -1,11 +1,21 @@
 """Hooks and channels: made whole or not at all, found by what was given out, hidden from everybody else."""
 
+from hashlib import sha256
+
 import pytest
 
 import given as house
 from hailgate.accounts.seal import MARK
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.channels import add_channel, add_hook, find_hook, get_channel, get_credentials, get_hook
+from hailgate.messaging.channels import (
+    add_channel,
+    add_hook,
+    find_hook,
+    get_channel,
+    get_credentials,
+    get_hook,
+    list_hooks,
+)
 from hailgate.messaging.models import Channel, Hook
 from messaging.acting import change_channel
 
@@ -148,3 +158,14 @@ def test_credentials_are_what_was_given(channel):
 def test_credentials_of_a_channel_that_is_not_there_are_not_found(store):
     with pytest.raises(NotFound):
         get_credentials(987_654)
+
+
+def test_hooks_are_listed_by_the_digest_of_their_token_without_those_switched_off(tenant, hook):
+    newer, off = (add_hook(tenant.id, "cloud", house.HOOK_SETTINGS) for _ in range(2))
+    Hook.objects.filter(tenant_id=tenant.id, uid=off.id).update(active=False)
+    listed = list_hooks(["cloud"], 10)
+    assert [(digest, view.uid) for digest, view in listed] == [
+        (sha256(each.token.encode()).digest(), each.id) for each in (newer, hook)
+    ]
+    assert [view.uid for _, view in list_hooks(["cloud"], 1)] == [newer.id]
+    assert list_hooks(["another"], 10) == list_hooks([], 10) == []

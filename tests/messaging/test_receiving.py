@@ -13,7 +13,15 @@ from hailgate.core.events import Ignored
 from hailgate.messaging import receiving
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import EventState, Hook, WebhookEvent, WorkKind
-from hailgate.messaging.receiving import MOST_TRIES, ReceivedWebhook, find_stored, hooks_with_events, store_webhooks
+from hailgate.messaging.receiving import (
+    MOST_TRIES,
+    ReceivedWebhook,
+    find_stored,
+    hooks_with_events,
+    spool_webhook,
+    store_spooled,
+    store_webhooks,
+)
 from hailgate.messaging.takeover import declare_dead, sign_off
 from messaging.acting import (
     HOLD_S,
@@ -109,6 +117,26 @@ def test_what_is_stored_is_found(box):
     stored, lost = (ReceivedWebhook(uuid7(), box.channel.tenant_id, box.hook_id, "{}", b"{}") for _ in range(2))
     store_webhooks([stored])
     assert find_stored([lost, stored]) == [None, True]
+
+
+def test_what_was_spooled_is_stored_as_if_it_had_been_received_then(box, clock):
+    old, ahead = (ReceivedWebhook(uuid7(), box.channel.tenant_id, box.hook_id, '{"a":"b"}', b"{}") for _ in range(2))
+    assert store_spooled([spool_webhook(old, clock.now - 60), spool_webhook(ahead, clock.now + 60)]) == [True, True]
+    first, second = box.events
+    assert (first.uid, first.headers, bytes(first.body), first.state) == (old.uid, old.headers, old.body, PENDING)
+    # A clock that is ahead is not believed.
+    assert (first.received_at.timestamp(), second.received_at.timestamp()) == (clock.now - 60, clock.now)
+    assert hooks_with_events() == [box.hook_id]
+
+
+def test_what_was_spooled_is_stored_once_whatever_was_stored_before(box, clock):
+    """The process that brought it may have been killed after any commit, or its first commit went unanswered."""
+    three = [ReceivedWebhook(uuid7(), box.channel.tenant_id, box.hook_id, "{}", b"%d" % n) for n in range(3)]
+    store_webhooks(three[:1])
+    spooled = [spool_webhook(each, clock.now) for each in three]
+    for part in (spooled[:2], spooled, spooled):
+        store_spooled(part)
+    assert [event.uid for event in box.events] == [each.uid for each in three]
 
 
 def test_hooks_with_something_to_understand_are_found(box, worker):

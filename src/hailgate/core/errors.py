@@ -16,7 +16,8 @@
     │   └── RateLimited         429
     ├── Unavailable             503  the caller asks again after `retry_after`
     │   ├── Overloaded
-    │   └── StoreUnavailable
+    │   ├── StoreUnavailable
+    │   └── SpoolUnavailable
     ├── SendError                    a delivery attempt did not end in a receipt
     │   ├── ProviderUnavailable    retry, counts against the breaker
     │   ├── FileUnavailable        retry
@@ -215,6 +216,13 @@ class StoreUnavailable(Unavailable):
 
     title = "Store unavailable"
     code = "store_unavailable"
+
+
+class SpoolUnavailable(Unavailable):
+    """The disk takes no webhooks for a database that is away; nothing was stored."""
+
+    title = "Spool unavailable"
+    code = "spool_unavailable"
 
 
 # A delivery attempt

@@ -1,9 +1,11 @@
 """Where providers post: find the hook by its token, check the signature over the raw bytes, store, answer.
 
 Once token and signature hold, the call is stored and answered with 200, whatever its body says: a provider never
-repeats what was refused, and what a body means is decided later, from the store.
+repeats what was refused, and what a body means is decided later, from the store. Where a provider repeats nothing at
+all, the spool takes what the store cannot take now.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable
 from hashlib import sha256
@@ -18,27 +20,34 @@ from hailgate.edge.bodies import read_body
 from hailgate.edge.cache import Cache
 from hailgate.edge.ports import Db, Submits
 from hailgate.edge.rejections import Rejections
-from hailgate.messaging.channels import HookView, find_hook
+from hailgate.edge.spool import Spool
+from hailgate.messaging.channels import HookView, find_hook, list_hooks
 from hailgate.messaging.ids import uuid7
 from hailgate.messaging.receiving import ReceivedWebhook
+from hailgate.providers import list_providers
 from hailgate.providers.contract import AnswersHandshake, WebhookRequest
 from hailgate.telemetry import WEBHOOK_SECONDS, WEBHOOKS, Event, log
 from hailgate.tracing import is_traced, tell_span
 
 # Tokens of ours have 43 characters; what is far longer need not be looked up.
 LONGEST_TOKEN: Final = 100
+# Hooks whose webhooks are spooled are read in advance, the newest first: half of what the cache holds.
+MOST_REMEMBERED: Final = 5_000
+REMEMBER_EVERY_S: Final = 60.0
+STORE_AWAY_S: Final = 1.0
 
 _STORED: Final = Response()
 _stored = WEBHOOKS.labels(result="stored")
 
 
 class Hooks:
-    def __init__(self, db: Db, gate: Submits[ReceivedWebhook, bool], rejections: Rejections) -> None:
-        self._gate, self._rejections = gate, rejections
+    def __init__(self, db: Db, gate: Submits[ReceivedWebhook, bool], rejections: Rejections, spool: Spool) -> None:
+        self._db, self._gate, self._rejections, self._spool = db, gate, rejections, spool
+        self._remembered: frozenset[bytes] = frozenset()
         self._known: Cache[HookView] = Cache(lambda token: db(find_hook, token))
 
     async def receive(self, request: Request) -> Response:
-        """POST: 200 after the commit, 401, 404, 413, 503."""
+        """POST: 200 after the commit, or once it is on disk; 401, 404, 413, 503."""
         begun = time.monotonic()
         try:
             hook = await self._find(request.path_params["token"])
@@ -47,7 +56,15 @@ class Hooks:
             self._verify(hook, call)
             headers = msgspec.json.encode(hook.spec.mask(call.headers)).decode()
             received = ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, headers, body)
-            await self._gate.submit(received)
+            if self._spool.busy and self._spool.serves(hook.spec):  # before it, others wait
+                await self._spool.submit(received)
+            else:
+                try:
+                    await self._gate.submit(received)
+                except Unavailable:
+                    if not self._spool.serves(hook.spec):
+                        raise
+                    await self._spool.submit(received)
         except HailgateError as refused:
             _count(refused)
             raise
@@ -67,6 +84,25 @@ class Hooks:
             return PlainTextResponse(hook.receiver.handshake(_call(request, b"")))
         except SignatureInvalid as refused:
             raise Forbidden(refused.detail) from None
+
+    async def remember_for_ever(self) -> None:
+        """Hooks that are spooled are known before anybody posts to them: they cannot be looked up when it matters."""
+        while True:
+            try:
+                await self.remember()
+            except Unavailable:
+                await asyncio.sleep(STORE_AWAY_S)
+            else:
+                await asyncio.sleep(REMEMBER_EVERY_S)
+
+    async def remember(self) -> None:
+        served = [spec.name for spec in list_providers() if self._spool.serves(spec)]
+        known = dict(await self._db(list_hooks, served, MOST_REMEMBERED))
+        for digest in self._remembered - known.keys():
+            self._known.forget(digest)  # switched off
+        for digest, hook in known.items():
+            self._known.put(digest, hook)
+        self._remembered = frozenset(known)
 
     async def _find(self, token: str) -> HookView:
         if len(token) > LONGEST_TOKEN or not token.isascii():

@@ -5,7 +5,7 @@ import hmac
 import ipaddress
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import Gauge
 from pydantic import SecretStr
@@ -41,11 +41,31 @@ REST: Final = 20.0
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Probes:
-    """``worker_healthy`` is None where no worker runs in this process."""
+class Spooled(Protocol):
+    """What is told of the spool: whether anybody's webhooks may go there, how many wait, whether its disk fails."""
 
-    def __init__(self, db: Db, *, version: str, worker_healthy: Callable[[], bool] | None = None) -> None:
-        self._db, self._version, self._worker_healthy = db, version, worker_healthy
+    wanted: bool
+    failing: bool
+
+    @property
+    def waiting(self) -> int: ...
+
+
+class Probes:
+    """``worker_healthy`` is None where no worker runs in this process, ``spool`` where it has no doors.
+
+    A spool that fails is told, but the process is ready: what it may never need keeps nobody from working.
+    """
+
+    def __init__(
+        self,
+        db: Db,
+        *,
+        version: str,
+        worker_healthy: Callable[[], bool] | None = None,
+        spool: Spooled | None = None,
+    ) -> None:
+        self._db, self._version, self._worker_healthy, self._spool = db, version, worker_healthy, spool
 
     async def live(self, _: Request) -> Response:
         """The event loop turns: that is all this says, and all a restart can mend."""
@@ -54,17 +74,29 @@ class Probes:
     async def ready(self, _: Request) -> Response:
         faults = await self._faults()
         reasons = [f"{part}: {fault}" for part, fault in faults.items() if fault]
-        return answer({"status": "unavailable" if reasons else "ok", "reasons": reasons}, 503 if reasons else 200)
+        content = {"status": "unavailable" if reasons else "ok", "reasons": reasons}
+        spool = self._describe_spool()
+        return answer(content | {"spool": spool} if spool else content, 503 if reasons else 200)
 
     async def health(self, _: Request) -> Response:
         faults = await self._faults()
-        components = {
+        components: dict[str, dict[str, str | int]] = {
             part: {"status": "unavailable", "reason": fault} if fault else {"status": "ok"}
             for part, fault in faults.items()
         }
+        if spool := self._describe_spool():
+            components["spool"] = spool
         well = not any(faults.values())
         content = {"status": "ok" if well else "unavailable", "version": self._version, "components": components}
         return answer(content, 200 if well else 503)
+
+    def _describe_spool(self) -> dict[str, str | int]:
+        """Nothing where nobody needs it and nothing waits."""
+        spool = self._spool
+        if spool is None or not (spool.wanted or spool.waiting):
+            return {}
+        state = {"status": "unavailable", "reason": "its disk takes no webhooks"} if spool.failing else {"status": "ok"}
+        return {**state, "waiting": spool.waiting}
 
     async def _faults(self) -> dict[str, str]:
         """Each part with its fault, in words without any secret; empty where it is well."""

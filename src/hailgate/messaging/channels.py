@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -10,11 +11,11 @@ import msgspec
 from django.db import IntegrityError
 
 from hailgate.accounts.seal import sealer
-from hailgate.core.errors import Conflict, InputError, NotFound
+from hailgate.core.errors import Conflict, HailgateError, InputError, NotFound
 from hailgate.core.limits import Limit
 from hailgate.messaging.businesses import ensure_business
 from hailgate.messaging.models import Hook
-from hailgate.messaging.sql import Row, as_uuid, atomic_cursor, every_tenant, fetch_one, now
+from hailgate.messaging.sql import Row, among, array, as_uuid, atomic_cursor, every_tenant, fetch, fetch_one, now
 from hailgate.messaging.tables import CHANNEL, HOOK
 from hailgate.providers import get_provider
 from hailgate.providers.contract import AnyProviderSpec, Receiver, parse_config
@@ -131,6 +132,22 @@ def find_hook(token: str) -> HookView | None:
             [_digest(token)],
         )
     return _hook_view(row) if row else None
+
+
+def list_hooks(providers: Collection[str], limit: int) -> list[tuple[bytes, HookView]]:
+    """The newest active hooks of these providers, each with the SHA-256 of its token."""
+    with atomic_cursor(read_only=True) as cursor:
+        rows = fetch(
+            cursor,
+            f"SELECT token_digest, id, uid, tenant_id, provider, config FROM messaging_hook WHERE active "
+            f"AND {among('provider')} {every_tenant('the spool must know them')} ORDER BY id DESC LIMIT %s",
+            [array(providers), limit],
+        )
+    hooks = []
+    for digest, *row in rows:
+        with suppress(HailgateError):  # one whose settings cannot be read is told of when somebody posts to it
+            hooks.append((bytes.fromhex(digest), _hook_view(tuple(row))))
+    return hooks
 
 
 def get_hook(hook_id: int) -> HookView:

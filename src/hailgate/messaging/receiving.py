@@ -16,6 +16,7 @@ from hailgate.messaging.leases import find_alive
 from hailgate.messaging.models import EventState
 from hailgate.messaging.sql import (
     Cursor,
+    Row,
     among,
     array,
     as_uuid,
@@ -36,6 +37,8 @@ MOST_BATCH_BYTES = 8 * 1024 * 1024
 # These say that the store is away, and nothing of the webhooks.
 AWAY = (OperationalError, InterfaceError)
 
+COLUMNS = ("uid", "tenant_id", "hook_id", "received_at", "headers", "body", "state", "tries", "outcome")
+
 Understand = Callable[[bytes], Sequence[ProviderEvent]]
 """A provider's ``parse`` for one hook: events, or PayloadForeign."""
 
@@ -50,28 +53,46 @@ class ReceivedWebhook(NamedTuple):
     body: bytes
 
 
+class SpooledWebhook(NamedTuple):
+    """One that lay on disk while the store was away: ``body`` as it is stored, perhaps sealed, and when it came."""
+
+    uid: UUID
+    tenant_id: int
+    hook_id: int
+    received_at: float
+    headers: str
+    body: bytes
+
+
 def store_webhooks(batch: Sequence[ReceivedWebhook]) -> list[bool]:
     """Exactly one row each; True once committed."""
     with atomic_cursor() as cursor:
         moment = now(cursor)
         seal = sealer().seal_bytes
-        columns = (
-            "uid",
-            "tenant_id",
-            "hook_id",
-            "received_at",
-            "headers",
-            "body",
-            "state",
-            "tries",
-            "outcome",
-        )
         stored = [
             (hook.uid, hook.tenant_id, hook.hook_id, moment, hook.headers, seal(hook.body), 0, 0, "") for hook in batch
         ]
-        EVENT.insert(cursor, columns, stored, on_conflict="ON CONFLICT (uid) DO NOTHING")
-        wake_after_commit(cursor, Wake.INGEST)
+        _insert(cursor, stored)
     return [True] * len(batch)
+
+
+def spool_webhook(webhook: ReceivedWebhook, received_at: float) -> SpooledWebhook:
+    """Sealed as its row would be."""
+    uid, tenant_id, hook_id, headers, body = webhook
+    return SpooledWebhook(uid, tenant_id, hook_id, received_at, headers, sealer().seal_bytes(body))
+
+
+def store_spooled(batch: Sequence[SpooledWebhook]) -> list[bool]:
+    """As ``store_webhooks``. One that is there already stays as it is: its process may have ended half way."""
+    with atomic_cursor() as cursor:
+        moment = now(cursor)  # of the store; the clock of whoever received it may be ahead
+        _insert(cursor, [(*each[:3], min(each.received_at, moment), *each[4:], 0, 0, "") for each in batch])
+    return [True] * len(batch)
+
+
+def _insert(cursor: Cursor, rows: Sequence[Row]) -> None:
+    EVENT.insert(cursor, COLUMNS, rows, on_conflict="ON CONFLICT (uid) DO NOTHING")
+    wake_after_commit(cursor, Wake.INGEST)
 
 
 def find_stored(batch: Sequence[ReceivedWebhook]) -> list[bool | None]:

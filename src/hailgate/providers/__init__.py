@@ -1,6 +1,6 @@
 """The providers that Hailgate speaks: one visible tuple, plus an entry-point group for third parties."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -20,6 +20,10 @@ def get_provider(name: str) -> AnyProviderSpec:
         listed = ", ".join(sorted(installed))
         raise InputError(f"Provider {name[:64]!r} is unknown; there are: {listed}.", field="provider")
     return installed[name]
+
+
+def list_providers() -> Collection[AnyProviderSpec]:
+    return _installed().values()
 
 
 @cache

@@ -81,7 +81,9 @@ class ChannelHealth(msgspec.Struct, frozen=True):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What differs between providers. Durations in seconds, sizes in bytes, text in characters.
 
-    `upload_life` is how long messages may name a file that the provider was given.
+    `upload_life` is how long messages may name a file that the provider was given. `repeats_webhooks` says that the
+    provider posts a webhook again, for hours at least, until it is answered with 2xx: one that does not loses what it
+    posts while the database is away, unless a disk takes it.
     """
 
     content_kinds: frozenset[str]
@@ -93,6 +95,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_seconds: float
     echoes_tracker: bool
     upload_life: float = 0.0
+    repeats_webhooks: bool = False
 
 
 class Receiver(Protocol):

@@ -254,6 +254,7 @@ SPEC: Final = ProviderSpec(
         max_webhook_body=1 << 20,
         keepalive_seconds=15.0,
         echoes_tracker=True,
+        repeats_webhooks=True,
     ),
     account_of=lambda channel: channel.number,
     mask=_mask,

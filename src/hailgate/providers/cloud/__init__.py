@@ -33,6 +33,7 @@ SPEC: Final = ProviderSpec(
         max_webhook_body=4 << 20,  # Meta sends up to 3 MB
         keepalive_seconds=15.0,
         echoes_tracker=True,
+        repeats_webhooks=True,  # for a week, less and less often
         upload_life=30 * 86_400.0,
     ),
     account_of=lambda channel: channel.phone_number_id,
