@@ -8,7 +8,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -22,6 +22,7 @@ from hailgate.messaging.arrays import packed, packed_keys
 # As Django's own UUIDField keeps them there.
 _HEX = attrgetter("hex")
 sqlite3.register_adapter(UUID, _HEX)
+_written = json.JSONEncoder(default=_HEX).encode
 
 Cursor: TypeAlias = CursorWrapper
 Row: TypeAlias = tuple[Any, ...]
@@ -56,7 +57,7 @@ def among(column: str) -> str:
 
 def array(values: Iterable[Any]) -> Any:
     """The parameter that goes with ``among``: integers, strings or UUIDs."""
-    return packed_keys(list(values)) if on_postgresql() else json.dumps(list(values), default=_HEX)
+    return packed_keys(list(values)) if on_postgresql() else _written(list(values))
 
 
 def each(column: str) -> str:
@@ -100,16 +101,16 @@ def as_uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
 
 
-@contextmanager
-def atomic_cursor(*, read_only: bool = False) -> Iterator[Cursor]:
+def atomic_cursor(*, read_only: bool = False) -> AbstractContextManager[Cursor]:
     """A cursor in a transaction of its own, or part of the caller's.
 
     ``read_only`` opens none: on SQLite a transaction takes the one write lock, and nothing may take it to read.
     """
-    if read_only:
-        with connection.cursor() as cursor:
-            yield cursor
-        return
+    return connection.cursor() if read_only else _cursor_in_transaction()
+
+
+@contextmanager
+def _cursor_in_transaction() -> Iterator[Cursor]:
     with transaction.atomic(), connection.cursor() as cursor:
         yield cursor
 
@@ -241,7 +242,7 @@ class Table:
             f"{sought} json_each(%s) AS wanted CROSS JOIN {self.name} AS old "
             f"WHERE old.{first} = json_extract(wanted.value, '$[0]') "
             f"AND old.{second} = json_extract(wanted.value, '$[1]') {every_tenant('by key')}",
-            [json.dumps(wanted)],
+            [_written(wanted)],
         )
 
     def update(

@@ -39,17 +39,19 @@ class Wakes:
         """Until a wake of this kind, ``at_most`` seconds, or the next look round."""
         event = self._events[wake]
         patience = self._poll_s if at_most is None else min(self._poll_s, max(at_most, 0.001))
+        timer = self._loop.call_later(patience, event.set)
         try:
-            async with asyncio.timeout(patience):
-                await event.wait()
-        except TimeoutError:
-            return
+            await event.wait()
         finally:
+            timer.cancel()
             event.clear()
 
     def _from_any_thread(self, wake: Wake) -> None:
+        event = self._events[wake]
+        if event.is_set():  # whoever waits clears it before looking, and then sees what was committed before this call
+            return
         try:
-            self._loop.call_soon_threadsafe(self._events[wake].set)
+            self._loop.call_soon_threadsafe(event.set)
         except RuntimeError:  # the loop has ended; there is nobody left to wake
             return
 
