@@ -97,8 +97,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def run(self, until: float, enough: Callable[[], bool] = lambda: False) -> bool:
         """Step until ``enough``, or until the clock would pass ``until``; True in the first case."""
+        heap = self._heap
         while not enough():
-            if not self._heap or self._heap[0][0] > until:
+            if not heap or heap[0][0] > until:
                 self.now = max(self.now, until)
                 return enough()
             self._step()
@@ -138,8 +139,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise StoryTooLongError
-        with suppress(Killed):
+        try:
             step.context.run(step.callback, *step.arguments)
+        except Killed:
+            return
 
     def _end_everything(self) -> None:
         """Close what still waits, here and now: left to the garbage collector, it would end in another story."""
@@ -162,11 +165,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     ) -> "Step":
         step = Step(callback, args, context or copy_context())
         if not self._closed:
-            heappush(self._heap, (max(when, self.now), next(self._numbers), step))
+            heappush(self._heap, (max(self.now, when), next(self._numbers), step))
         return step
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> "Step":
-        return self.call_at(self.now, callback, *args, context=context)
+        step = Step(callback, args, context or copy_context())
+        if not self._closed:
+            heappush(self._heap, (self.now, next(self._numbers), step))
+        return step
 
     call_soon_threadsafe = call_soon
 

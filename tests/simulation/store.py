@@ -155,7 +155,7 @@ class Store:
 
     def __init__(self) -> None:
         self.connection = WatchedConnection()
-        self._emptying = ""
+        self._emptying: Sequence[str] = ()
 
     @contextmanager
     def opened(self, furnish: Callable[[], None]) -> Iterator["Store"]:
@@ -164,28 +164,31 @@ class Store:
         with patch.object(connections, "_connections", SimpleNamespace(default=self.connection)):
             call_command("migrate", verbosity=0)
             furnish()
-            self._emptying = self._script()
+            self._emptying = self._statements()
             self._watch()
             yield self
             self.connection.connection.close()
 
     def empty(self) -> None:
         """As new: the ids begin at 1 again, too."""
-        self.connection.connection.executescript(self._emptying)
+        for statement in self._emptying:
+            self.rows(statement)
         self.connection.told.clear()
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """A look from outside, which no fault touches."""
         return self.connection.connection.execute(statement, parameters).fetchall()
 
-    def _script(self) -> str:
-        tables = [model._meta.db_table for model in apps.get_models()] + ["sqlite_sequence"]
+    def _statements(self) -> list[str]:
+        """For our own tables. Without a PRAGMA, after which every statement would be compiled anew."""
+        ours = [model._meta.db_table for model in apps.get_models() if model.__module__.startswith("hailgate.")]
+        tables = [*ours, "sqlite_sequence"]
         furnished = [table for table in tables if self.rows(f"SELECT 1 FROM {table} LIMIT 1")]
         for table in furnished:
             self.rows(f"CREATE TEMP TABLE at_first_{table} AS SELECT * FROM {table}")
-        deletes = "".join(f"DELETE FROM main.{table};" for table in tables)
-        inserts = "".join(f"INSERT INTO main.{table} SELECT * FROM at_first_{table};" for table in furnished)
-        return f"PRAGMA foreign_keys = OFF; BEGIN; {deletes} {inserts} COMMIT; PRAGMA foreign_keys = ON;"
+        deletes = [f"DELETE FROM main.{table}" for table in reversed(tables)]
+        inserts = [f"INSERT INTO main.{table} SELECT * FROM at_first_{table}" for table in furnished]
+        return ["BEGIN", *deletes, *inserts, "COMMIT"]
 
     def _watch(self) -> None:
         raw = self.connection.connection

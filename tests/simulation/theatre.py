@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from unittest.mock import patch
 
+from hailgate.accounts import seal
 from hailgate.env import Environment
 
 from .premises import Premises
 from .store import Store
 from .surroundings import replaced
 from .world import Story, World
+
+# Drawn by each installation, once; addresses are looked up, and their rows written, in the order of their digests.
+LOOKUP_KEY = bytes(32)
 
 
 class Theatre:
@@ -20,7 +25,10 @@ class Theatre:
     def opened(cls, env: Environment) -> Iterator["Theatre"]:
         store = Store()
         premises: list[Premises] = []
-        with store.opened(lambda: premises.append(Premises.furnished())), replaced():
+        sealer = seal.Sealer(env.sealing_keys, content=env.seal_content)
+        sealer.use_lookup_key(LOOKUP_KEY)
+        sealed = patch.object(seal, "_sealer", sealer)
+        with sealed, store.opened(lambda: premises.append(Premises.furnished())), replaced():
             yield cls(store, premises[0], env)
 
     def world(self, seed: int, forced: Sequence[str] = ()) -> World:
