@@ -13,6 +13,7 @@ from .case import Case
 from .databases import ANSWERS_WITHIN_S, WAYS, heal, own_server
 from .disks import WRITING_AGAIN_S, Volume, mounted, small_volume
 from .meta import text_webhook
+from .nemesis import Strace, may_trace
 from .processes import Process
 from .registry import POSTGRESQL, SQLITE, scenario
 from .silences import AWAY_S, LEAST_AWAY_S, NOISE_S, PATIENCE_S, write_all
@@ -25,6 +26,7 @@ FULL_S = 3.0
 LOOK_S = 0.1
 # A file whose last block has room left takes a few more webhooks on a disk without a free block, and keeps them.
 LAST_BLOCK = 40
+EIO = ("-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO")
 SAID = re.compile(r"(\d+) says (\d+)")
 
 
@@ -159,6 +161,46 @@ async def the_disk_of_the_database_is_full_and_then_that_of_the_spool(case: Case
     case.note(one_disk_full=dict(kept.counted), both_full=dict(refused.counted), keeping_again_s=again)
     case.expect(kept.counted.keys() == {200}, f"{dict(kept.counted)} while the spool had room")
     case.expect(refused.counted.keys() == {503}, f"{dict(refused.counted)} while no disk had any")
+
+
+@scenario("SPOIL", POSTGRESQL)
+async def the_disk_of_the_spool_fails_to_sync(case: Case) -> None:
+    """With `HAILGATE_SPOOL=always`: PostgreSQL is away, and every fdatasync of the spool fails with EIO for a while.
+
+    Nothing is answered with 200 while it fails, though the bytes are written; it goes on by itself, and what was
+    answered before and after is there once, in order.
+    """
+    if not await may_trace(case):
+        return
+    async with own_server(case) as server:
+        if server is None:
+            return
+        web = await case.stand.serve("--no-work", **ALWAYS)
+        worker = await case.stand.work("worker")
+        talkers = [Talker(7000 + number, "") for number in range(TALKERS)]
+        kept, refused = Answers(), Answers()
+        injected, again = 0, []
+        await kept.to(case, talkers, time.monotonic() + 1.0)
+        await server.end(WAYS["killed"])
+        case.result.kills += 1
+        await kept.to(case, talkers, time.monotonic() + FULL_S)
+        for turn in range(case.times(10, at_least=2)):
+            async with Strace(web, case.stand.folder / f"trace-{turn}", *EIO) as strace:
+                await refused.to(case, talkers, time.monotonic() + FULL_S)
+            injected += sum("(INJECTED)" in line for line in strace.lines())
+            again.append(await until_kept(case, talkers))
+            await kept.to(case, talkers, time.monotonic() + 1.0)
+        case.fault(injected)
+        await server.start()
+        await gather_all(web.ready(), worker.ready())
+        await brought(case, [web])
+        await gather_all(*(talker.say(case) for talker in talkers))
+        await expect_heard(case, talkers)
+        await case.conclude()
+    case.note(well=dict(kept.counted), failing=dict(refused.counted), keeping_again_s=again, injected=injected)
+    case.expect(injected > 0, "no sync failed: nothing was shown")
+    case.expect(kept.counted.keys() == {200}, f"{dict(kept.counted)} while the spool was well")
+    case.expect(refused.counted.keys() == {503}, f"{dict(refused.counted)} while no sync succeeded")
 
 
 async def until_refused(case: Case, talkers: Sequence[Talker]) -> None:
