@@ -226,8 +226,8 @@ def _record_inbound(cursor: Cursor, inbound: Sequence[_Inbound], debounce: Debou
         if isinstance(event, EchoedMessage):
             echoed[conversation.id] = id_
             continue
-        written_at = max(_written_at(event, moment), latest.get(conversation.id, (0, 0.0))[1])
-        latest[conversation.id] = (id_, written_at)
+        before = latest.get(conversation.id, (0, conversation.last_inbound_at or 0.0))[1]
+        latest[conversation.id] = (id_, float(max(_written_at(event, moment), before)))
     _touch(cursor, latest, moment)
     _take_over(cursor, echoed, latest, moment)
     _await_files(cursor, inbound, ids, moment)
@@ -285,20 +285,8 @@ def _written_at(event: InboundMessage, moment: float) -> float:
 
 
 def _touch(cursor: Cursor, latest: dict[int, tuple[int, float]], moment: float) -> None:
-    ids = array(latest)
-    before: dict[int, float] = dict(
-        fetch(
-            cursor,
-            f"SELECT id, coalesce(last_inbound_at, 0) FROM messaging_conversation WHERE {among('id')} "
-            f"{every_tenant('by key')}",
-            [ids],
-        )
-    )
     columns = ("last_message_id", "last_message_at", "last_inbound_id", "last_inbound_at")
-    changed = [
-        (key, id_, moment, id_, float(max(written_at, before[key])))
-        for key, (id_, written_at) in sorted(latest.items())
-    ]
+    changed = [(key, id_, moment, id_, written_at) for key, (id_, written_at) in sorted(latest.items())]
     CONVERSATION.update(cursor, columns, changed)
 
 

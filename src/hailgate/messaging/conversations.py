@@ -28,6 +28,7 @@ class Open(NamedTuple):
     contact_id: int
     answered_by: str
     last_inbound_id: int
+    last_inbound_at: float | None
     answered_id: int
 
 
@@ -153,14 +154,12 @@ def _lock(cursor: Cursor, places: Sequence[tuple[int, int]]) -> dict[tuple[int, 
     ids = CONVERSATION.find(cursor, ("id",), places, by=("channel_id", "contact_id"))
     rows = fetch(
         cursor,
-        f"SELECT channel_id, contact_id, id, answered_by, last_inbound_id, answered_id FROM messaging_conversation "
+        f"SELECT channel_id, {', '.join(Open._fields)} FROM messaging_conversation "
         f"WHERE {among('id')} {every_tenant('by keys of one tenant each')} ORDER BY id{locked()}",
         [array(id_ for (id_,) in ids)],
     )
-    return {
-        (channel, contact): Open(id_, contact, answered_by, last_inbound_id, answered_id)
-        for channel, contact, id_, answered_by, last_inbound_id, answered_id in rows
-    }
+    opened = ((channel_id, Open(*columns)) for channel_id, *columns in rows)
+    return {(channel_id, conversation.contact_id): conversation for channel_id, conversation in opened}
 
 
 def _make_conversations(cursor: Cursor, missing: dict[tuple[int, int], Party], moment: float) -> None:

@@ -116,7 +116,8 @@ def claim_deliveries(worker_id: int, limit: int) -> Claimed:
         taken = _lease(cursor, worker_id, taken)
         _spend(cursor, channels, tenants, shares, taken, moment)
         again_at = _again_at(cursor, channels, moment) if not found else None if taken else moment
-        return Claimed([_claim(head, channels) for head in taken], moment, again_at)
+        versions = {channel.id: channel.version for channel in channels}
+        return Claimed([_claim(head, versions[head.channel_id]) for head in taken], moment, again_at)
 
 
 class Look(NamedTuple):
@@ -295,9 +296,12 @@ def _unsealed(cursor: Cursor, heads: Sequence[_Head], moment: float) -> list[_He
     plain, later = [], []
     for head in heads:
         try:
-            plain.append(head._replace(content=unseal(head.content), address=unseal(head.address)))
+            content, address = unseal(head.content), unseal(head.address)
         except ConfigurationError as lost:
             later.append((head.id, moment + UNREADABLE_S, "unreadable", lost.detail[:300]))
+            continue
+        as_stored = content == head.content and address == head.address
+        plain.append(head if as_stored else head._replace(content=content, address=address))
     WORK.update(cursor, ("due_at", "code", "detail"), later)
     return plain
 
@@ -401,15 +405,14 @@ def _again_at(cursor: Cursor, channels: Sequence[ChannelLimits], moment: float) 
     return min((wait for wait in waits if wait is not None), default=None)
 
 
-def _claim(head: _Head, channels: Sequence[ChannelLimits]) -> Claim:
-    channel = next(channel for channel in channels if channel.id == head.channel_id)
+def _claim(head: _Head, channel_version: int) -> Claim:
     return Claim(
         id=head.id,
         lease=head.lease + 1,
         tenant_id=head.tenant_id,
         conversation_id=head.key,
         channel_id=head.channel_id,
-        channel_version=channel.version,
+        channel_version=channel_version,
         message_id=head.message_id,
         uid=as_uuid(head.uid),
         kind=head.kind,

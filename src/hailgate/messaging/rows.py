@@ -115,8 +115,9 @@ def promote(cursor: Cursor, kind: WorkKind, keys: Iterable[int], now: float) -> 
     return promoted
 
 
-def complete(cursor: Cursor, ids: Iterable[int]) -> None:
-    cursor.execute(f"DELETE FROM messaging_work WHERE {among('id')} {every_tenant('by key')}", [array(ids)])
+def complete(cursor: Cursor, ids: Sequence[int]) -> None:
+    if ids:
+        cursor.execute(f"DELETE FROM messaging_work WHERE {among('id')} {every_tenant('by key')}", [array(ids)])
 
 
 class Postponed(NamedTuple):
