@@ -4,6 +4,7 @@ import pytest
 
 from hailgate.assistant import ScriptedAssistant
 from hailgate.core.content import content_as_json
+from hailgate.core.delivery import Action
 from hailgate.messaging.answering import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
 from hailgate.messaging.applying import Debounce
 from hailgate.messaging.conversations import hand_over
@@ -15,12 +16,17 @@ from messaging.acting import (
     HOLD_S,
     LEASE_S,
     apply,
+    attempt,
     change,
+    claim,
+    decided,
+    deliver,
     let_expire,
     messages,
     new_message,
     new_worker,
     send,
+    tell,
     work,
     wrote,
 )
@@ -385,3 +391,24 @@ def test_what_was_written_before_a_hand_back_is_not_answered(answering, worker, 
     turns = claim_turns(worker, 10).turns
     assert [turn.unanswered for turn in turns] in ([], [()])
     assert answering.answered_by == "scripted"
+
+
+def test_a_reply_of_several_messages_leaves_in_one_piece(answering, worker, clock):
+    """Whoever else writes to the person meanwhile, with whatever priority, and also where a part is tried again."""
+    hear(answering, debounce=Debounce(0.0, 0.0))
+    turn = claim_turn(worker)
+    send(answering, body="before", priority=1)
+    parts = [reply(answering, turn, body, place) for place, body in enumerate(("one", "two", "three"))]
+    assert finish(worker, turn, *parts)
+    send(answering, body="after", priority=0)
+    left = []
+    for _ in range(2 * 5):
+        for one in claim(worker):
+            if one.knocks == 0:
+                attempt(worker, one)
+                tell(worker, decided(one, Action.RETRY, clock.now + 0.5))
+            else:
+                deliver(worker, one)
+                left += texts([one])
+        clock.forward(1.0)
+    assert left == ["before", "one", "two", "three", "after"]

@@ -36,6 +36,7 @@ from messaging.acting import (
     let_expire,
     new_message,
     new_worker,
+    phone,
     send,
     send_all,
     sent,
@@ -432,6 +433,24 @@ def test_a_person_who_waits_goes_before_a_campaign(wide, worker):
 def test_of_one_priority_the_oldest_goes_first(wide, worker):
     rows = flood(wide, 5)
     assert [one.message_id for one in claim(worker, 3)] == [row.id for row in rows[:3]]
+
+
+@pytest.mark.parametrize("priorities", [(1, 0), (0, 1, 0), (1, 1, 0, 0), (0, 1, 1, 0, 1)], ids=str)
+def test_no_priority_breaks_the_order_of_a_conversation(wide, worker, clock, priorities):
+    """Not even where each of its messages is tried twice."""
+    rows = [send(wide, to=1, priority=priority) for priority in priorities]
+    flood(wide, 3, first=10, priority=0)
+    left: list[int] = []
+    while len(left) < len(rows):
+        for one in claim(worker):
+            if one.knocks == 0 and one.to == phone(1):
+                attempt(worker, one)
+                tell(worker, decided(one, Action.RETRY, clock.now + 0.5))
+                continue
+            deliver(worker, one)
+            left += [one.message_id] * (one.to == phone(1))
+        clock.forward(1.0)
+    assert left == [row.id for row in rows]
 
 
 # --- suspects ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from hailgate.core.content import encode_content, parse_outbound
+from hailgate.core.content import encode_content, kind_of, parse_outbound
 from hailgate.core.errors import (
     ChannelUnauthorized,
     ConfigurationError,
@@ -103,6 +103,29 @@ async def test_messages_that_wait_for_one_file_wait_for_one_upload(desk):
     assert await desk.carry_out() == UPLOADS_AT_ONCE + 5
     assert len(desk.provider.taken) == UPLOADS_AT_ONCE + 5
     assert list(desk.provider.uploaded) == ["file.1"]
+
+
+async def test_what_follows_a_file_in_its_conversation_waits_for_it(desk, clock):
+    file, upload = await store(desk), desk.provider.upload_media
+    tries = []
+
+    async def failing_once(media):
+        tries.append(media)
+        if len(tries) == 1:
+            raise ProviderUnavailable
+        return await upload(media)
+
+    desk.provider.upload_media = failing_once
+    await accept(desk, new_message(desk.channel, to=1, body="Your recipe:"), picture(desk.channel, file, 1))
+    await accept(desk, new_message(desk.channel, to=1, body="Twice a day.", priority=0))
+    for _ in range(6):
+        await desk.carry_out()
+        clock.forward(60.0)
+    assert len(tries) == 2
+    taken = [message.content for message in desk.provider.taken]
+    assert [one.image.id if kind_of(one) == "image" else one.text.body for one in taken] == [
+        "Your recipe:", "file.1", "Twice a day.",
+    ]  # fmt: skip
 
 
 async def test_messages_without_a_file_do_not_wait_for_one(desk):
