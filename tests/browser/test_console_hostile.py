@@ -311,7 +311,7 @@ async def expect_texts(page: Page, selector: str, at_least: int) -> None:
 
 async def expect_nothing_foreign(page: Page, root: str) -> None:
     for tag in FOREIGN:
-        assert await page.locator(f"{root} {tag}:not(.menu)").count() == 0, (root, tag)
+        assert await page.locator(f"{root} {tag}:not(.menu, .all)").count() == 0, (root, tag)
     assert await page.evaluate("document.querySelectorAll('[onerror], [onload], [hx-on\\\\:load]').length") == 0
 
 

@@ -1,10 +1,14 @@
 """The pages of operations: what stopped, what came in, which channels can send, and how it all goes."""
 
 import re
+from html import unescape
+
+import pytest
 
 import given
 from console.conftest import PASSWORD
 from hailgate.accounts.audit import Action
+from hailgate.advice import ADVICE
 from hailgate.console import watching
 from hailgate.core.content import Unsupported
 from hailgate.messaging.models import EventState, WebhookEvent, WorkState
@@ -150,3 +154,38 @@ def test_a_new_password_is_on_record_and_the_operator_is_named(owner, olivia) ->
     assert "Password changed" in page
     assert "correct horse" not in page
     assert f"operator:{olivia.uid}" not in page
+
+
+# --- by cause ---------------------------------------------------------------------------------------------------------
+
+
+def test_stopped_messages_are_counted_by_cause_with_what_to_do(owner, told) -> None:
+    page = owner.text("dead-letters")
+    assert "By cause" in page
+    assert ADVICE["rejected"] in unescape(page)
+    [link] = re.findall(r'href="\?(show=dead&amp;code=rejected)"', page)
+    narrowed = owner.text("dead-letters", {"show": "dead", "code": "rejected"})
+    assert link
+    assert letters(narrowed) == {told.dead.uid.hex}
+    assert "format=csv&amp;state=dead&amp;code=rejected" in narrowed
+
+
+@pytest.mark.parametrize(("code", "found"), [("rejected", 1), ("expired", 0), ("a\x00b", 2), ("x" * 61, 2), ("é", 2)])
+def test_a_filter_that_cannot_be_meant_is_none(owner, told, code, found) -> None:
+    assert len(letters(owner.text("dead-letters", {"code": code}))) == found
+
+
+def test_all_that_have_failed_and_match_are_sent_again_on_record(owner, told, channel) -> None:
+    for code, revived in (("expired", 0), ("rejected", 1)):
+        answer = owner.post("dead-letters/revive-all", {"code": code, "channel": channel.uid.hex}, part=False)
+        assert answer["Location"] == f"/console/dead-letters?revived={revived}"
+    assert acting.work_of(told.parked).state == WorkState.PARKED
+    assert acting.work_of(told.dead).state == WorkState.READY
+    page = owner.text("audit")
+    assert "code=rejected channel=…" in page
+    assert "code=expired" not in page
+
+
+def test_nobody_sends_a_strangers_again(eve, told) -> None:
+    eve.post("dead-letters/revive-all", {}, part=False)
+    assert acting.work_of(told.dead).state == WorkState.DEAD

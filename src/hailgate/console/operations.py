@@ -1,5 +1,6 @@
 """What the owner of an installation watches: dead letters, webhook events, channels, and how it all goes."""
 
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from hailgate.accounts.audit import Action, Deed, audited, operator_of
 from hailgate.accounts.operators import Viewer
-from hailgate.console import inbox, watching
+from hailgate.console import inbox, stopped, watching
 from hailgate.console.access import owners_only, parse_uid, signed_in
 from hailgate.core.errors import HailgateError, NotFound
 from hailgate.messaging.editing import edit_and_send_again
+from hailgate.messaging.letters import describe, revive_all
 from hailgate.messaging.models import WebhookEvent
 from hailgate.messaging.outcomes import send_again
 from hailgate.messaging.tending import BY_HAND, pause_channel, resume_channel
@@ -22,17 +24,23 @@ from hailgate.messaging.writing import write
 from hailgate.telemetry import Event, log
 
 MOST_REVIVED: Final = 200
+LONGEST_COUNT: Final = 9
 
 
 @require_GET
 @signed_in
 def show_dead_letters(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    kind = request.GET.get("show", "all")
+    chosen = stopped.read_filter(request.GET)
     before = inbox.read_place(request.GET.get("before", ""))
-    page = watching.list_dead_letters(viewer.tenant_id, kind, before)
-    context = {"section": "dead-letters", "page": page, "kind": kind, "revived": request.GET.get("revived", "")}
-    if context["revived"]:
-        count = int(str(context["revived"])) if str(context["revived"]).isdecimal() else 0
+    context: dict[str, object] = {
+        "section": "dead-letters",
+        "page": watching.list_dead_letters(viewer.tenant_id, chosen.wanted, before),
+        "chosen": chosen,
+        "causes": stopped.look_at_causes(viewer.tenant_id, chosen),
+        "channels": stopped.list_channels(viewer.tenant_id),
+    }
+    if revived := request.GET.get("revived", ""):
+        count = int(revived) if revived.isascii() and revived.isdecimal() and len(revived) <= LONGEST_COUNT else 0
         context["note"] = ngettext(
             "%(count)s message will be sent again.", "%(count)s messages will be sent again.", count
         ) % {"count": count}
@@ -47,6 +55,18 @@ def revive(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     works = watching.find_stopped(viewer.tenant_id, chosen)
     deed = Deed(operator_of(viewer), viewer.tenant_id, Action.MESSAGE_REVIVED, _subject("message", chosen))
     count = len(write(audited, deed, send_again, viewer.tenant_id, works)) if works else 0
+    response = redirect("console:dead-letters")
+    response["Location"] += f"?revived={count}"
+    return response
+
+
+@require_POST
+@signed_in
+def revive_matching(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """All that have failed and match, at their channels' rates; the unknown ones are ticked one by one."""
+    chosen = stopped.read_filter(request.POST)._replace(show="dead")
+    deed = Deed(operator_of(viewer), viewer.tenant_id, Action.MESSAGE_REVIVED, detail=describe(chosen.wanted))
+    count = revive_all(viewer.tenant_id, chosen.wanted, partial(audited, deed, send_again))
     response = redirect("console:dead-letters")
     response["Location"] += f"?revived={count}"
     return response

@@ -33,6 +33,7 @@ urlpatterns = [
     path("dead-letters/<str:uid>/change", operations.show_edit, name="show-edit"),
     path("dead-letters/<str:uid>/edit", operations.edit, name="edit"),
     path("dead-letters/revive", operations.revive, name="revive"),
+    path("dead-letters/revive-all", operations.revive_matching, name="revive-all"),
     path("events", operations.show_events, name="events"),
     path("events/<str:uid>", operations.show_event, name="event"),
     path("channels", operations.show_channels, name="channels"),

@@ -20,6 +20,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.console.inbox import addresses_of, sign_place
 from hailgate.console.showing import excerpt, explain, show_address, show_name
 from hailgate.core.content import Text, decode_outbound
+from hailgate.messaging.letters import Wanted, find_letters
 from hailgate.messaging.models import (
     PERSON,
     Channel,
@@ -55,7 +56,7 @@ class DeadLetter(NamedTuple):
     channel: str
     excerpt: str
     why: str
-    code: str
+    provider_code: str
     attempts: int
     at: datetime
 
@@ -109,9 +110,8 @@ class Overview(NamedTuple):
     channels: list[ChannelRow]
 
 
-def list_dead_letters(tenant_id: int, kind: str, before: int | None) -> Page:
-    states = {"dead": [WorkState.DEAD], "unknown": [WorkState.PARKED]}.get(kind, [WorkState.DEAD, WorkState.PARKED])
-    rows = _stopped(tenant_id).filter(state__in=states).select_related("message__conversation__contact", "channel")
+def list_dead_letters(tenant_id: int, wanted: Wanted, before: int | None) -> Page:
+    rows = find_letters(tenant_id, wanted).select_related("message__conversation__contact", "channel")
     page, older = _page(rows, before)
     contacts = addresses_of(tenant_id, [work.message.conversation.contact_id for work in page])
     return Page([_dead_letter(work, contacts) for work in page], older)
@@ -270,8 +270,9 @@ def _page(rows: QuerySet[Any], before: int | None) -> tuple[list[Any], str]:
     return page, sign_place(page[-1].pk) if len(found) > PAGE else ""
 
 
-def _dead_letter(work: Work, contacts: dict[int, Any]) -> DeadLetter:
-    message: Any = work.message
+def _dead_letter(work: Any, contacts: dict[int, Any]) -> DeadLetter:
+    """A row of ``find_letters``."""
+    message = work.message
     conversation = message.conversation
     return DeadLetter(
         uid=message.uid.hex,
@@ -283,7 +284,7 @@ def _dead_letter(work: Work, contacts: dict[int, Any]) -> DeadLetter:
         channel=work.channel.name,
         excerpt=excerpt(message),
         why=explain(work.code, work.detail),
-        code=work.code,
+        provider_code=work.provider_code or "",
         attempts=work.attempts,
         at=message.accepted_at,
     )

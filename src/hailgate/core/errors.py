@@ -376,7 +376,7 @@ class RecipientOptedOut(SendError):
 
 
 class OutcomeUnknown(SendError):
-    """A byte may have left and no answer says what became of it; the message may have been sent."""
+    """The call broke off on its way and no answer says what became of it; the message may have been sent."""
 
     title = "Outcome unknown"
     code = "outcome_unknown"

@@ -1,0 +1,76 @@
+"""Stopped messages narrowed to some of them, and counted by what stopped them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from hailgate.messaging.letters import STATES, Cause, Wanted, group_letters
+from hailgate.messaging.models import Channel
+
+LONGEST_CODE = 60
+
+
+class Filter(NamedTuple):
+    """As it stands in the page's address; what cannot be meant counts as not said."""
+
+    show: str = "all"
+    code: str = ""
+    channel: str = ""
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.show if self.show in STATES else None, self.channel or None, self.code or None)
+
+    @property
+    def query(self) -> str:
+        """Of the address of this page."""
+        return urlencode({name: value for name, value in self._asdict().items() if value})
+
+    @property
+    def export(self) -> str:
+        """Of the address of the table to take away."""
+        given = {"format": "csv", "state": self.wanted.state, "code": self.code, "channel": self.channel}
+        return urlencode({name: value for name, value in given.items() if value})
+
+
+class CauseRow(NamedTuple):
+    """``query`` leads to its messages alone."""
+
+    cause: Cause
+    query: str
+
+
+class Causes(NamedTuple):
+    """``failed`` is how many of all these have failed, and can be sent again together."""
+
+    rows: Sequence[CauseRow]
+    failed: int
+
+
+def read_filter(given: Mapping[str, str]) -> Filter:
+    show, code, channel = given.get("show", ""), given.get("code", ""), given.get("channel", "")
+    return Filter(
+        show if show in STATES else "all",
+        code if len(code) <= LONGEST_CODE and code.isascii() and code.isprintable() else "",
+        _uid(channel),
+    )
+
+
+def look_at_causes(tenant_id: int, chosen: Filter) -> Causes:
+    found = group_letters(tenant_id, chosen.wanted)
+    rows = [CauseRow(cause, chosen._replace(show=cause.state, code=cause.code).query) for cause in found]
+    return Causes(rows, sum(cause.count for cause in found if cause.state == "dead"))
+
+
+def list_channels(tenant_id: int) -> list[tuple[str, str]]:
+    """To choose one of: id and name."""
+    rows = Channel.objects.filter(tenant_id=tenant_id).order_by("name").values_list("uid", "name")
+    return [(uid.hex, name) for uid, name in rows]
+
+
+def _uid(given: str) -> str:
+    try:
+        return UUID(given).hex
+    except ValueError:
+        return ""
