@@ -321,3 +321,20 @@ def test_a_key_of_ours_is_one_that_seals():
     key = make_sealing_key()
     assert re.fullmatch(r"k[0-9a-f]{6}:[\w-]{43}=", key)
     assert Sealer([key]).unseal(Sealer([key]).seal("x")) == "x"
+
+
+@pytest.mark.parametrize(
+    ("spool", "repeats", "spools"),
+    [
+        ("needed", True, False),
+        ("needed", False, True),
+        ("always", True, True),
+        ("always", False, True),
+        ("never", True, False),
+        ("never", False, False),
+    ],
+)
+def test_webhooks_are_spooled_of_whom_it_is_asked_for(spool: str, repeats: bool, spools: bool) -> None:
+    env = Environment(spool=spool)
+    assert env.spools(repeats=repeats) is spools
+    assert env.spool_path == env.home / "spool"

@@ -287,7 +287,7 @@ def _make_spool(env: Environment, db: "Db") -> _Spooling:
     gate = Gate[Arrived, None](disk, partial(keep_all, segments), size=lambda arrived: len(arrived.webhook.body))
 
     def serves(spec: "AnyProviderSpec") -> bool:
-        return env.spool == "always" or (env.spool == "needed" and not spec.capabilities.repeats_webhooks)
+        return env.spools(repeats=spec.capabilities.repeats_webhooks)
 
     wanted = any(map(serves, list_providers()))
     return _Spooling(Spool(segments, disk, gate=gate, db=db, serves=serves, wanted=wanted), gate)

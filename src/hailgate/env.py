@@ -198,6 +198,10 @@ class Environment(BaseSettings):
     def spool_path(self) -> Path:
         return self.spool_folder or self.home / "spool"
 
+    def spools(self, *, repeats: bool) -> bool:
+        """Whether webhooks of a provider that repeats them, or of one that does not, may wait on disk."""
+        return self.spool == "always" or (self.spool == "needed" and not repeats)
+
     @property
     def on_sqlite(self) -> bool:
         return self.database.startswith("sqlite")

@@ -12,7 +12,7 @@ import pytest
 import given
 from hailgate.commands import probes
 from hailgate.commands.calls import address_of
-from hailgate.commands.check import examine
+from hailgate.commands.check import _examine_spool, examine
 from hailgate.env import Environment
 
 
@@ -111,6 +111,17 @@ def test_a_webhook_makes_its_round_trip(run, hook, monkeypatch, answer, state) -
 )
 def test_our_own_address_is_the_public_one_or_this_machines(settings, address) -> None:
     assert address_of(Environment(**settings)) == address
+
+
+def test_the_spool_is_tried_where_somebody_needs_it(run, store, tmp_path) -> None:
+    assert findings(run)["spool"]["detail"].startswith("not needed")
+    folder = tmp_path / "spool"
+    env = Environment(spool="always", spool_folder=folder)
+    assert (_examine_spool(env).state, list(folder.iterdir())) == ("ok", [])
+    folder.rmdir()
+    folder.write_text("no folder")
+    told = _examine_spool(env)
+    assert (told.state, told.detail, bool(told.advice)) == ("fail", f"no webhook can be kept in {folder}", True)
 
 
 def test_faulty_settings_are_told_one_by_one(monkeypatch) -> None:

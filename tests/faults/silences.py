@@ -27,7 +27,7 @@ async def people_write_while_postgresql_is_down(case: Case) -> None:
     """PostgreSQL is killed and comes back a minute later; people write all the time.
 
     Nobody's webhook is answered with 200 while it is away but with 503 and Retry-After, and the provider repeats it:
-    afterwards each message is there once and has its one answer. A provider that does not repeat would need a spool.
+    afterwards each message is there once and has its one answer. SPOOL is the same for a provider that does not repeat.
     """
     async with own_server(case) as server:
         if server is None:

@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 @json_option
 @click.pass_context
 def check(context: click.Context, *, as_json: bool) -> None:
-    """Check settings, database, Redis, RabbitMQ, channels, assistant and webhooks."""
+    """Check settings, database, spool, Redis, RabbitMQ, channels, assistant and webhooks."""
     findings = []
     for finding in examine():
         findings.append(finding)
@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
         with open_store() as env:
             yield from _examine_settings(env)
             yield from _examine_database(env)
+            yield _examine_spool(env)
             yield _handshake("redis", env.redis_url, ping_redis)
             yield _handshake("rabbitmq", env.rabbitmq_url, greet_rabbitmq)
             yield from _examine_channels()
@@ -90,6 +91,24 @@ def _examine_database(env: "Environment") -> Iterator[Finding]:
         yield Finding("database", "fail", f"{kind} lacks {len(pending)} migrations", "Run `hailgate migrate`.")
         return
     yield Finding("database", "ok", f"{kind} answers, schema is up to date")
+
+
+def _examine_spool(env: "Environment") -> Finding:
+    from hailgate.core.errors import SpoolUnavailable
+    from hailgate.edge.segments import Segments
+    from hailgate.providers import list_providers
+
+    if not any(env.spools(repeats=spec.capabilities.repeats_webhooks) for spec in list_providers()):
+        return Finding("spool", "ok", "not needed: providers repeat their webhooks, or none are kept")
+    segments = Segments(env.spool_path, env.spool_bytes)
+    try:
+        segments.check()
+    except SpoolUnavailable:
+        advice = "Make room there, or correct HAILGATE_SPOOL_FOLDER."
+        return Finding("spool", "fail", f"no webhook can be kept in {env.spool_path}", advice)
+    finally:
+        segments.close()
+    return Finding("spool", "ok", f"webhooks can be kept in {env.spool_path}")
 
 
 def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], None]) -> Finding:
