@@ -175,6 +175,12 @@ def test_a_filter_that_cannot_be_meant_is_none(owner, told, code, found) -> None
     assert len(letters(owner.text("dead-letters", {"code": code}))) == found
 
 
+def test_causes_and_advice_are_told_in_the_operators_language(owner, told) -> None:
+    page = owner.client.get("/console/dead-letters", headers={"accept-language": "pt-BR"}).content.decode()
+    assert "Altere a mensagem: a mesma seria recusada outra vez." in page
+    assert "O provedor recusa esta mensagem em definitivo. Why." in page
+
+
 def test_all_that_have_failed_and_match_are_sent_again_on_record(owner, told, channel) -> None:
     for code, revived in (("expired", 0), ("rejected", 1)):
         answer = owner.post("dead-letters/revive-all", {"code": code, "channel": channel.uid.hex}, part=False)

@@ -247,7 +247,8 @@ _WORDS = {
 def explain(code: str, detail: str) -> str:
     """Our sentence about a code, and what the provider or the worker added to it."""
     sentences = {known.code: known.sentence for known in delivery_codes()}
-    return " ".join(filter(None, [sentences.get(code, ""), detail])) or code
+    sentence = sentences.get(code, "")
+    return " ".join(filter(None, [sentence and _(sentence), detail])) or code
 
 
 def initials(name: str) -> str:

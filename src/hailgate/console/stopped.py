@@ -5,6 +5,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from hailgate.messaging.letters import STATES, Cause, Wanted, group_letters
 from hailgate.messaging.models import Channel
 
@@ -38,6 +40,8 @@ class CauseRow(NamedTuple):
     """``query`` leads to its messages alone."""
 
     cause: Cause
+    reason: str
+    advice: str
     query: str
 
 
@@ -59,7 +63,15 @@ def read_filter(given: Mapping[str, str]) -> Filter:
 
 def look_at_causes(tenant_id: int, chosen: Filter) -> Causes:
     found = group_letters(tenant_id, chosen.wanted)
-    rows = [CauseRow(cause, chosen._replace(show=cause.state, code=cause.code).query) for cause in found]
+    rows = [
+        CauseRow(
+            cause,
+            _(cause.reason) if cause.reason else cause.code,
+            _(cause.advice),
+            chosen._replace(show=cause.state, code=cause.code).query,
+        )
+        for cause in found
+    ]
     return Causes(rows, sum(cause.count for cause in found if cause.state == "dead"))
 
 
