@@ -5,7 +5,7 @@ import time
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, OperationalError, connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,8 @@ from hailgate.messaging.sql import (
     fetch,
     fetch_one,
     fetch_value,
+    in_one_flight,
+    moment,
     now,
     on_postgresql,
     one_moment,
@@ -170,3 +172,63 @@ def test_what_is_read_at_one_moment_is_not_torn_by_a_commit_in_between(tenant):
         writer.join()
         assert count() == before == 0
     assert count() == 1
+
+
+def suppressed(tenant):
+    return Suppression.objects.filter(tenant_id=tenant.id).count()
+
+
+@given(own=st.floats(1e9, 2e9) | st.none())
+def test_the_moment_of_a_statement_is_the_stores_time(store, own):
+    use_clock(own and (lambda: own))
+    with atomic_cursor(read_only=True) as cursor:
+        before, told, after = now(cursor), fetch_value(cursor, f"SELECT {moment(cursor)}"), now(cursor)
+    assert before <= float(told) <= after
+
+
+def test_one_flight_is_committed_when_it_is_over_and_the_same_in_every_row(tenant):
+    with in_one_flight() as cursor:
+        for name in ("a", "b"):
+            rows_ = [(tenant.id, name + name), (tenant.id, name)]
+            same = {"scope": "'all'", "reason": "''", "at": moment(cursor)}
+            SUPPRESSION.insert(cursor, ("tenant_id", "digest"), rows_, same=same)
+    assert connection.get_autocommit()
+    assert suppressed(tenant) == 4
+    assert set(Suppression.objects.filter(tenant_id=tenant.id).values_list("scope", "reason")) == {("all", "")}
+
+
+def test_one_flight_lands_whole_or_not_at_all_and_the_connection_goes_on(tenant):
+    with pytest.raises(DatabaseError), in_one_flight() as cursor:
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["b", "b"]))
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["c"]))
+    assert suppressed(tenant) == 0
+    with in_one_flight() as cursor:
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+    assert suppressed(tenant) == 1
+
+
+def test_an_exception_in_one_flight_writes_nothing(tenant):
+    with pytest.raises(KeyError), in_one_flight() as cursor:
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+        raise KeyError
+    assert suppressed(tenant) == 0
+
+
+def test_one_flight_is_part_of_the_callers_transaction(tenant):
+    with pytest.raises(KeyError), atomic_cursor():
+        with in_one_flight() as cursor:
+            SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+        assert suppressed(tenant) == 1
+        raise KeyError
+    assert suppressed(tenant) == 0
+
+
+def test_a_connection_that_ends_during_one_flight_is_told(tenant):
+    if not on_postgresql():
+        return
+    with pytest.raises(OperationalError), in_one_flight() as cursor:
+        SUPPRESSION.insert(cursor, COLUMNS, rows(tenant, ["a"]))
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    connection.close()
+    assert suppressed(tenant) == 0

@@ -16,7 +16,6 @@ from hailgate.messaging.leases import find_alive
 from hailgate.messaging.models import EventState
 from hailgate.messaging.sql import (
     Cursor,
-    Row,
     among,
     array,
     as_uuid,
@@ -24,11 +23,13 @@ from hailgate.messaging.sql import (
     every_tenant,
     fetch,
     fetch_one,
+    in_one_flight,
     locked,
+    moment,
     now,
 )
 from hailgate.messaging.tables import EVENT
-from hailgate.messaging.waking import Wake, wake_after_commit
+from hailgate.messaging.waking import Wake, wake_after_commit, wake_now, wake_others
 from hailgate.tracing import is_traced, tell_span
 
 # Runs that ended with their process before a webhook is buried as poison.
@@ -37,7 +38,8 @@ MOST_BATCH_BYTES = 8 * 1024 * 1024
 # These say that the store is away, and nothing of the webhooks.
 AWAY = (OperationalError, InterfaceError)
 
-COLUMNS = ("uid", "tenant_id", "hook_id", "received_at", "headers", "body", "state", "tries", "outcome")
+COLUMNS = ("uid", "tenant_id", "hook_id", "headers", "body")
+UNTOUCHED = {"state": "0", "tries": "0", "outcome": "''"}
 
 Understand = Callable[[bytes], Sequence[ProviderEvent]]
 """A provider's ``parse`` for one hook: events, or PayloadForeign."""
@@ -66,13 +68,13 @@ class SpooledWebhook(NamedTuple):
 
 def store_webhooks(batch: Sequence[ReceivedWebhook]) -> list[bool]:
     """Exactly one row each; True once committed."""
-    with atomic_cursor() as cursor:
-        moment = now(cursor)
-        seal = sealer().seal_bytes
-        stored = [
-            (hook.uid, hook.tenant_id, hook.hook_id, moment, hook.headers, seal(hook.body), 0, 0, "") for hook in batch
-        ]
-        _insert(cursor, stored)
+    seal = sealer().seal_bytes
+    rows = [(hook.uid, hook.tenant_id, hook.hook_id, hook.headers, seal(hook.body)) for hook in batch]
+    with in_one_flight() as cursor:
+        same = {**UNTOUCHED, "received_at": moment(cursor)}
+        EVENT.insert(cursor, COLUMNS, rows, same=same, on_conflict="ON CONFLICT (uid) DO NOTHING")
+        wake_others(cursor, Wake.INGEST)
+    wake_now(Wake.INGEST)
     return [True] * len(batch)
 
 
@@ -85,14 +87,15 @@ def spool_webhook(webhook: ReceivedWebhook, received_at: float) -> SpooledWebhoo
 def store_spooled(batch: Sequence[SpooledWebhook]) -> list[bool]:
     """As ``store_webhooks``. One that is there already stays as it is: its process may have ended half way."""
     with atomic_cursor() as cursor:
-        moment = now(cursor)  # of the store; the clock of whoever received it may be ahead
-        _insert(cursor, [(*each[:3], min(each.received_at, moment), *each[4:], 0, 0, "") for each in batch])
+        latest = now(cursor)  # of the store; the clock of whoever received it may be ahead
+        rows = [
+            (each.uid, each.tenant_id, each.hook_id, each.headers, each.body, min(each.received_at, latest))
+            for each in batch
+        ]
+        columns = (*COLUMNS, "received_at")
+        EVENT.insert(cursor, columns, rows, same=UNTOUCHED, on_conflict="ON CONFLICT (uid) DO NOTHING")
+        wake_after_commit(cursor, Wake.INGEST)
     return [True] * len(batch)
-
-
-def _insert(cursor: Cursor, rows: Sequence[Row]) -> None:
-    EVENT.insert(cursor, COLUMNS, rows, on_conflict="ON CONFLICT (uid) DO NOTHING")
-    wake_after_commit(cursor, Wake.INGEST)
 
 
 def find_stored(batch: Sequence[ReceivedWebhook]) -> list[bool | None]:

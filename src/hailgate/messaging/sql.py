@@ -7,12 +7,14 @@ whose one writer needs no round trips). Statements elsewhere are written once, w
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+import psycopg
 from django.db import OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models.lookups import Exact
@@ -129,6 +131,31 @@ def one_moment() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
+@contextmanager
+def in_one_flight() -> Iterator[Cursor]:
+    """A cursor for statements whose results nobody reads, in a transaction of their own, or part of the caller's.
+
+    PostgreSQL gets all of them at once and answers once, after the commit (libpq, "Pipeline Mode"); BEGIN, each
+    statement and COMMIT would cost a journey each, and each time a thread that waits for its turn to go on. What any
+    of them says is raised at the end. ``on_commit`` is not for in here: what is to follow the commit follows the block.
+    """
+    if not on_postgresql() or connection.in_atomic_block:
+        with atomic_cursor() as cursor:
+            yield cursor
+        return
+    connection.ensure_connection()
+    driver = connection.connection
+    try:
+        with connection.wrap_database_errors, driver.pipeline(), connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            yield cursor
+            cursor.execute("COMMIT")
+    except BaseException:
+        with suppress(psycopg.Error):
+            driver.rollback()
+        raise
+
+
 # --- time -------------------------------------------------------------------------------------------------------------
 
 CLOCK = "extract(epoch FROM clock_timestamp())::float8"
@@ -158,12 +185,19 @@ def now(cursor: Cursor) -> float:
     return float(fetch_value(cursor, f"SELECT {CLOCK}"))
 
 
+def moment(cursor: Cursor) -> str:
+    """``now`` as SQL, for a statement that need not hear of it first."""
+    return CLOCK if asks_the_database() else repr(now(cursor))
+
+
 def asks_the_database() -> bool:
     """Whether ``now`` costs a round trip that another statement could save by selecting ``CLOCK``."""
     return on_postgresql() and _clock is None
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Table:
@@ -174,15 +208,26 @@ class Table:
         fields = model._meta.concrete_fields  # noqa: SLF001
         self._types = {field.column: _postgresql_type(field) for field in fields}
 
-    def insert(self, cursor: Cursor, columns: Sequence[str], rows: Sequence[Row], *, on_conflict: str = "") -> None:
+    def insert(
+        self,
+        cursor: Cursor,
+        columns: Sequence[str],
+        rows: Sequence[Row],
+        *,
+        same: Mapping[str, str] = _NOTHING,
+        on_conflict: str = "",
+    ) -> None:
+        """``same`` holds further columns, with the SQL that is their value in every row."""
         if not rows:
             return
+        names = ", ".join([*columns, *same])
         if on_postgresql():
-            cursor.execute(f"{self._insert_unnest(columns)} {on_conflict}", self._packed(columns, rows))
+            values = f"SELECT {', '.join(['given.*', *same.values()])} FROM unnest({self._arrays(columns)}) AS given"
+            statement = f"INSERT INTO {self.name} ({names}) {values} {on_conflict}"
+            cursor.execute(statement, self._packed(columns, rows))
             return
-        marks = ", ".join(["%s"] * len(columns))
-        statement = f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"
-        cursor.executemany(statement, rows)
+        values = ", ".join(["%s"] * len(columns) + list(same.values()))
+        cursor.executemany(f"INSERT INTO {self.name} ({names}) VALUES ({values}) {on_conflict}", rows)
 
     def insert_numbered(self, cursor: Cursor, columns: Sequence[str], rows: Sequence[Row]) -> list[int]:
         """Insert and return the new ids, in the order of ``rows``, which is the order of the ids."""

@@ -32,9 +32,14 @@ def on_wake(listener: Callable[[Wake], None]) -> Callable[[], None]:
 
 
 def wake_after_commit(cursor: Cursor, wake: Wake) -> None:
+    wake_others(cursor, wake)
+    transaction.on_commit(lambda: wake_now(wake))
+
+
+def wake_others(cursor: Cursor, wake: Wake) -> None:
+    """Other processes, with the commit of what the cursor writes."""
     if on_postgresql():
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, wake.value])
-    transaction.on_commit(lambda: wake_now(wake))
 
 
 def wake_now(wake: Wake) -> None:
