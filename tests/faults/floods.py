@@ -24,6 +24,10 @@ CALLS = 50_000
 CALLERS = 400
 CALL_TIMEOUT_S = 30.0
 MOST_GROWTH = 100 * 1024 * 1024
+# What the ordinary traffic may add meanwhile, and what a client may hold that does not get on: two pieces of a file, as
+# they are read, opened and sent.
+OWN_GROWTH = 50 * 1024 * 1024
+MOST_PER_CLIENT = 256 * 1024
 # Less than callers try, more than one of them needs.
 ACCEPT_RATE = "150"
 FAST = "2000"
@@ -73,7 +77,7 @@ async def callers_hand_in_more_than_they_may(case: Case) -> None:
 async def clients_never_get_on(case: Case) -> None:
     """Headers and bodies that drip, and readers of files that do not read, beside ordinary traffic.
 
-    Drips are cut, the others wait no more than twice as long, and memory stays bounded.
+    Drips are cut, the others wait no more than twice as long, and each of them costs a bounded piece of memory.
     """
     whole = await case.stand.serve()
     file = await store_file(case)
@@ -103,7 +107,8 @@ async def clients_never_get_on(case: Case) -> None:
     dripping = len(heads) + len(bodies)
     case.expect(len(ended) == dripping, f"{dripping - len(ended)} of {dripping} drips were not cut")
     case.expect(took <= WORSE * quiet + NOISE_S, f"p95 of the others rose from {quiet:.3f} to {took:.3f} s")
-    case.expect(most.bytes - before <= MOST_GROWTH, f"memory grew by {(most.bytes - before) / 2**20:.0f} MB")
+    bound = OWN_GROWTH + len(slow) * MOST_PER_CLIENT
+    case.expect(most.bytes - before <= bound, f"memory grew by {(most.bytes - before) / 2**20:.0f} MB")
     case.expect(not verdict.failed, f"{verdict.failed} messages failed")
     await case.expect_evidence()
 

@@ -60,22 +60,33 @@ def age(seconds: float) -> None:
     """Let `seconds` pass for everything stored but workers, who live in the present; then do what is done hourly."""
     prepare()
     from django.apps import apps
-    from django.db import connection, models
+    from django.db import models
 
     from hailgate.messaging.housekeeping import Housekeeping, Kept
 
-    with connection.cursor() as cursor:
-        for model in apps.get_app_config("messaging").get_models():
-            moments = [str(f.column) for f in model._meta.concrete_fields if isinstance(f, models.FloatField)]
-            for column in moments if model.__name__ != "Worker" else ():
-                if column.endswith(("at", "_until")):
-                    cursor.execute(
-                        f"UPDATE {model._meta.db_table} SET {column} = {column} - %s WHERE {column} > %s",
-                        [seconds, seconds],
-                    )
+    for model in apps.get_app_config("messaging").get_models():
+        moments = [str(f.column) for f in model._meta.concrete_fields if isinstance(f, models.FloatField)]
+        for column in moments if model.__name__ != "Worker" else ():
+            if column.endswith(("at", "_until")):
+                make_older(model._meta.db_table, column, seconds)
     round_ = Housekeeping(Kept())
     while round_.some():
         pass
+
+
+def make_older(table: str, column: str, seconds: float) -> None:
+    """All rows in one statement. It locks them in another order than the product: who loses a deadlock tries again."""
+    from django.db import OperationalError, connection
+
+    for tries_left in reversed(range(10)):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"UPDATE {table} SET {column} = {column} - %s WHERE {column} > %s", [seconds, seconds])
+        except OperationalError as failed:
+            if getattr(failed.__cause__, "sqlstate", None) != "40P01" or not tries_left:
+                raise
+        else:
+            return
 
 
 def run_newer(arguments: list[str]) -> None:
