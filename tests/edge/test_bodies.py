@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import io
+import socket
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
@@ -128,6 +130,26 @@ async def test_a_connection_that_says_nothing_is_cut(site, monkeypatch) -> None:
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
     assert await site.raw(b"") == b""
+
+
+async def test_a_reader_who_takes_nothing_is_cut(site, key, channel, monkeypatch) -> None:
+    from hailgate.edge import protocol
+
+    monkeypatch.setattr(protocol, "READER_PATIENCE_S", 0.05)
+    size, headers = 16 << 20, {"Content-Type": "application/octet-stream"}
+    stored = await site.ask("POST", "/v1/media", key=key, data=io.BytesIO(bytes(size)), headers=headers)
+    wanted = b"GET /v1/media/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(("127.0.0.1", site.port)) as client:
+        client.setblocking(False)
+        await loop.sock_sendall(client, wanted % (stored.json["id"].encode(), key.encode()))
+        assert (await loop.sock_recv(client, 64)).startswith(b"HTTP/1.1 200 ")
+        await asyncio.sleep(3 * protocol.LOOK_S)
+        rest = 0
+        while part := await loop.sock_recv(client, 1 << 20):
+            rest += len(part)
+    assert rest < size
+    assert (await site.get("/livez")).status == 200
 
 
 async def test_endless_headers_are_cut(site) -> None:

@@ -1,6 +1,7 @@
-"""HTTP/1.1 with patience that ends: a client has seconds and kilobytes to say what it wants."""
+"""HTTP/1.1 with patience that ends: seconds and kilobytes to say what is wanted, a minute to read on."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -11,24 +12,35 @@ from hailgate.edge.bodies import IS_WHOLE
 # From the connection, or the first byte of a further request, to the end of its headers.
 HEAD_PATIENCE_S: Final = 15.0
 HEAD_BYTES: Final = 65_536
+# For a client that takes nothing of its answer, while a piece of a file waits in memory for it.
+READER_PATIENCE_S: Final = 60.0
 # A timer for each request would cost more than reading its headers: one looks after all of them, so often.
 LOOK_S: Final = 1.0
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's own protocol waits for headers for ever and gathers them without a bound."""
+    """uvicorn's own protocol waits for headers and readers for ever, and gathers headers without a bound."""
 
     _head_bytes = 0
     _in_head = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._heads = _heads_of(self.loop)
+        self._heads, self._readers = _awaited_in(self.loop)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._readers.end(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._readers.begin(self, self.loop)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._readers.end(self)
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -58,10 +70,6 @@ class PatientProtocol(HttpToolsProtocol):
         if unread and not self._in_head:  # answered early: what is left of the body may not drip for ever
             self._begin_head()
 
-    def lose_patience(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
-
     def _seems_a_body(self, data: bytes) -> bool:
         """One large read may hold the end of the headers and much of the body."""
         return b"\r\n\r\n" in data and self._head_bytes - len(data) <= HEAD_BYTES
@@ -76,10 +84,12 @@ class PatientProtocol(HttpToolsProtocol):
             self._heads.end(self)
 
 
-class Heads:
-    """The connections of one loop that have not said yet what they want, longest first."""
+class Awaited:
+    """The connections of one loop that have not gone on yet, longest first; each is ended at its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Callable[[], float], end: Callable[[Any], None]) -> None:
+        """``patience`` in seconds, ``end`` gets the transport."""
+        self._patience, self._end = patience, end
         self._since: dict[PatientProtocol, float] = {}
         self._looking = False
 
@@ -93,12 +103,12 @@ class Heads:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = False
-        overdue = loop.time() - HEAD_PATIENCE_S
+        overdue = loop.time() - self._patience()
         for connection, since in list(self._since.items()):
             if since > overdue:
                 break
             del self._since[connection]
-            connection.lose_patience()
+            self._end(connection.transport)
         if self._since:
             self._look_later(loop)
 
@@ -107,8 +117,21 @@ class Heads:
         loop.call_later(LOOK_S, self._look, loop)
 
 
-_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Heads] = WeakKeyDictionary()
+def _close(transport: Any) -> None:
+    if not transport.is_closing():
+        transport.close()
 
 
-def _heads_of(loop: asyncio.AbstractEventLoop) -> Heads:
-    return _of_loops.setdefault(loop, Heads())
+def _abort(transport: Any) -> None:
+    """What waits to be sent is dropped: nobody takes it."""
+    transport.abort()
+
+
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Awaited, Awaited]] = WeakKeyDictionary()
+
+
+def _awaited_in(loop: asyncio.AbstractEventLoop) -> tuple[Awaited, Awaited]:
+    """Those whose headers are awaited, and those who do not read on."""
+    if loop not in _of_loops:
+        _of_loops[loop] = Awaited(lambda: HEAD_PATIENCE_S, _close), Awaited(lambda: READER_PATIENCE_S, _abort)
+    return _of_loops[loop]
