@@ -30,6 +30,8 @@ NEARLY_S = 60.0
 # What came of the fifth call is written by then.
 SETTLED_S = 0.5
 ALONE_S = 25.0
+# After a storm of refusals a channel begins at the slowest pace it has learned.
+RECOVERED_S = 90.0
 
 FAILURES_TO_OPEN = 5
 COOLDOWN_S = 60.0
@@ -139,7 +141,7 @@ def held(turnstile: Turnstile, place: Place) -> list[Knock]:
 
 
 async def wait_for_passing(turnstile: Turnstile, places: Sequence[Place]) -> None:
-    deadline = time.monotonic() + ALONE_S
+    deadline = time.monotonic() + RECOVERED_S
     while any(held(turnstile, place) for place in places) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
 
