@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from . import scenarios  # noqa: F401 -- they register
@@ -47,6 +48,7 @@ class Run:
         self._report = Report(given.results)
         self._earlier = self._report.earlier() if given.resume else {}
         self._turns = asyncio.Semaphore(given.jobs)
+        self._stage = Stage()
 
     async def on_all_databases(self) -> bool:
         """Whether everything held."""
@@ -74,8 +76,29 @@ class Run:
         if done := self._earlier.get(result.place):
             self._report.add_again(done)
             return
-        await play(scenario, result, blueprint, self._folder / f"{scenario.id}-{kind}")
+        async with self._stage.taken(alone=scenario.alone):
+            await play(scenario, result, blueprint, self._folder / f"{scenario.id}-{kind}")
         self._report.add(result)
+
+
+class Stage:
+    """For many at once, or for one alone."""
+
+    def __init__(self) -> None:
+        self._players = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._players == 0 if alone else self._players >= 0)
+            self._players += -1 if alone else 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._players -= -1 if alone else 1
+                self._changed.notify_all()
 
 
 async def draw(blueprint: Blueprint, folder: Path) -> None:

@@ -68,7 +68,7 @@ class WallClock:
 
 
 # On SQLite a web process under libfaketime was seen not to answer, also between jumps: why is not known yet.
-@scenario("R17", POSTGRESQL)
+@scenario("R17", POSTGRESQL, alone=True)
 async def the_wall_clock_jumps(case: Case) -> None:
     """The wall clock of web and worker processes jumps an hour or three days, forth and back, while messages flow.
 

@@ -74,7 +74,7 @@ def soon(case: Case) -> str:
 # --- a herd -----------------------------------------------------------------------------------------------------------
 
 
-@scenario("R34")
+@scenario("R34", alone=True)
 async def everybody_comes_back_at_once(case: Case) -> None:
     """After an outage: five thousand messages are due at one moment, a thousand clients connect at the same.
 

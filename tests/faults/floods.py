@@ -73,7 +73,7 @@ async def callers_hand_in_more_than_they_may(case: Case) -> None:
     case.expect(not verdict.failed, f"{verdict.failed} messages failed")
 
 
-@scenario("R32")
+@scenario("R32", alone=True)
 async def clients_never_get_on(case: Case) -> None:
     """Headers and bodies that drip, and readers of files that do not read, beside ordinary traffic.
 

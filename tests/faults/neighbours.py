@@ -27,7 +27,7 @@ RETRY_BASE_S = "0.3"
 PLENTY = "100"
 
 
-@scenario("R24")
+@scenario("R24", alone=True)
 async def one_provider_is_slow_and_fails(case: Case) -> None:
     """The provider of one channel answers too late and every other time with a 5xx; the other channels do not notice.
 
@@ -58,7 +58,7 @@ async def one_provider_is_slow_and_fails(case: Case) -> None:
     await case.expect_evidence()
 
 
-@scenario("R27")
+@scenario("R27", alone=True)
 async def the_head_of_a_conversation_fails_for_long(case: Case) -> None:
     """One message fails again and again with fifty others behind it; five hundred conversations beside it go on.
 

@@ -85,7 +85,7 @@ async def the_provider_throttles(case: Case) -> None:
     await case.expect_evidence()
 
 
-@scenario("R23")
+@scenario("R23", alone=True)
 async def the_provider_is_down_and_comes_back(case: Case) -> None:
     """Every send is answered with a 5xx, for three cool-downs and a backlog; then all is good again.
 

@@ -27,7 +27,7 @@ WRITE_AT_ONCE = 8
 PATIENCE_S = 60.0
 
 
-@scenario("R26")
+@scenario("R26", alone=True)
 async def one_tenant_has_a_long_queue_and_a_dead_provider(case: Case) -> None:
     """Twenty thousand messages of one tenant wait for a provider that refuses everything; another tenant goes on.
 
