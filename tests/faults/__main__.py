@@ -82,15 +82,16 @@ class Run:
 
 
 class Stage:
-    """For many at once, or for one alone."""
+    """For many at once, or for one alone; in the order in which they come to its door."""
 
     def __init__(self) -> None:
         self._players = 0
+        self._door = asyncio.Lock()
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
     async def taken(self, *, alone: bool) -> AsyncIterator[None]:
-        async with self._changed:
+        async with self._door, self._changed:
             await self._changed.wait_for(lambda: self._players == 0 if alone else self._players >= 0)
             self._players += -1 if alone else 1
         try:

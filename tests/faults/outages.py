@@ -216,7 +216,7 @@ def expect_draining(case: Case, turnstile: Turnstile, place: Place, since: float
         case.expect(holds=False, rule=f"{place.name} did not recover")
         return
     closed_after = good[1].at - good[0].answered_at
-    busiest = busiest_second([knock.at for knock in good])
+    busiest = busiest_second([knock.at for knock in good], turnstile.standstills)
     case.result.notes.setdefault("drain", []).append([place.name, len(good), round(closed_after, 2), busiest])
     case.expect(closed_after <= CLOSED_WITHIN_S, f"{place.name} was closed {closed_after:.1f} s after a good probe")
     most = CHANNEL_RATE * OVERSHOOT + 1  # one that left just before, and was longer on its way

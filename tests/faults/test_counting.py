@@ -4,7 +4,7 @@ import pytest
 
 from .latencies import is_undisturbed, p95, waits
 from .ledgers import Delivery, Promise
-from .turnstile import busiest_second
+from .turnstile import Standstill, busiest_second
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,13 @@ from .turnstile import busiest_second
 )
 def test_the_busiest_second_begins_anywhere(moments, most):
     assert busiest_second(moments) == most
+
+
+def test_a_second_that_begins_in_a_standstill_proves_nothing():
+    queued = [5.0 + number / 1000 for number in range(30)]  # let in together, at the end of it
+    steady = [5.1 + number / 10 for number in range(20)]
+    assert busiest_second([*queued, *steady]) == 39
+    assert busiest_second([*queued, *steady], [Standstill(4.7, 5.03)]) == 10
 
 
 @pytest.mark.parametrize(("values", "found"), [([], 0.0), ([7.0], 7.0), (range(1, 101), 95), ([2, 1], 2)])

@@ -4,7 +4,9 @@ The simulator's ledger holds what was accepted. How often and when the product a
 written down here: outside the product, too.
 """
 
+import asyncio
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -18,6 +20,10 @@ from .ledgers import find_token
 from .stand import Stand
 
 PASSED_ON = ("Authorization", "Content-Type")
+
+
+# How often this process feels whether it stands still, and for how long it may.
+PULSE_S = 0.01
 
 
 class Refusal(NamedTuple):
@@ -50,6 +56,13 @@ class Knock(NamedTuple):
         return self.status >= 400
 
 
+class Standstill(NamedTuple):
+    """This process did nothing from `begin` to `end`; others did."""
+
+    begin: float
+    end: float
+
+
 Judge = Callable[[str, str], Refusal | None]
 """By the account and the token of a call: how it is turned away, if it is."""
 
@@ -68,6 +81,7 @@ class Turnstile:
     def __init__(self, stand: Stand, judge: Judge = let_all_pass) -> None:
         self._stand, self.judge = stand, judge
         self.knocks: list[Knock] = []
+        self.standstills: list[Standstill] = []
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 << 20)
@@ -77,11 +91,13 @@ class Turnstile:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._pulse = asyncio.create_task(self._feel_pulse())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._pulse.cancel()
         await self._runner.cleanup()
 
     async def guard(self, places: Sequence[Place] = Blueprint.places) -> None:
@@ -96,6 +112,13 @@ class Turnstile:
         for knock in self.knocks:
             found[knock.token].append(knock)
         return found
+
+    async def _feel_pulse(self) -> None:
+        while True:
+            asleep = time.time()
+            await asyncio.sleep(PULSE_S)
+            if (late := time.time() - asleep - PULSE_S) > PULSE_S:
+                self.standstills.append(Standstill(time.time() - late, time.time()))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         at = time.time()
@@ -117,12 +140,18 @@ class Turnstile:
             return OUTAGE.render()
 
 
-def busiest_second(moments: Sequence[float]) -> int:
-    """The most of them within any stretch of one second."""
+def busiest_second(moments: Sequence[float], standstills: Sequence[Standstill] = ()) -> int:
+    """The most of them within any stretch of one second that the door was there for.
+
+    Who knocks while this process stands still is all let in at its end: a stretch that begins in a standstill, or right
+    after one, proves nothing of the second that it seems to be, and is left out.
+    """
+    ends = [each.end for each in standstills]
     ascending = sorted(moments)
-    first = most = 0
-    for last, moment in enumerate(ascending):
-        while moment - ascending[first] >= 1.0:
-            first += 1
-        most = max(most, last - first + 1)
+    most = 0
+    for first, moment in enumerate(ascending):
+        place = bisect_left(ends, moment - PULSE_S)
+        if place < len(ends) and standstills[place].begin <= moment:
+            continue
+        most = max(most, bisect_left(ascending, moment + 1.0) - first)
     return most
