@@ -40,6 +40,8 @@ AMPLIFICATION = 1.5
 # Of every channel, as its row says: messages a second, and how many more at once after a rest.
 CHANNEL_RATE = 80.0
 OVERSHOOT = 1.1
+# By how much one message is longer on its way from the limit to the door than another, on two cores with nine processes.
+ON_THE_WAY_S = 0.05
 
 
 @scenario("R22")
@@ -219,5 +221,5 @@ def expect_draining(case: Case, turnstile: Turnstile, place: Place, since: float
     busiest = busiest_second([knock.at for knock in good], turnstile.standstills)
     case.result.notes.setdefault("drain", []).append([place.name, len(good), round(closed_after, 2), busiest])
     case.expect(closed_after <= CLOSED_WITHIN_S, f"{place.name} was closed {closed_after:.1f} s after a good probe")
-    most = CHANNEL_RATE * OVERSHOOT + 1  # one that left just before, and was longer on its way
+    most = CHANNEL_RATE * (OVERSHOOT + ON_THE_WAY_S) + 1
     case.expect(busiest <= most, f"{busiest} messages of {place.name} within one second")
