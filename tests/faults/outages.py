@@ -40,7 +40,7 @@ AMPLIFICATION = 1.5
 # Of every channel, as its row says: messages a second, and how many more at once after a rest.
 CHANNEL_RATE = 80.0
 OVERSHOOT = 1.1
-# By how much one message is longer on its way from the limit to the door than another, on two cores with nine processes.
+# By how much one message is longer on its way from the limit to the door than another: nine processes on two cores.
 ON_THE_WAY_S = 0.05
 
 
