@@ -51,7 +51,7 @@ def described(*prefixes: str) -> set[tuple[str, str]]:
 def test_the_doors_of_the_edge_are_the_described_ones() -> None:
     export = Export(None, None, None)
     media = Media(None, None, None, None)
-    routes = doors(Hooks(None, None, None), Sending(None, None, None, life_s=1.0), media, export)
+    routes = doors(Hooks(None, None, None, None), Sending(None, None, None, life_s=1.0), media, export)
     served = {
         (method, route.path) for route in routes if isinstance(route, Route) for method in route.methods - {"HEAD"}
     }
