@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
 import click
-import msgspec
 
 from hailgate.advice import advise
 from hailgate.commands.speaking import card, json_option, moment, table, tell, tenant_option
@@ -161,6 +160,8 @@ def export(tenant: str | None, *, as_json: bool, **filters: Any) -> None:
 def _content(text: str | None, content: BinaryIO | None) -> dict[str, Any]:
     if content is None:
         return {"type": "text", "text": {"body": sys.stdin.read() if text == "-" else text}}
+    import msgspec
+
     try:
         return msgspec.json.decode(content.read(), type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
