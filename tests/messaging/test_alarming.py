@@ -3,7 +3,7 @@
 import pytest
 
 from hailgate.accounts.models import RaisedAlarm
-from hailgate.core.alarms import DEAD_GROWTH, DOWN_FAILURES, REJECTED_CALLS, REJECTED_WINDOW_S
+from hailgate.core.alarms import DEAD_GROWTH, DOWN_FAILURES, LONG_REST_S, REJECTED_CALLS, REJECTED_WINDOW_S
 from hailgate.core.delivery import Action
 from hailgate.edge.rejections import KEPT, Rejection, record_rejected
 from hailgate.messaging.alarming import Watchman, keeps_house
@@ -54,6 +54,21 @@ def test_a_provider_that_stays_down_is_told(wide, clock, look):
     assert look() == []
     change_channel(wide, breaker_failures=DOWN_FAILURES)
     assert look() == ["provider_down"]
+
+
+def test_a_channel_that_was_told_to_rest_for_long_is_told(wide, clock, look):
+    change_channel(wide, ready_at=clock.now + LONG_REST_S)
+    assert look() == []
+    change_channel(wide, ready_at=clock.now + 3600)
+    assert look() == ["channel_rests"]
+    clock.forward(3600 - LONG_REST_S)
+    assert look() == []
+
+
+def test_a_channel_that_rests_and_is_paused_by_hand_troubles_nobody(wide, clock, look):
+    change_channel(wide, ready_at=clock.now + 3600)
+    pause_channel(wide.tenant_id, wide.uid)
+    assert look() == []
 
 
 def test_dead_letters_that_grow_are_told_and_old_ones_are_not(wide, worker, clock, look):

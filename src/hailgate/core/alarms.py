@@ -29,6 +29,11 @@ class Alarm(StrEnum):
         "The provider of a channel has been failing for several minutes.",
         "Look at its status page. Messages wait and are sent when it answers again.",
     )
+    CHANNEL_RESTS = (
+        "channel_rests",
+        "The provider has told a channel to send nothing for a long time.",
+        "Its messages say why they wait; people may have reported some of them. It goes on by itself.",
+    )
     DEAD_LETTERS = (
         "dead_letters",
         "Many messages were given up within a quarter of an hour.",
@@ -75,6 +80,8 @@ class Cause(NamedTuple):
 
 # A breaker opens at 5 failures; each failed probe, one a minute, is one more: the provider is down for five minutes.
 DOWN_FAILURES: Final = 10
+# No pace of its own makes a channel wait that long.
+LONG_REST_S: Final = 600.0
 DEAD_GROWTH: Final = 20
 DEAD_WINDOW_S: Final = 900.0
 REJECTED_CALLS: Final = 20

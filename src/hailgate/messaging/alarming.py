@@ -8,6 +8,7 @@ from hailgate.core.alarms import (
     DEAD_GROWTH,
     DEAD_WINDOW_S,
     DOWN_FAILURES,
+    LONG_REST_S,
     REJECTED_CALLS,
     REJECTED_WINDOW_S,
     WATCHED,
@@ -38,7 +39,7 @@ class Watchman:
         with atomic_cursor(read_only=True) as cursor:
             moment = now(cursor)
             causes = [
-                *_channels(cursor),
+                *_channels(cursor, moment),
                 *_unknown(cursor, moment),
                 *_rejected(cursor, moment),
                 *(Cause(Alarm.DEAD_LETTERS, _tenant(id_), id_) for id_ in self._dead.note(_dead(cursor), moment)),
@@ -50,15 +51,17 @@ def _tenant(tenant_id: int) -> str:
     return f"tenant:{tenant_id}"
 
 
-def _channels(cursor: Cursor) -> Iterable[Cause]:
+def _channels(cursor: Cursor, moment: float) -> Iterable[Cause]:
     found = fetch(
         cursor,
-        f"SELECT tenant_id, uid, paused_at FROM messaging_channel WHERE active "
-        f"AND ((paused_at IS NOT NULL AND paused_reason <> %s) OR breaker_failures >= %s) {every_tenant('alarms')}",
-        [BY_HAND, DOWN_FAILURES],
+        f"SELECT tenant_id, uid, paused_at IS NOT NULL, breaker_failures >= %s, ready_at > %s FROM messaging_channel "
+        f"WHERE active AND (paused_at IS NULL OR paused_reason <> %s) "
+        f"AND (paused_at IS NOT NULL OR breaker_failures >= %s OR ready_at > %s) {every_tenant('alarms')}",
+        [DOWN_FAILURES, moment + LONG_REST_S, BY_HAND, DOWN_FAILURES, moment + LONG_REST_S],
     )
-    for tenant_id, uid, paused_at in found:
-        alarm = Alarm.PROVIDER_DOWN if paused_at is None else Alarm.CHANNEL_PAUSED
+    for tenant_id, uid, paused, down, rests in found:
+        alarms = {Alarm.CHANNEL_PAUSED: paused, Alarm.PROVIDER_DOWN: down, Alarm.CHANNEL_RESTS: rests}
+        alarm = next(alarm for alarm, stands in alarms.items() if stands)
         yield Cause(alarm, f"channel:{as_uuid(uid)}", tenant_id)
 
 
