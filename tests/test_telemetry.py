@@ -98,9 +98,9 @@ def test_libraries_are_heard_without_their_words(lines) -> None:
     try:
         raise ValueError("Ada 15550100042")
     except ValueError:
-        logging.getLogger("some.library").exception("cannot handle %s", "15550100042")
+        logging.getLogger("some.package").exception("cannot handle %s", "15550100042")
     [line] = map(json.loads, read())
-    assert (line["event"], line["logger"], line["error"]) == ("library.logged", "some.library", "ValueError")
+    assert (line["event"], line["logger"], line["error"]) == ("library.logged", "some.package", "ValueError")
     assert line["at"].startswith("test_telemetry.py:")
     assert "15550100042" not in str(line)
 

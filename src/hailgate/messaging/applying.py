@@ -161,7 +161,7 @@ def _channels_of(cursor: Cursor, hook_id: int, arrivals: Sequence[Arrival]) -> d
     """Of each number, and where something is told of templates, the first one that sends them."""
     found = fetch(
         cursor,
-        f"SELECT account, id, tenant_id, answered_by, business_id FROM messaging_channel "
+        f"SELECT account, id, tenant_id, answered_by, library_id FROM messaging_channel "
         f"WHERE hook_id = %s {every_tenant('ingest')} ORDER BY id DESC",
         [hook_id],
     )
@@ -170,7 +170,7 @@ def _channels_of(cursor: Cursor, hook_id: int, arrivals: Sequence[Arrival]) -> d
         senders = {channel.business_id: channel for channel in channels.values()}
         businesses = fetch(
             cursor,
-            f"SELECT id, account FROM messaging_business WHERE {among('id')} {every_tenant('ingest')}",
+            f"SELECT id, account FROM messaging_templatelibrary WHERE {among('id')} {every_tenant('ingest')}",
             [array(business_id for business_id in senders if business_id is not None)],
         )
         channels |= {(True, account): senders[id_] for id_, account in businesses}

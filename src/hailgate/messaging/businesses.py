@@ -75,7 +75,7 @@ def ensure_business(cursor: Cursor, tenant_id: int, spec: AnyProviderSpec, accou
         cursor, columns, [(tenant_id, spec.name, account, 0.0, 0, "", "")], unique=("tenant_id", "provider", "account")
     ):
         wake_after_commit(cursor, Wake.TEMPLATES)
-    statement = "SELECT id FROM messaging_business WHERE tenant_id = %s AND provider = %s AND account = %s"
+    statement = "SELECT id FROM messaging_templatelibrary WHERE tenant_id = %s AND provider = %s AND account = %s"
     return int(fetch_value(cursor, statement, [tenant_id, spec.name, account]))
 
 
@@ -108,14 +108,14 @@ def ask_for_list(channel: Channel) -> None:
 def claim_business() -> Claimed | None:
     """Take the business that has waited longest, if one is due."""
     with atomic_cursor(read_only=True) as cursor:
-        due = f"SELECT 1 FROM messaging_business WHERE due_at <= %s LIMIT 1 {every_tenant('sweep')}"
+        due = f"SELECT 1 FROM messaging_templatelibrary WHERE due_at <= %s LIMIT 1 {every_tenant('sweep')}"
         if fetch_value(cursor, due, [now(cursor)]) is None:
             return None
     with atomic_cursor() as cursor:
         moment = now(cursor)
         found = fetch_one(
             cursor,
-            f"SELECT id, tenant_id, tries FROM messaging_business WHERE due_at <= %s "
+            f"SELECT id, tenant_id, tries FROM messaging_templatelibrary WHERE due_at <= %s "
             f"ORDER BY due_at, id LIMIT 1 {every_tenant('sweep')}{locked(skip=True)}",
             [moment],
         )
@@ -196,7 +196,7 @@ def _lock(cursor: Cursor, business_ids: Iterable[int]) -> dict[int, float]:
     """When each was listed. Whoever writes templates holds their businesses, so that nobody waits in a circle."""
     found = fetch(
         cursor,
-        f"SELECT id, coalesce(synced_at, 0) FROM messaging_business WHERE {among('id')} "
+        f"SELECT id, coalesce(synced_at, 0) FROM messaging_templatelibrary WHERE {among('id')} "
         f"{every_tenant('by key')} ORDER BY id{locked()}",
         [array(business_ids)],
     )

@@ -103,7 +103,7 @@ def add_channel(
     rate, pair = rate or spec.capabilities.channel_limit, spec.capabilities.pair_limit
     uid = uuid4()
     columns = (
-        "tenant_id", "uid", "hook_id", "provider", "name", "number", "account", "business_id", "config", "version",
+        "tenant_id", "uid", "hook_id", "provider", "name", "number", "account", "library_id", "config", "version",
         "answered_by", "marks_read", "active", "paused_reason", "rate_interval", "rate_burst", "rate_tat",
         "pair_interval", "pair_burst", "ready_at", "claimed_at", "breaker_failures", "created_at",
     )  # fmt: skip
@@ -171,7 +171,7 @@ def get_channel(tenant_id: int, id_or_name: str) -> ChannelView:
     with atomic_cursor(read_only=True) as cursor:
         row = fetch_one(
             cursor,
-            f"SELECT id, uid, tenant_id, name, number, answered_by, business_id, provider FROM messaging_channel "
+            f"SELECT id, uid, tenant_id, name, number, answered_by, library_id, provider FROM messaging_channel "
             f"WHERE tenant_id = %s AND {column} = %s AND active",
             [tenant_id, value],
         )

@@ -134,7 +134,8 @@ class RejectedCall(TenantModel):
 class Business(TenantModel):
     """The account at a provider that templates belong to, and the last list of them. Its channels share it.
 
-    ``due_at`` is when it is to be listed again; for one that is being listed, when its lister is given up.
+    ``due_at`` is when it is to be listed again; for one that is being listed, when its lister is given up. The
+    database knows it by its first name, library: processes of the version before read it during an upgrade.
     """
 
     provider = models.CharField(max_length=30)
@@ -146,8 +147,9 @@ class Business(TenantModel):
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "account"], name="one_business")]
-        indexes = [models.Index(fields=["due_at"], name="business_due")]
+        db_table = "messaging_templatelibrary"
+        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "account"], name="one_library")]
+        indexes = [models.Index(fields=["due_at"], name="library_due")]
 
 
 class Template(TenantModel):
@@ -158,7 +160,9 @@ class Template(TenantModel):
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True)
-    business = models.ForeignKey(Business, models.CASCADE, related_name="templates", db_index=False)
+    business = models.ForeignKey(
+        Business, models.CASCADE, related_name="templates", db_column="library_id", db_index=False
+    )
     provider_id = models.CharField(max_length=60)
     name = models.CharField(max_length=512)
     language = models.CharField(max_length=60)
@@ -189,7 +193,9 @@ class Channel(TenantModel):
     name = models.CharField(max_length=100)
     number = models.CharField(max_length=20)
     account = models.CharField(max_length=100)
-    business = models.ForeignKey(Business, models.SET_NULL, null=True, related_name="channels", db_index=False)
+    business = models.ForeignKey(
+        Business, models.SET_NULL, null=True, related_name="channels", db_column="library_id", db_index=False
+    )
     config = models.TextField()
     version = models.IntegerField(default=1)
     answered_by = models.CharField(max_length=30, default="person")

@@ -73,7 +73,7 @@ def pull_in(longest_turn_s: float, hold_s: float) -> int:
             _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
             _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
             _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
-            _Wait("messaging_business", "due_at", "due_at > 0", REFRESH_S),
+            _Wait("messaging_templatelibrary", "due_at", "due_at > 0", REFRESH_S),
             _Wait("messaging_conversation", "held_until", "held_until IS NOT NULL", hold_s),
         )
     )

@@ -116,7 +116,7 @@ def _fault(wanted: Wanted, known: Sequence[Template] | None) -> InputError | Non
 
 
 _COLUMNS = (
-    "business_id", "provider_id", "name", "language", "category", "status", "quality", "named", "components", "reason",
+    "library_id", "provider_id", "name", "language", "category", "status", "quality", "named", "components", "reason",
     "gone_at",
 )  # fmt: skip
 
@@ -127,12 +127,12 @@ def _find_known(places: Iterable[tuple[int | None, str]]) -> dict[tuple[int | No
     if not wanted:
         return {}
     with atomic_cursor(read_only=True) as cursor:
-        rows = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("business_id", "name"))
+        rows = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("library_id", "name"))
         named = {(row[0], row[2]) for row in rows}
         unnamed = {business_id for business_id, name in wanted - named}
         listed = fetch(
             cursor,
-            f"SELECT id FROM messaging_business WHERE {among('id')} AND synced_at IS NOT NULL "
+            f"SELECT id FROM messaging_templatelibrary WHERE {among('id')} AND synced_at IS NOT NULL "
             f"{every_tenant('by key')}",
             [array(unnamed)],
         ) if unnamed else []  # fmt: skip

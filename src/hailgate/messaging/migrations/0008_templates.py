@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Business",
+            name="TemplateLibrary",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("provider", models.CharField(max_length=30)),
@@ -67,34 +67,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "business",
+                    "library",
                     models.ForeignKey(
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="templates",
-                        to="messaging.business",
+                        to="messaging.templatelibrary",
                     ),
                 ),
             ],
         ),
         migrations.AddField(
             model_name="channel",
-            name="business",
+            name="library",
             field=models.ForeignKey(
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="channels",
-                to="messaging.business",
+                to="messaging.templatelibrary",
             ),
         ),
         migrations.AddIndex(
-            model_name="business",
-            index=models.Index(fields=["due_at"], name="business_due"),
+            model_name="templatelibrary",
+            index=models.Index(fields=["due_at"], name="library_due"),
         ),
         migrations.AddConstraint(
-            model_name="business",
-            constraint=models.UniqueConstraint(fields=("tenant", "provider", "account"), name="one_business"),
+            model_name="templatelibrary",
+            constraint=models.UniqueConstraint(fields=("tenant", "provider", "account"), name="one_library"),
         ),
         migrations.AddIndex(
             model_name="template",
@@ -102,6 +102,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="template",
-            constraint=models.UniqueConstraint(fields=("business", "name", "language"), name="one_template"),
+            constraint=models.UniqueConstraint(fields=("library", "name", "language"), name="one_template"),
         ),
     ]
