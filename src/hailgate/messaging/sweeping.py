@@ -1,5 +1,6 @@
 """The slow floor: what no event brings about, a look round does. Each begins with a look that takes no lock."""
 
+from itertools import compress
 from typing import NamedTuple
 
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, LONGEST_RULE, RetryPolicy
@@ -7,7 +8,7 @@ from hailgate.core.limits import CLOCK_SKEW
 from hailgate.messaging import rows
 from hailgate.messaging.businesses import REFRESH_S
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_value, now
+from hailgate.messaging.sql import atomic_cursor, every_tenant, fetch_one, fetch_value, now
 
 # No retry is put off further than this.
 LONGEST_RETRY_S = max(LONGEST_RETRY_AFTER, LONGEST_RULE) + RetryPolicy().cap
@@ -54,6 +55,14 @@ class _Wait(NamedTuple):
     rows: str
     longest: float
 
+    @property
+    def absurd(self) -> str:
+        """As SQL, with a mark for what is the ``latest`` that anything honest waits for."""
+        return f"{self.rows} AND {self.column} > %s {every_tenant('sweep')}"
+
+    def latest(self, moment: float) -> float:
+        return moment + self.longest + CLOCK_SKEW
+
 
 # A scheduled delivery keeps its time; what a retry added to it does not count as its schedule.
 _RETRIED = (
@@ -66,29 +75,24 @@ _TURNS = f"kind = {WorkKind.TURN.value} AND state IN ({WorkState.WAITING.value},
 
 def pull_in(longest_turn_s: float, hold_s: float) -> int:
     """What waits absurdly long was put off by a clock that ran ahead: it is due now. Only ``send_at`` may be far."""
-    return sum(
-        _pull_in(wait)
-        for wait in (
-            _Wait("messaging_work", "due_at", _RETRIED, LONGEST_RETRY_S),
-            _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
-            _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
-            _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
-            _Wait("messaging_templatelibrary", "due_at", "due_at > 0", REFRESH_S),
-            _Wait("messaging_conversation", "held_until", "held_until IS NOT NULL", hold_s),
-        )
+    waits = (
+        _Wait("messaging_work", "due_at", _RETRIED, LONGEST_RETRY_S),
+        _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
+        _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
+        _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
+        _Wait("messaging_templatelibrary", "due_at", "due_at > 0", REFRESH_S),
+        _Wait("messaging_conversation", "held_until", "held_until IS NOT NULL", hold_s),
     )
+    looks = ", ".join(f"EXISTS (SELECT 1 FROM {wait.table} WHERE {wait.absurd})" for wait in waits)
+    with atomic_cursor(read_only=True) as cursor:
+        moment = now(cursor)
+        found = fetch_one(cursor, f"SELECT {looks}", [wait.latest(moment) for wait in waits])
+    return sum(_pull_in(wait) for wait in compress(waits, found or ()))
 
 
 def _pull_in(wait: _Wait) -> int:
-    table, column, among_rows, longest = wait
-    absurd = f"{among_rows} AND {column} > %s {every_tenant('sweep')}"
-    with atomic_cursor(read_only=True) as cursor:
-        found = fetch_value(
-            cursor, f"SELECT 1 FROM {table} WHERE {absurd} LIMIT 1", [now(cursor) + longest + CLOCK_SKEW]
-        )
-    if found is None:
-        return 0
     with atomic_cursor() as cursor:
         moment = now(cursor)
-        cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {absurd}", [moment, moment + longest + CLOCK_SKEW])
+        statement = f"UPDATE {wait.table} SET {wait.column} = %s WHERE {wait.absurd}"
+        cursor.execute(statement, [moment, wait.latest(moment)])
         return int(cursor.rowcount)

@@ -8,7 +8,7 @@ optional protocol found with `isinstance`, never `if provider ==`.
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, get_args, get_type_hints, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, get_args, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -213,12 +213,11 @@ def parse_config(kind: type[Config], given: Mapping[str, str]) -> Config:
     """Read the settings of a hook or channel as a person typed them. Raises InputError naming the field."""
     known = {field.name: field for field in msgspec.structs.fields(kind)}
     _refuse_unknown(given, known)
-    types = get_type_hints(kind)
     values = {}
     for name, field in known.items():
         text = given.get(name, "").strip()
         if text:
-            values[name] = _read(name, text, types[name])
+            values[name] = _read(name, text, field.type)
         elif name in given:
             raise InputError(f"Setting {name} is empty.", field=name)
         elif field.required:
