@@ -11,6 +11,7 @@ PYTHON ?= $(firstword $(shell for name in python3 python3.14 python3.13 python3.
 	$$name -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$name; done))
 
 # make faults ONLY="R01 R05" SCALE=0.1
+# make faults SEED=7 RESULTS=results.jsonl
 ONLY ?=
 SCALE ?= 1
 # make simulate SEEDS=50000
@@ -32,7 +33,8 @@ check: $(VENV)/develops ## Check style, types, imports, and that nothing generat
 	@bash scripts/run-checks
 
 faults: $(VENV)/develops ## Kill, freeze and cut while messages flow, and count (ONLY=R01, SCALE=0.1)
-	@bash scripts/run-faults $(if $(ONLY),--only $(ONLY)) --scale $(SCALE)
+	@bash scripts/run-faults $(if $(ONLY),--only $(ONLY)) --scale $(SCALE) $(if $(SEED),--seed $(SEED)) \
+		$(if $(RESULTS),--results $(RESULTS) --resume)
 
 simulate: $(VENV)/develops ## Tell stories of the whole product in virtual time, one for each seed (SEEDS=50000)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $$(nproc 2>/dev/null || echo 2)

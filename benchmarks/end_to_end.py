@@ -20,7 +20,8 @@ from benchmarks.webhooks import text_webhooks
 
 BASELINE = "baseline"
 DELAYS_MS = (0, 100)
-CONVERSATIONS = 4_000
+# Eight seconds or so: of three, the way up and the way down would be a part that can be seen.
+CONVERSATIONS = 10_000
 # What the baseline does in a few seconds; it takes about 10 ms of processor time each.
 BASELINE_MESSAGES = {0: 300, 100: 80}
 WARM_UP = 40

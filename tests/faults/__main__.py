@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import scenarios  # noqa: F401 -- they register
@@ -47,59 +47,46 @@ class Run:
         self._given, self._folder = given, folder
         self._report = Report(given.results)
         self._earlier = self._report.earlier() if given.resume else {}
-        self._turns = asyncio.Semaphore(given.jobs)
-        self._stage = Stage()
 
     async def on_all_databases(self) -> bool:
         """Whether everything held."""
         task = asyncio.current_task()
         assert task
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        kinds = await choose_databases(self._given.database)
         async with asyncio.TaskGroup() as group:
-            for kind in await choose_databases(self._given.database):
-                group.create_task(self._on(kind))
+            for kind in kinds:
+                beside = deque(self._left(kind, alone=False))
+                for number in range(min(self._given.lanes, len(beside))):
+                    group.create_task(self._work_off(beside, kind, f"{kind}-{number}"))
+        for kind in kinds:
+            await self._work_off(deque(self._left(kind, alone=True)), kind, f"{kind}-alone")
         return self._report.close()
 
-    async def _on(self, kind: str) -> None:
-        chosen = [SCENARIOS[name] for name in self._given.only if kind in SCENARIOS[name].databases]
-        blueprint = Blueprint(kind, self._folder)
-        async with self._turns:
-            try:
-                await draw(blueprint, self._folder / f"first-{kind}")
-                for scenario in chosen:
-                    await self._play(scenario, kind, blueprint)
-            finally:
-                await blueprint.erase()
+    def _left(self, kind: str, *, alone: bool) -> Iterator[Result]:
+        """What is to be played; the report hears of what an earlier run has played."""
+        chosen = [SCENARIOS[name] for name in self._given.only]
+        for scenario in chosen:
+            if kind in scenario.databases and scenario.alone == alone:
+                result = Result(id=scenario.id, seed=self._given.seed, database=kind, scale=self._given.scale)
+                if done := self._earlier.get(result.place):
+                    self._report.add_again(done)
+                else:
+                    yield result
 
-    async def _play(self, scenario: Scenario, kind: str, blueprint: Blueprint) -> None:
-        result = Result(id=scenario.id, seed=self._given.seed, database=kind, scale=self._given.scale)
-        if done := self._earlier.get(result.place):
-            self._report.add_again(done)
+    async def _work_off(self, left: deque[Result], kind: str, lane: str) -> None:
+        """One after the other, all on a template of this lane."""
+        if not left:
             return
-        async with self._stage.taken(alone=scenario.alone):
-            await play(scenario, result, blueprint, self._folder / f"{scenario.id}-{kind}")
-        self._report.add(result)
-
-
-class Stage:
-    """For many at once, or for one alone; in the order in which they come to its door."""
-
-    def __init__(self) -> None:
-        self._players = 0
-        self._door = asyncio.Lock()
-        self._changed = asyncio.Condition()
-
-    @asynccontextmanager
-    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
-        async with self._door, self._changed:
-            await self._changed.wait_for(lambda: self._players == 0 if alone else self._players >= 0)
-            self._players += -1 if alone else 1
+        blueprint = Blueprint(kind, self._folder / lane)
         try:
-            yield
+            await draw(blueprint, self._folder / lane / "first")
+            while left:
+                result = left.popleft()
+                await play(SCENARIOS[result.id], result, blueprint, self._folder / f"{result.id}-{kind}")
+                self._report.add(result)
         finally:
-            async with self._changed:
-                self._players -= -1 if alone else 1
-                self._changed.notify_all()
+            await blueprint.erase()
 
 
 async def draw(blueprint: Blueprint, folder: Path) -> None:
@@ -148,7 +135,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full counts, such as 0.1")
     parser.add_argument("--database", choices=[*BOTH, "both"], default="both")
     parser.add_argument("--seed", type=int, help="repeats what the dice decided")
-    parser.add_argument("--jobs", type=int, default=2, help="databases at a time")
+    parser.add_argument("--lanes", type=int, default=2, help="scenarios at a time on each database")
     parser.add_argument("--results", type=Path, metavar="FILE", help="append each line to this file")
     parser.add_argument("--resume", action="store_true", help="skip what passed already according to that file")
     parser.add_argument("--keep", action="store_true", help="leave the folders of what did not pass")

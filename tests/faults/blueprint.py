@@ -52,7 +52,7 @@ class Blueprint:
     assistant = place(99)
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self._folder = folder / f"template-{kind}"
+        self._folder = folder / "template"
         self._template: Store = PostgresqlStore() if kind == "postgresql" else SqliteStore(self._folder)
         self.simulator_port = take_port()
         self.key = self.hook = self.hook_id = ""

@@ -23,7 +23,9 @@ the product's database. The words are those of [the promises](explanation/promis
 error on their way to us and were delivered once.
 
 A run ends with an error if anything was lost, duplicated, reordered or unexpected, or if a rule of the scenario broke.
-`ONLY="R01 R05"` picks scenarios, `SCALE=0.1` a tenth of the counts, `python -m tests.faults --seed N` repeats a run.
+`ONLY="R01 R05"` picks scenarios, `SCALE=0.1` a tenth of the counts, `SEED=7` repeats a run. `RESULTS=results.jsonl` appends
+each line to a file, and a run that was cut short goes on from there. Two scenarios at a time run on each database; those
+that judge how long things take follow one by one, with the machine to themselves.
 """
 
 COLUMNS = ("accepted", "delivered", "lost", "duplicated", "reordered", "unknown", "unexpected", "recovered")
@@ -59,11 +61,12 @@ def described() -> list[str]:
 
 
 def table(results: list[dict[str, Any]]) -> list[str]:
-    head = ["id", "database", "scale", "seed", "faults", *COLUMNS, "held"]
+    head = ["id", "database", "scale", "seed", "seconds", "faults", *COLUMNS, "held"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for result in results:
         held = "yes" if result["passed"] else "; ".join(result["broken"]) or "no"
-        cells = [result["id"], result["database"], result["scale"], result["seed"], result["faults"]]
+        seconds = round(result["seconds"])
+        cells = [result["id"], result["database"], result["scale"], result["seed"], seconds, result["faults"]]
         rows.append(f"| {' | '.join(str(cell) for cell in [*cells, *(result[name] for name in COLUMNS), held])} |")
     return rows
 
