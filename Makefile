@@ -10,10 +10,10 @@ OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$name; done))
 
-# make faults ONLY="R01 R05" SCALE=0.1
+# make faults ONLY="R01 R05" SCALE=1
 # make faults SEED=7 RESULTS=results.jsonl
 ONLY ?=
-SCALE ?= 1
+SCALE ?= 0.3
 # make simulate SEEDS=50000
 SEEDS ?= 5000
 
@@ -32,7 +32,7 @@ test: $(VENV)/develops ## Run the suite on every database that answers; HAILGATE
 check: $(VENV)/develops ## Check style, types, imports, and that nothing generated is out of date
 	@bash scripts/run-checks
 
-faults: $(VENV)/develops ## Kill, freeze and cut while messages flow, and count (ONLY=R01, SCALE=0.1)
+faults: $(VENV)/develops ## Kill, freeze and cut while messages flow, and count (ONLY=R01, SCALE=1)
 	@bash scripts/run-faults $(if $(ONLY),--only $(ONLY)) --scale $(SCALE) $(if $(SEED),--seed $(SEED)) \
 		$(if $(RESULTS),--results $(RESULTS) --resume)
 

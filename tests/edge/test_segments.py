@@ -139,6 +139,56 @@ def test_two_who_look_at_once_adopt_it_once(root: Path) -> None:
     assert list(root.iterdir()) == []
 
 
+def test_what_lay_there_before_goes_first_whoever_has_it(own: Segments, root: Path) -> None:
+    gone = Segments(root, LIMIT)
+    gone.append([b"left"])
+    die(gone)
+    quicker = Segments(root, LIMIT)
+    assert (quicker.adopt(), own.adopt()) == (1, 0)
+    own.append([b"newer"])
+    assert (own.others_first(), own.first()) == (True, None)
+    assert not quicker.others_first()
+    assert drain(quicker) == [b"left"]
+    assert not own.others_first()
+    assert drain(own) == [b"newer"]
+
+
+def test_what_another_has_kept_since_does_not_go_first(own: Segments, root: Path) -> None:
+    own.adopt()
+    other = Segments(root, LIMIT)
+    other.append([b"later"])
+    own.adopt()
+    own.append([b"newer"])
+    assert drain(own) == [b"newer"]
+    other.close()
+
+
+def test_the_share_of_a_process_that_ended_is_taken_over_and_still_goes_first(own: Segments, root: Path) -> None:
+    for text in (b"left", b"behind"):
+        gone = Segments(root, LIMIT)
+        gone.append([text])
+        die(gone)
+    quicker = Segments(root, LIMIT)
+    quicker.adopt()
+    own.adopt()
+    own.append([b"newer"])
+    assert own.first() is None
+    die(quicker)
+    assert own.adopt() == 2
+    assert drain(own) == [b"left", b"behind", b"newer"]
+
+
+def test_nobody_waits_for_others_who_do_not_go_on(own: Segments, root: Path) -> None:
+    other = Segments(root, LIMIT)
+    other.append([b"theirs"])
+    own.adopt()
+    own.append([b"mine"])
+    assert own.first() is None
+    own.pass_others()
+    assert drain(own) == [b"mine"]
+    other.close()
+
+
 def test_a_torn_end_is_skipped_and_told(own: Segments, root: Path, capture_log) -> None:
     gone = Segments(root, LIMIT)
     gone.append([b"whole"])

@@ -176,6 +176,45 @@ async def test_a_process_that_stops_leaves_what_waits_to_the_next(house: House) 
     assert house.store.bodies == bodies(1, 2)
 
 
+@pytest.fixture
+def other(house: House):
+    """A process that has something of before this one began."""
+    segments = Segments(house.root, 1 << 20)
+    segments.append([encode(spool_webhook(webhook(1), 0.0))])
+    yield segments
+    segments.close()
+
+
+async def test_what_another_process_took_over_is_stored_before_what_comes_now(house, other, monkeypatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+    await house.spool.look_round()
+    assert house.spool.busy  # nothing of its own, and yet nobody may overtake
+    await house.receive(2)
+    bringing = asyncio.create_task(house.spool.bring())
+    await asyncio.sleep(0.1)
+    assert (bringing.done(), house.store.rows) == (False, {})
+    segment, records = other.first()
+    await house.store(store_spooled, [decode(record) for record in records])
+    other.finish(segment)
+    await bringing
+    assert house.store.bodies == bodies(1, 2)
+    assert not house.spool.busy
+
+
+async def test_a_process_that_hangs_is_passed_but_not_while_the_store_is_away(house, other, monkeypatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+    monkeypatch.setattr(module, "OTHERS_S", 0.05)
+    await house.spool.look_round()
+    await house.receive(2)
+    house.store.away = True
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            await house.spool.bring()
+    house.store.away = False
+    await house.spool.bring()
+    assert house.store.bodies == bodies(2)
+
+
 async def test_it_stays_busy_while_somebody_is_on_the_way_to_the_disk(house: House) -> None:
     """Whoever came after that one would overtake it in the store."""
     await house.receive(1)

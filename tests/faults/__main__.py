@@ -135,7 +135,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full counts, such as 0.1")
     parser.add_argument("--database", choices=[*BOTH, "both"], default="both")
     parser.add_argument("--seed", type=int, help="repeats what the dice decided")
-    parser.add_argument("--lanes", type=int, default=2, help="scenarios at a time on each database")
+    parser.add_argument("--lanes", type=int, default=1, help="scenarios at a time on each database")
     parser.add_argument("--results", type=Path, metavar="FILE", help="append each line to this file")
     parser.add_argument("--resume", action="store_true", help="skip what passed already according to that file")
     parser.add_argument("--keep", action="store_true", help="leave the folders of what did not pass")

@@ -25,7 +25,7 @@ APOLOGY = "Sorry, I cannot answer right now."
 BURIED_S = 60.0
 
 
-@scenario("R28")
+@scenario("R28", alone=True)
 async def content_ends_the_process(case: Case) -> None:
     """Poison as a webhook, as a message and as a question to the assistant, each ending the worker that looks at it.
 

@@ -36,7 +36,7 @@ class Result(msgspec.Struct, kw_only=True):
     database: str = ""
     scale: float = 1.0
     kills: int = 0
-    seconds: float = 0.0
+    seconds: float | None = None
     passed: bool = True
     broken: list[str] = msgspec.field(default_factory=list)
     notes: dict[str, Any] = msgspec.field(default_factory=dict)

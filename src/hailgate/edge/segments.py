@@ -51,6 +51,7 @@ class Segments:
         self._descriptor = -1
         self._number = 0
         self._full = False
+        self._ahead: set[Path] | None = None
         self.records = self.size = 0
 
     # --- in -----------------------------------------------------------------------------------------------------------
@@ -161,21 +162,42 @@ class Segments:
             measured = [_measure(path) for path in sorted(folder.path.glob(f"*{LIVE}"))]
             segments = [segment for segment in measured if segment is not None]
             self._adopted.append(folder)
-            mine = [each for each in self._waiting if self._own and each.path.parent == self._own.path]
+            mine = [each for each in self._waiting if self._is_own(each)]
             theirs = [each for each in self._waiting if each not in mine]
             self._waiting = deque([*theirs, *segments, *mine])
             found += sum(segment.records for segment in segments)
             self.size += sum(segment.size for segment in segments)
         self.records += found
         self._leave_empty_folders()
+        if self._ahead is None:
+            self._ahead = {path for folder in _folders_in(self._root) for path in folder.glob(f"*{LIVE}")}
         return found
 
+    def others_first(self) -> bool:
+        """Whether another process has what lay here already when this one looked for the first time.
+
+        Those who start together share what was left. Whoever then got an answer from the process before this one must
+        not be overtaken by themselves.
+        """
+        held = self._held()
+        self._ahead = {path for path in self._ahead or () if path.parent not in held and path.exists()}
+        return bool(self._ahead)
+
+    def pass_others(self) -> None:
+        """They do not go on."""
+        self._ahead = set()
+
     def first(self) -> tuple[Segment, list[bytes]] | None:
-        """The oldest segment with its records; it stays where it is. None where there is none. Raises OSError."""
+        """The oldest segment with its records; it stays where it is. Raises OSError.
+
+        None where there is none, or none but this process's own while others go first.
+        """
         if not self._waiting:
             self._end()
         while self._waiting:
             segment = self._waiting[0]
+            if self._is_own(segment) and self.others_first():
+                return None
             if segment.records:
                 return segment, read_records(_read(segment.path, segment.size))[0]
             self.finish(segment)
@@ -201,10 +223,16 @@ class Segments:
         self._adopted, self._own = [], None
 
     def _abandoned(self) -> Iterator["_Folder"]:
-        held = {folder.path for folder in filter(None, [*self._adopted, self._own])}
+        held = self._held()
         for path in _folders_in(self._root):
             if path not in held and (folder := _hold(path)):
                 yield folder
+
+    def _is_own(self, segment: Segment) -> bool:
+        return self._own is not None and segment.path.parent == self._own.path
+
+    def _held(self) -> set[Path]:
+        return {folder.path for folder in filter(None, [*self._adopted, self._own])}
 
     def _leave_empty_folders(self) -> None:
         needed = {segment.path.parent for segment in self._waiting}

@@ -34,6 +34,8 @@ BATCH: Final = 500
 REFUSALS: Final = (DataError, IntegrityError, ValueError, TypeError)
 # How often a process looks for what others have left, and a disk that failed is tried.
 LOOK_ROUND_S: Final = 10.0
+# Others go first no longer than this while the store answers: one of them may hang.
+OTHERS_S: Final = 60.0
 
 
 class Arrived(NamedTuple):
@@ -77,6 +79,7 @@ class Spool:
         self.serves, self.wanted = serves, wanted
         self.busy = self.failing = self._keeping = False
         self._arriving = 0
+        self._let_pass_s = 0.0
         self._told = asyncio.Event()
         self._begun: _Begun | None = None
         self._looked_at = float("-inf")
@@ -129,16 +132,17 @@ class Spool:
             return
         if found:
             log.warning(Event.SPOOL_ADOPTED, count=found)
-            self.busy = self._keeping = True
+            self._keeping = True
+        self.busy = self.busy or bool(found) or await self._disk(self._segments.others_first)
 
     async def bring(self) -> None:
         """To the store, until nothing waits. Raises Unavailable as soon as that is away."""
-        while self._segments.records and (begun := await self._next()) is not None:
-            await begun.go_on(self._db)
-            if begun.refused:
-                log.error(Event.SPOOL_KEPT, count=begun.refused)
-            await self._disk(partial(self._segments.finish, begun.segment, refused=bool(begun.refused)))
-            self._begun = None
+        await self._bring_first()
+        while await self._others_go_first():
+            await asyncio.sleep(AGAIN_S)
+            await self.look_round()
+            await self._bring_first()
+        await self._bring_first()
         if self._arriving or self._segments.records:
             return
         self.busy = False
@@ -154,6 +158,24 @@ class Spool:
     @property
     def waiting(self) -> int:
         return self._segments.records
+
+    async def _bring_first(self) -> None:
+        """What is in front; this process's own only where nobody else goes first."""
+        while self._segments.records and (begun := await self._next()) is not None:
+            await begun.go_on(self._db)
+            if begun.refused:
+                log.error(Event.SPOOL_KEPT, count=begun.refused)
+            await self._disk(partial(self._segments.finish, begun.segment, refused=bool(begun.refused)))
+            self._begun = None
+
+    async def _others_go_first(self) -> bool:
+        if not await self._disk(self._segments.others_first):
+            return False
+        await self._db(store_spooled, ())  # or nobody can go on
+        self._let_pass_s += AGAIN_S
+        if self._let_pass_s > OTHERS_S:
+            await self._disk(self._segments.pass_others)
+        return True
 
     async def _be_told(self) -> None:
         self._told.clear()
