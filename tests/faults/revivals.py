@@ -63,7 +63,7 @@ async def two_operators_revive_the_same_messages(case: Case) -> None:
     await case.expect_evidence()
 
 
-@scenario("R25")
+@scenario("R25", alone=True)
 async def a_token_is_revoked(case: Case) -> None:
     """The provider refuses one channel's token in the middle of its traffic, and later takes a new one.
 
