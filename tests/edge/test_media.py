@@ -20,6 +20,7 @@ from hailgate.accounts.operators import add_operator
 from hailgate.core.media import LARGEST_FILE
 from hailgate.edge import media as door
 from hailgate.messaging import media as attachments
+from hailgate.messaging.files import StoredFiles
 from hailgate.messaging.models import Attachment
 from hailgate.messaging.sql import use_clock
 from hailgate.settings import ENV
@@ -59,6 +60,31 @@ async def test_a_large_file_streams_in_many_pieces(site, key) -> None:
     told = (await upload(site, key, content, "")).json
     assert (told["kind"], told["type"], told["name"]) == ("document", "application/octet-stream", "")
     assert (await site.get(f"/v1/media/{told['id']}", key=key)).body == content
+
+
+async def test_few_pieces_are_prepared_at_once_however_many_fetch(site, key, monkeypatch) -> None:
+    content = bytes(range(256)) * 2_000  # 8 pieces
+    told = (await upload(site, key, content, "")).json
+    read, under_way, most = StoredFiles.read, 0, 0
+
+    async def counted(self, file, key):
+        nonlocal under_way, most
+        chunks = read(self, file, key)
+        yield await anext(chunks)
+        while True:
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.001)
+            chunk = await anext(chunks, None)
+            under_way -= 1
+            if chunk is None:
+                return
+            yield chunk
+
+    monkeypatch.setattr(StoredFiles, "read", counted)
+    fetched = await asyncio.gather(*(site.get(f"/v1/media/{told['id']}", key=key) for _ in range(40)))
+    assert {file.body for file in fetched} == {content}
+    assert most == door.PIECES_AT_ONCE
 
 
 async def test_nothing_of_a_file_lies_on_disk_in_plain(site, key) -> None:

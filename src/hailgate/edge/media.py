@@ -32,6 +32,8 @@ from hailgate.voice import check_installed, make_voice
 UPLOADS_AT_ONCE: Final = 8
 # Each is a process that computes as fast as it can.
 VOICES_AT_ONCE: Final = 2
+# Pieces of files prepared for downloads: who sends a message waits for so many, and not for all who fetch.
+PIECES_AT_ONCE: Final = 8
 # A hundred megabytes over a slow line take minutes; silence on it does not.
 SILENCE_S: Final = 15.0
 UPLOAD_S: Final = 600.0
@@ -51,6 +53,7 @@ class Media:
         self._db, self._files, self._keys, self._sessions = db, files, keys, sessions
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._voices = asyncio.Semaphore(VOICES_AT_ONCE)
+        self._pieces = asyncio.Semaphore(PIECES_AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
         """201 after the file and its row are on disk; 400, 401, 408, 413, 415, 422, 503."""
@@ -122,7 +125,15 @@ class Media:
             "Content-Length": str(stored.size),
             "Content-Type": stored.mime if stored.mime.startswith(_PLAIN_TYPES) else UNKNOWN_TYPE,
         }
-        return StreamingResponse(_counted(first, chunks), headers=headers)
+        return StreamingResponse(self._served(first, chunks), headers=headers)
+
+    async def _served(self, first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        chunk: bytes | None = first
+        while chunk is not None:
+            MEDIA_BYTES.labels("served").inc(len(chunk))
+            yield chunk
+            async with self._pieces:
+                chunk = await anext(rest, None)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
@@ -135,14 +146,6 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
             yield part
         if not message.get("more_body", False):
             return
-
-
-async def _counted(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    MEDIA_BYTES.labels("served").inc(len(first))
-    yield first
-    async for chunk in rest:
-        MEDIA_BYTES.labels("served").inc(len(chunk))
-        yield chunk
 
 
 async def _gathered(content: AsyncIterator[bytes], limit: int) -> bytes:
