@@ -1,7 +1,9 @@
+from django.apps.registry import Apps
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
-def take_back_names(_apps, schema_editor):
+def take_back_names(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """For a while 0008 stood here with other names. A database that was begun then gets those of every other."""
     connection = schema_editor.connection
     if "messaging_business" not in connection.introspection.table_names():
@@ -57,5 +59,5 @@ class Migration(migrations.Migration):
                     constraint=models.UniqueConstraint(fields=("business", "name", "language"), name="one_template"),
                 ),
             ]
-        )
+        ),
     ]
