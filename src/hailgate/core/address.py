@@ -14,10 +14,16 @@ from hailgate.core.errors import InputError
 # E.164 allows 15 digits; the shortest international subscriber numbers in use have 7.
 PHONE_DIGITS = range(7, 16)
 
+# National numbers of most countries, without what is dialled before them: at most ten digits.
+LONGEST_AT_HOME = 10
+
 # Business-scoped ids have up to 131 characters, JIDs of groups about 40.
 MAX_VALUE_LENGTH = 256
 
-_PHONE_SEPARATORS = str.maketrans("", "", " -.()")
+# Spaces and dashes that do not break, as web pages and address books have them, are spaces and dashes.
+_PHONE_SEPARATORS = str.maketrans("", "", " -.()\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013")
+# Marks of direction and of no width, which come along when a number is copied and which nobody sees.
+_INVISIBLE = dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
 
 
 class AddressKind(StrEnum):
@@ -59,19 +65,20 @@ class Address(Struct, frozen=True):
         return f"{self.kind}:***"
 
 
-def parse_address(raw: object) -> Address:
+def parse_address(raw: object, calling_code: str = "") -> Address:
     """Read `"+1 (555) 123-4567"` or `{"kind": "bsuid", "value": "US.1234"}`.
 
+    A number that is written as at home, such as `(555) 123-4567`, gets the `calling_code`; without one it is refused.
     Total: whatever JSON comes in, the only error is InputError, and it never repeats the value.
     """
     if isinstance(raw, str):
-        return Address(AddressKind.PHONE, _digits(raw, "to"))
+        return Address(AddressKind.PHONE, _digits(raw, "to", calling_code))
     if isinstance(raw, Mapping):
-        return _parse_object(cast("Mapping[object, object]", raw))
+        return _parse_object(cast("Mapping[object, object]", raw), calling_code)
     raise _refused('must be a phone number such as "+15551234567" or an object {"kind", "value"}', "to")
 
 
-def _parse_object(raw: Mapping[object, object]) -> Address:
+def _parse_object(raw: Mapping[object, object], calling_code: str) -> Address:
     if raw.keys() != {"kind", "value"}:
         raise _refused('takes exactly the fields "kind" and "value"', "to")
     kind, value = raw["kind"], raw["value"]
@@ -80,13 +87,18 @@ def _parse_object(raw: Mapping[object, object]) -> Address:
     if not isinstance(value, str):
         raise _refused("needs a value that is a string", "to.value")
     if kind == AddressKind.PHONE:
-        value = _digits(value, "to.value")
+        value = _digits(value, "to.value", calling_code)
     return Address(AddressKind(kind), value)
 
 
-def _digits(phone: str, field: str) -> str:
+def _digits(phone: str, field: str, calling_code: str) -> str:
     """Strip what people write between digits; refuse what they cannot have meant."""
+    phone = phone.translate(_INVISIBLE)
     digits = phone.translate(_PHONE_SEPARATORS).removeprefix("+")
+    if _is_written_as_at_home(phone.strip(), digits):
+        if not calling_code:
+            raise _refused("must be a phone number with its country code, such as +15551234567", field)
+        digits = calling_code + digits.lstrip("0")
     if not (digits.isascii() and digits.isdigit()):
         raise _refused(
             "must be a phone number of digits; only a leading +, spaces, dashes, dots and parentheses may "
@@ -102,6 +114,16 @@ def _digits(phone: str, field: str) -> str:
     if digits.startswith("0"):
         raise _refused("must be an international phone number; begin with the country code, not 0", field)
     return digits
+
+
+def _is_written_as_at_home(phone: str, digits: str) -> bool:
+    """An area code in parentheses at the beginning, or a number for people that is short and says no country.
+
+    Bare digits are taken as what programs call a number: with its country code and without a plus sign.
+    """
+    if phone.startswith("+") or not (digits.isascii() and digits.isdigit()):
+        return False
+    return phone.startswith("(") or (phone != digits and len(digits) <= LONGEST_AT_HOME)
 
 
 def _refused(rule: str, field: str) -> InputError:

@@ -24,6 +24,11 @@ class Alarm(StrEnum):
         "A channel sends nothing any more: its provider refuses its credentials.",
         "Renew them with `hailgate channel set`, then resume the channel.",
     )
+    SESSION_UNPAIRED = (
+        "session_unpaired",
+        "A channel has lost its phone: it neither sends nor receives.",
+        "Pair it again with `hailgate channel pair`, or confirm the number that is paired now.",
+    )
     PROVIDER_DOWN = (
         "provider_down",
         "The provider of a channel has been failing for several minutes.",
@@ -33,6 +38,16 @@ class Alarm(StrEnum):
         "channel_rests",
         "The provider has told a channel to send nothing for a long time.",
         "Its messages say why they wait; people may have reported some of them. It goes on by itself.",
+    )
+    CHANNEL_SILENT = (
+        "channel_silent",
+        "A channel has received nothing for far longer than it usually does at these hours.",
+        "Write to it from a phone. If it does not come in, `hailgate check` and the channel's page say why.",
+    )
+    SETTINGS_ENDING = (
+        "settings_ending",
+        "A channel uses a version of its provider's interface that ends within 90 days, or has ended.",
+        "The channel's page and `hailgate check` name a newer one: set it with `hailgate channel set`.",
     )
     DEAD_LETTERS = (
         "dead_letters",
@@ -54,6 +69,46 @@ class Alarm(StrEnum):
         "A webhook could not be understood and was set aside: what it told has had no effect.",
         "Look at it under events, and report it.",
     )
+    CONSUMING_PAUSED = (
+        "consuming_paused",
+        "More messages wait to be sent than HAILGATE_QUEUE_LIMIT allows: the broker's queue is not read.",
+        "Look at what holds them up. Reading goes on by itself at four fifths of the limit.",
+    )
+    UNROUTED = (
+        "unrouted",
+        "No queue takes the events that are published to the broker: they wait.",
+        "Bind a queue to the exchange, or set HAILGATE_RABBITMQ_UNROUTED=drop.",
+    )
+    TENANT_SERVICE_DOWN = (
+        "tenant_service_down",
+        "The tenant service does not answer: messages of tenants that are not known yet wait.",
+        "Look at the service. They go on by themselves when it answers.",
+    )
+    ACCOUNT_TROUBLE = (
+        "account_trouble",
+        "A provider restricts, disables or has lost one of your accounts.",
+        "Open the account in the provider's own console. The webhook under events says what happened.",
+    )
+    NUMBER_QUALITY = (
+        "number_quality",
+        "A provider rates a number of yours lower than before: people blocked or reported its messages.",
+        "Send less that nobody asked for. The provider's own console says which messages.",
+    )
+    ASSISTANT_FAILING = (
+        "assistant_failing",
+        "An assistant cannot answer: people are apologised to and left to your team.",
+        "`hailgate assistant check NAME` asks each of its models. A wrong key: `hailgate assistant set NAME`.",
+    )
+    ASSISTANT_BUDGET = (
+        "assistant_budget",
+        "An assistant has spent four fifths of what it may spend today.",
+        "Raise `messages_per_day` or `tokens_per_day`, or be ready: beyond them people answer.",
+    )
+    BUDGET_NEARLY_SPENT = (
+        "budget_nearly_spent",
+        "Assistants have spent four fifths of a budget.",
+        "`hailgate budget list` says which. Raise it, or be ready: beyond it people answer.",
+    )
     DISK_LOW = (
         "disk_low",
         "The disk is nearly full. Once it is, nothing can be accepted any more.",
@@ -67,7 +122,15 @@ class Alarm(StrEnum):
 
 
 # Those that stand as long as a look round finds their cause, and end with it; the others end by hand, or by age.
-WATCHED: Final = frozenset(Alarm) - {Alarm.WEBHOOK_BURIED, Alarm.STORE_AWAY}
+WATCHED: Final = frozenset(Alarm) - {
+    Alarm.WEBHOOK_BURIED,
+    Alarm.STORE_AWAY,
+    Alarm.ACCOUNT_TROUBLE,
+    Alarm.NUMBER_QUALITY,
+    Alarm.CONSUMING_PAUSED,
+    Alarm.UNROUTED,
+    Alarm.TENANT_SERVICE_DOWN,
+}
 
 
 class Cause(NamedTuple):

@@ -12,9 +12,10 @@ import re
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from hailgate.core.errors import InputError
+from hailgate.core.urls import find_parts, find_target
 
 PORTS = {"http": 80, "https": 443}
 LONGEST_URL = 2048
@@ -81,15 +82,20 @@ def check_url(url: str, rules: EgressRules) -> Destination:
     return destination
 
 
+def check_redirect(base: Destination, location: str, rules: EgressRules) -> Destination:
+    """Where an answer's `Location` leads; it is as much a stranger's word as the first URL."""
+    if (target := find_target(base.url, location)) is None:
+        raise _refused("must be a URL")
+    return check_url(target, rules)
+
+
 def parse_url(url: str) -> Destination:
     """Only http and https, no user or password, a host that every reader reads alike."""
     if len(url) > LONGEST_URL or not (url.isascii() and url.isprintable()) or set(url) & set(' \\"<>^`{|}'):
         raise _refused(f"must be at most {LONGEST_URL} plain characters, others percent-encoded")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise _refused("must be a URL") from None
+    if (parts := find_parts(url)) is None:
+        raise _refused("must be a URL")
+    port = parts.port
     if parts.scheme not in PORTS:
         raise _refused("must begin with https:// or http://")
     if "@" in parts.netloc:

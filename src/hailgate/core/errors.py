@@ -5,6 +5,7 @@
     │   ├── MalformedBody       400
     │   ├── NotFound            404
     │   ├── Conflict            409
+    │   │   ├── ThreadElsewhere
     │   │   └── IdempotencyUndecided
     │   ├── TooLarge            413
     │   ├── UnsupportedMedia    415
@@ -19,22 +20,28 @@
     │   ├── StoreUnavailable
     │   └── SpoolUnavailable
     ├── SendError                    a delivery attempt did not end in a receipt
-    │   ├── ProviderUnavailable    retry, counts against the breaker
+    │   ├── ProviderUnavailable    retry while the message lives, counts against the breaker
+    │   │   ├── AddressRefuses     the answer was not the provider's own
+    │   │   └── MessageFault       retry a few times, says nothing of other messages
     │   ├── FileUnavailable        retry
     │   ├── FileForgotten          retry, with the file handed over anew
     │   ├── LeaseLost              retry, by whoever holds the row now
     │   ├── ProviderThrottled      snooze
     │   ├── ChannelUnauthorized    snooze, pause the channel
+    │   ├── ChannelRefused         snooze, pause the channel until a check passes
     │   ├── ChannelDisconnected    snooze, pause the channel
     │   ├── Rejected               bury
     │   ├── RecipientUnreachable   bury
     │   ├── TemplateUnavailable    bury
     │   ├── RecipientOptedOut      bury, suppress the recipient
     │   └── OutcomeUnknown         park, counts against the breaker
+    │       ├── RecipientUnconfirmed   where it proves absent: bury
+    │       └── SessionLost            pause the channel, too
     ├── EventError                   stored, answered with 200, noted
     │   ├── PayloadForeign
     │   └── EventUnsupported
     ├── AssistantError               one more try, then a person
+    │   └── BudgetSpent            no other try: a person
     └── ConfigurationError           start-up stops with the sentences
 
 An error's `detail` is read by operators and callers, and logged. It is a sentence of ours: no message
@@ -43,9 +50,10 @@ text, address, name or token goes into one, not even when a provider's answer co
 
 # ruff: noqa: N818 - the names say what happened; the base classes carry the suffix
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar
+from types import MappingProxyType
+from typing import ClassVar, Self
 
 
 class HailgateError(Exception):
@@ -108,6 +116,13 @@ class Conflict(InputError):
     status = 409
     title = "Conflict"
     code = "conflict"
+
+
+class ThreadElsewhere(Conflict):
+    """Another responder answers this person now: send a template, or say that the message may take the thread."""
+
+    title = "Thread elsewhere"
+    code = "thread_elsewhere"
 
 
 class IdempotencyUndecided(Conflict):
@@ -176,16 +191,23 @@ class Forbidden(AccessError):
 
 
 class RateLimited(AccessError):
-    """Too many requests; slow down. `retry_after` is in seconds."""
+    """Too many requests; slow down. `retry_after` is in seconds, `headers` say more of the limit."""
 
     status = 429
     title = "Rate limited"
     code = "rate_limited"
     retryable = True
 
-    def __init__(self, detail: str = "", *, code: str | None = None, retry_after: float = 1.0) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        retry_after: float = 1.0,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(detail, code=code)
-        self.retry_after = retry_after
+        self.retry_after, self.headers = retry_after, headers
 
 
 # Our own state
@@ -246,12 +268,21 @@ class Scope(StrEnum):
     ACCOUNT = "account"
 
 
+class Blame(StrEnum):
+    """Whose trouble a failure is, which decides how long it is ridden out."""
+
+    MESSAGE = "message"
+    PROVIDER = "provider"
+    OURS = "ours"
+
+
 class SendError(HailgateError):
     """A message could not be handed to the provider.
 
     `retry_after` is the provider's wish in seconds; `least_wait` is its documented rule for this error, kept in
     full where a wish is not, also when the message is sent again by hand; `max_attempts` lowers the policy's number
-    for codes that deserve fewer tries; `provider_code` is the provider's own number, for people who look it up.
+    for codes that deserve fewer tries, and `patience` is for how many seconds at least it is tried whatever the number;
+    `provider_code` is the provider's own number, for people who look it up.
     """
 
     title = "Delivery failed"
@@ -260,6 +291,9 @@ class SendError(HailgateError):
     breaker_failure: ClassVar[bool] = False
     pauses_channel: ClassVar[bool] = False
     suppresses: ClassVar[bool] = False
+    blame: ClassVar[Blame] = Blame.MESSAGE
+    # The channel is asked again whether it can send, and goes on by itself once it can.
+    heals: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -271,6 +305,7 @@ class SendError(HailgateError):
         least_wait: float = 0.0,
         scope: Scope = Scope.MESSAGE,
         max_attempts: int | None = None,
+        patience: float = 0.0,
     ) -> None:
         super().__init__(detail, code=code)
         self.provider_code = provider_code
@@ -278,6 +313,7 @@ class SendError(HailgateError):
         self.least_wait = least_wait
         self.scope = scope
         self.max_attempts = max_attempts
+        self.patience = patience
 
 
 class ProviderUnavailable(SendError):
@@ -288,6 +324,28 @@ class ProviderUnavailable(SendError):
     retryable = True
     disposition = Disposition.RETRY
     breaker_failure = True
+    blame = Blame.PROVIDER
+
+
+class AddressRefuses(ProviderUnavailable):
+    """Something else than the provider answered at the channel's address; it did not take the message."""
+
+    title = "Address refuses"
+    code = "address_refuses"
+
+    def at(self, api_url: str) -> Self:
+        """With the address of the channel's settings, for whoever has to see whether it is right."""
+        self.detail = f"{self.detail} The address is {api_url}."
+        return self
+
+
+class MessageFault(ProviderUnavailable):
+    """The provider failed on this one message, which says nothing about the next."""
+
+    title = "Message fault"
+    code = "message_fault"
+    breaker_failure = False
+    blame = Blame.MESSAGE
 
 
 class FileUnavailable(SendError):
@@ -297,6 +355,7 @@ class FileUnavailable(SendError):
     code = "file_unavailable"
     retryable = True
     disposition = Disposition.RETRY
+    blame = Blame.OURS
 
 
 class FileForgotten(SendError):
@@ -315,6 +374,7 @@ class LeaseLost(SendError):
     code = "lease_lost"
     retryable = True
     disposition = Disposition.RETRY
+    blame = Blame.OURS
 
 
 class ProviderThrottled(SendError):
@@ -334,6 +394,17 @@ class ChannelUnauthorized(SendError):
     retryable = True
     disposition = Disposition.SNOOZE
     pauses_channel = True
+
+
+class ChannelRefused(SendError):
+    """Something before the provider refuses the channel's calls; the channel goes on once a check passes."""
+
+    title = "Channel refused"
+    code = "channel_refused"
+    retryable = True
+    disposition = Disposition.SNOOZE
+    pauses_channel = True
+    heals = True
 
 
 class ChannelDisconnected(SendError):
@@ -384,6 +455,23 @@ class OutcomeUnknown(SendError):
     breaker_failure = True
 
 
+class RecipientUnconfirmed(OutcomeUnknown):
+    """The provider says that the number is not on WhatsApp, and may have sent the message all the same."""
+
+    title = "Recipient unconfirmed"
+    code = "recipient_unconfirmed"
+    breaker_failure = False
+
+
+class SessionLost(OutcomeUnknown):
+    """The channel's session was not open while this was sent; the message may have been sent."""
+
+    title = "Session lost"
+    code = "session_lost"
+    breaker_failure = False
+    pauses_channel = True
+
+
 # What providers tell us
 
 
@@ -417,6 +505,13 @@ class AssistantError(HailgateError):
     title = "Assistant failed"
     code = "assistant_failed"
     retryable = True
+
+
+class BudgetSpent(AssistantError):
+    """A budget leaves no room for another call of a model; the code names it."""
+
+    code = "budget_spent"
+    retryable = False
 
 
 class ConfigurationError(HailgateError):

@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.alarms import Alarm
 from hailgate.core.content import Inbound, clean_text
 from hailgate.core.content.inbound import Origin
-from hailgate.core.media import RemoteMedia
+from hailgate.core.media import InboundMedia
 from hailgate.core.status import Status
 
 
@@ -39,7 +40,8 @@ class InboundMessage(_Event, frozen=True):
     `account` is the provider's id of our number. `chat` holds all known addresses of the person or the
     group, best first; `author` is the person in a group. `at` is in seconds since the epoch, by the
     provider's clock. `context_id` is the provider's id of the message that this one answers. `media` is the
-    file that came with it and is still to be fetched.
+    file that came with it and is still to be fetched. `own` are numbers on a card of which the provider says that it
+    is the sender's own.
     """
 
     account: str
@@ -51,14 +53,31 @@ class InboundMessage(_Event, frozen=True):
     content: Inbound
     context_id: str | None
     origin: Origin | None = None
-    media: RemoteMedia | None = None
+    media: InboundMedia | None = None
+    own: tuple[Address, ...] = ()
 
     def effect_key(self) -> bytes:
         return _key("message", self.account, _group(self.chat), self.message_id)
 
 
 class EchoedMessage(InboundMessage, frozen=True):
-    """We wrote, on a telephone of the business that shares the channel's number. `chat` is who it went to."""
+    """The business wrote, elsewhere than here. `chat` is who it went to.
+
+    On a telephone that shares the channel's number; or another `responder` did, that answers at the same number.
+    """
+
+    responder: bool = False
+
+
+class UnreadableMessage(InboundMessage, frozen=True):
+    """A person wrote what the provider cannot read yet. It may come again under the same id, as it was meant."""
+
+    def effect_key(self) -> bytes:
+        return _key("unreadable", self.account, _group(self.chat), self.message_id)
+
+    def readable_key(self) -> bytes:
+        """The effect key of the message itself."""
+        return InboundMessage.effect_key(self)
 
 
 class Change(StrEnum):
@@ -74,7 +93,7 @@ class MessageChange(_Event, frozen=True):
 
     `message_id` is the provider's id of this change itself. `author` is None where it was us, on a telephone of the
     business. `emoji` is of a reaction, and empty where it was taken
-    away; `content` is of an edit.
+    away; `content` is of an edit. `chat` is where it was said, as far as that is told.
     """
 
     account: str
@@ -85,34 +104,59 @@ class MessageChange(_Event, frozen=True):
     at: float
     emoji: str = ""
     content: Inbound | None = None
+    chat: tuple[Address, ...] = ()
 
     def effect_key(self) -> bytes:
         return _key("change", self.account, self.message_id, self.change)
 
 
 class ContactChange(_Event, frozen=True):
-    """A person who is known by one of `known` is now also reached under `learned`; empty for a change of keys."""
+    """A person who is known by one of `known` is now reached under `learned`; empty for a change of keys.
+
+    `at` is the provider's time of the change: who had an address then is meant, whoever has it now.
+    """
 
     account: str
     message_id: str
     known: tuple[Address, ...]
     learned: tuple[Address, ...]
     kind: str
+    at: float = 0.0
 
     def effect_key(self) -> bytes:
         return _key("contact", self.account, self.message_id)
 
 
-class MarketingChoice(_Event, frozen=True):
-    """A person stopped or resumed marketing messages: this is consent, and to be kept to."""
+class ThreadOwnerChange(_Event, frozen=True):
+    """Who answers a person at a number that several responders share: we (`ours`), or somebody else.
+
+    `source` is what told it: a message, or the change itself. `role` is the owner's, in the provider's words.
+    """
 
     account: str
-    address: Address
+    source: str
+    chat: tuple[Address, ...]
+    ours: bool
+    role: str
+    at: float
+
+    def effect_key(self) -> bytes:
+        return _key("owner", self.account, self.chat[0].key, self.source, str(self.at), str(self.ours))
+
+
+class MarketingChoice(_Event, frozen=True):
+    """A person stopped or resumed marketing messages: this is consent, and to be kept to.
+
+    `addresses` are all that name the person, `at` is when they chose.
+    """
+
+    account: str
+    addresses: tuple[Address, ...]
     wanted: bool
     at: float
 
     def effect_key(self) -> bytes:
-        return _key("marketing", self.account, self.address.key, str(self.at), str(self.wanted))
+        return _key("marketing", self.account, self.addresses[0].key, str(self.at), str(self.wanted))
 
 
 class TemplateChange(_Event, frozen=True):
@@ -137,11 +181,47 @@ class TemplateChange(_Event, frozen=True):
         return _key("template", *whole, self.status, self.quality, self.category, str(self.outdated))
 
 
+class AccountTrouble(_Event, frozen=True):
+    """The account that the provider calls `business` is in trouble that only its owner can mend: `alarm` says so."""
+
+    business: str
+    alarm: Alarm
+    kind: str
+    words: str
+    at: float
+
+    def effect_key(self) -> bytes:
+        return _key("account", self.business, self.alarm, self.kind, str(self.at))
+
+
+class Price(Struct, frozen=True):
+    """What a message costs, in the provider's own words. `billed` is None where it was not told.
+
+    `free_until` is when messages to this person end to be free, in seconds since the epoch.
+    """
+
+    category: str
+    type: str
+    billed: bool | None
+    free_until: float | None = None
+
+
+class ChannelFault(Struct, frozen=True):
+    """What a failure says of the whole channel: our code, and whether it `pauses` or rests for `rest_s` seconds."""
+
+    code: str
+    pauses: bool
+    rest_s: float = 0.0
+
+
 class MessageStatus(_Event, frozen=True):
     """Something became of a message of ours.
 
     `tracker` is what we gave the provider to echo; `code` and `detail` explain a failure: the provider's
-    number for it, and our sentence. `opted_out` where that is the recipient's wish not to be written to.
+    number for it, and our sentence. `opted_out` where that is the recipient's wish not to be written to. `also` are
+    further addresses of the recipient, `name` is what they call themselves. `told` is what the provider says of it in
+    its own words, which may quote somebody. `participant` is the one person of a group whom this is about: it is not
+    everybody's.
     """
 
     account: str
@@ -153,10 +233,30 @@ class MessageStatus(_Event, frozen=True):
     code: str | None
     detail: str | None
     opted_out: bool = False
+    also: tuple[Address, ...] = ()
+    name: str | None = None
+    price: Price | None = None
+    told: str = ""
+    participant: Address | None = None
+    channel_fault: ChannelFault | None = None
 
     def effect_key(self) -> bytes:
         chat = _group((self.recipient,) if self.recipient else ())
-        return _key("status", self.account, chat, self.message_id, self.status.word)
+        person = (self.participant.key,) if self.participant else ()
+        return _key("status", self.account, chat, self.message_id, self.status.word, *person)
+
+
+class SessionChange(_Event, frozen=True):
+    """The other side says that a session changed, in a word of its own. It is not believed: the session is looked at.
+
+    Telling it twice does no harm, and most tell it without an id or a time: it has its effect each time.
+    """
+
+    account: str
+    state: str
+
+    def effect_key(self) -> bytes:
+        return _key("session", self.account, self.state)
 
 
 class Ignored(_Event, frozen=True):
@@ -173,7 +273,16 @@ class Ignored(_Event, frozen=True):
 
 
 ProviderEvent: TypeAlias = (
-    InboundMessage | MessageChange | ContactChange | MarketingChoice | TemplateChange | MessageStatus | Ignored
+    InboundMessage
+    | MessageChange
+    | ContactChange
+    | ThreadOwnerChange
+    | MarketingChoice
+    | TemplateChange
+    | AccountTrouble
+    | MessageStatus
+    | SessionChange
+    | Ignored
 )
 
 

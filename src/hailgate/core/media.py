@@ -1,6 +1,6 @@
 """Files in messages: what kinds there are, how large they may be, and how a foreign name is shown. Pure.
 
-Sizes are the Cloud API's. What a file is, is told by its bytes; a name or a sender's word never decides it.
+What a file is, is told by its bytes; a name or a sender's word never decides it.
 """
 
 import unicodedata
@@ -11,22 +11,18 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from hailgate.core.errors import InputError, TooLarge, UnsupportedMedia
+from hailgate.core.kinds import NO_LIMITS, KindLimits
 
 _MB: Final = 1 << 20
-LARGEST: Final[Mapping[str, int]] = {
-    "image": 5 * _MB,
-    "sticker": 500 << 10,
-    "audio": 16 * _MB,
-    "video": 16 * _MB,
-    "document": 100 * _MB,
-}
-LARGEST_FILE: Final = max(LARGEST.values())
+LARGEST_FILE: Final = 100 * _MB
+"""What is stored at most; what may be sent as a kind is each provider's own."""
 
 # A picture of 5 MB may unfold to gigabytes. Phones take up to 50 megapixels; no side is longer than this.
 MOST_PIXELS: Final = 50_000_000
 LONGEST_SIDE: Final = 20_000
 
-_TYPES: Final[Mapping[str, frozenset[str]]] = {
+# How WhatsApp shows what it is given, in place and not as something to save.
+_SHOWN_AS: Final[Mapping[str, frozenset[str]]] = {
     "image": frozenset({"image/jpeg", "image/png"}),
     "sticker": frozenset({"image/webp"}),
     "audio": frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}),
@@ -52,33 +48,64 @@ class LocalMedia(Struct, frozen=True):
 
 
 class RemoteMedia(Struct, frozen=True):
-    """A file that a provider keeps for us, for some days. ``sha256`` is in hex, empty where it was not told."""
+    """A file that a provider keeps for us, for some days, under an id or behind a link.
+
+    ``sha256`` is in hex, empty where it was not told.
+    """
 
     kind: str
-    provider_id: str
+    provider_id: str = ""
     sha256: str = ""
     name: str = ""
+    link: str = ""
 
     def __repr__(self) -> str:
         return f"<RemoteMedia {self.kind}>"
 
 
+class StoredInWebhook(Struct, frozen=True):
+    """A file that came inside its webhook, in base64, and is stored with it.
+
+    ``pointer`` leads to the string in the body's JSON (RFC 6901).
+    """
+
+    kind: str
+    pointer: str
+    sha256: str = ""
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<StoredInWebhook {self.kind}>"
+
+
+InboundMedia = RemoteMedia | StoredInWebhook
+
+
 def natural_kind(mime: str) -> str:
     """The kind of message that a file of this type is sent as, unless its sender says otherwise."""
-    return next((kind for kind, types in _TYPES.items() if mime in types), "document")
+    return next((kind for kind, types in _SHOWN_AS.items() if mime in types), "document")
 
 
-def check_fits(kind: str, mime: str, size: int) -> None:
-    """Refuse a file that cannot be sent as ``kind``; a document may be anything."""
-    if mime not in _TYPES.get(kind, {mime}):
-        allowed = ", ".join(sorted(_TYPES[kind]))
+def check_fits(kind: str, mime: str, size: int, own: KindLimits = NO_LIMITS) -> None:
+    """Refuse a file that cannot be sent as ``kind``, of which ``own`` is what the channel's provider takes."""
+    if own.types and mime not in own.types:
+        allowed = ", ".join(sorted(own.types))
         raise UnsupportedMedia(f"A file of type {mime} cannot be sent as {kind}, which may be: {allowed}.")
-    check_size(kind, size)
+    most = LARGEST_FILE if own.bytes is None else own.bytes
+    if size > most:
+        raise TooLarge(f"A file sent as {kind} may have at most {most} bytes here.", code="file_too_large")
+    check_size(size)
 
 
-def check_size(kind: str, size: int) -> None:
-    if size > LARGEST[kind]:
-        raise TooLarge(f"A file sent as {kind} may have at most {LARGEST[kind]} bytes.", code="file_too_large")
+def fits(mime: str, size: int, own: KindLimits) -> bool:
+    """Whether such a file can be sent as the kind that has these limits."""
+    return (not own.types or mime in own.types) and (own.bytes is None or size <= own.bytes)
+
+
+def check_size(size: int) -> None:
+    """Refuse a file that could be sent as nothing."""
+    if size > LARGEST_FILE:
+        raise TooLarge(f"A file may have at most {LARGEST_FILE} bytes.", code="file_too_large")
     if size == 0:
         raise InputError("The file is empty.", code="file_refused")
 

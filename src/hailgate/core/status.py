@@ -21,3 +21,7 @@ class Status(IntEnum):
     def word(self) -> str:
         """The name in the API and in events."""
         return self.name.lower()
+
+
+# Ranks at which nothing says that the provider took the message.
+UNPROVEN = (Status.QUEUED, Status.FAILED)

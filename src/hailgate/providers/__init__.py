@@ -5,12 +5,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from hailgate.core.errors import ConfigurationError, InputError
-from hailgate.providers import cloud
-from hailgate.providers.contract import AnyProviderSpec, ProviderSpec
+from hailgate.providers import cloud, evolution, twilio, wppconnect
+from hailgate.providers.spec import CONTRACT, AnyProviderSpec, ProviderSpec
 
 ENTRY_POINTS = "hailgate.providers"
 
-PROVIDERS: tuple[AnyProviderSpec, ...] = (cloud.SPEC,)
+PROVIDERS: tuple[AnyProviderSpec, ...] = (cloud.SPEC, evolution.SPEC, wppconnect.SPEC, twilio.SPEC)
 
 
 def get_provider(name: str) -> AnyProviderSpec:
@@ -37,7 +37,18 @@ def _installed() -> Mapping[str, AnyProviderSpec]:
 
 
 def _load(point: EntryPoint) -> AnyProviderSpec:
-    spec = point.load()
+    named = f"Entry point {point.name!r} of {ENTRY_POINTS}"
+    try:
+        spec = point.load()
+    except Exception as broken:  # foreign code: one for another contract often cannot even be imported
+        raise ConfigurationError(
+            [f"{named} cannot be loaded ({type(broken).__name__}): {broken}. {_WANTED}"]
+        ) from broken
     if not isinstance(spec, ProviderSpec):
-        raise ConfigurationError([f"Entry point {point.name!r} of {ENTRY_POINTS} is not a ProviderSpec."])
+        raise ConfigurationError([f"{named} is not a ProviderSpec. {_WANTED}"])
+    if spec.contract != CONTRACT:
+        raise ConfigurationError([f"{named} was written for contract {spec.contract}. {_WANTED}"])
     return spec
+
+
+_WANTED = f"This version takes plug-ins written for contract {CONTRACT}: install such a version, or remove it."

@@ -7,17 +7,26 @@ of the URL can lead elsewhere.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
-from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from hailgate.core.egress import Destination, EgressRules, any_inside, check_url, find_address
+from hailgate.core.egress import (
+    Destination,
+    EgressRules,
+    any_inside,
+    check_redirect,
+    check_url,
+    find_address,
+    is_host_of,
+    parse_url,
+)
 from hailgate.core.errors import InputError, ProviderUnavailable, TooLarge
+from hailgate.core.urls import find_parts
 
 CONNECT_S = 5.0
 SILENCE_S = 15.0
@@ -64,25 +73,40 @@ class GuardedClient:
                 if response.status not in _REDIRECTS:
                     yield Fetched(destination, response.status, response.headers, _bounded(response, limit))
                     return
-                target = urljoin(destination.url, response.headers.get("Location", ""))
-            destination = check_url(target, self._rules)
+                location = response.headers.get("Location", "")
+            destination = check_redirect(destination, location, self._rules)
         raise InputError("The URL redirects too often.", code="url_refused", field="url")
+
+    async def post(self, url: str, body: bytes, *, headers: Mapping[str, str], limit: int) -> tuple[int, bytes]:
+        """The status and at most ``limit`` bytes of the answer; a redirect is an answer. Raises as `get` does."""
+        destination = check_url(url, self._rules)
+        async with self._session(await self._addresses(destination)) as session:
+            try:
+                response = await session.post(
+                    URL(destination.url, encoded=True), data=body, headers=dict(headers), allow_redirects=False
+                )
+            except (aiohttp.ClientError, OSError, ValueError) as failed:
+                raise ProviderUnavailable("The address could not be called.") from failed
+            async with response:
+                return response.status, b"".join([chunk async for chunk in _bounded(response, limit)])
 
     @asynccontextmanager
     async def _hop(self, destination: Destination, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        pinned = await self._addresses(destination)
         async with (
-            aiohttp.ClientSession(
-                connector=_pinned_connector(pinned),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity", "User-Agent": "hailgate"},
-                timeout=self._timeout,
-                auto_decompress=False,
-                trust_env=False,
-            ) as session,
+            self._session(await self._addresses(destination)) as session,
             _request(session, destination, headers) as response,
         ):
             yield response
+
+    def _session(self, pinned: Sequence[str]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_pinned_connector(pinned),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": "hailgate"},
+            timeout=self._timeout,
+            auto_decompress=False,
+            trust_env=False,
+        )
 
     async def _addresses(self, destination: Destination) -> Sequence[str]:
         if find_address(destination.host) is not None:
@@ -96,6 +120,35 @@ class GuardedClient:
         if not self._rules.allows(destination.host, destination.port) and any_inside(addresses):
             raise InputError("The URL must lead to a public address.", code="url_refused", field="url")
         return addresses
+
+
+class OwnHosts:
+    """A provider's addresses: those of its own hosts get to see our credentials, and no others do.
+
+    ``api_url`` is where the channel's API is, perhaps on this machine; ``hosts`` are where the provider keeps files.
+    """
+
+    def __init__(self, api_url: str, hosts: Collection[str]) -> None:
+        self._hosts = tuple(hosts)
+        self._home = EgressRules(allowed=frozenset({_place_of(api_url)}))
+        self._client = GuardedClient(self._home)
+
+    def get(self, url: str, *, limit: int, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Fetched]:
+        """As `GuardedClient.get`, with ``headers`` for one of the provider's own hosts alone."""
+        return self._client.get(url, limit=limit, headers=headers if self.knows(url) else {})
+
+    def knows(self, url: str) -> bool:
+        place = parse_url(url)
+        own = place.scheme == "https" and is_host_of(place.host, self._hosts)
+        return own or self._home.allows(place.host, place.port)
+
+
+def _place_of(url: str) -> str:
+    if (parts := find_parts(url)) is None:
+        raise InputError("The provider's address must be a URL.", code="url_refused", field="api_url")
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @asynccontextmanager

@@ -9,11 +9,11 @@ assert [message.content for message in provider.taken] == [...]
 import hmac
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from hailgate.core.address import AddressKind
 from hailgate.core.content import InboundText
@@ -26,37 +26,33 @@ from hailgate.core.errors import (
     SignatureInvalid,
 )
 from hailgate.core.events import Ignored, InboundMessage, MessageStatus, ProviderEvent
+from hailgate.core.kinds import KindLimits
 from hailgate.core.limits import Limit
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.core.status import Status
-from hailgate.providers.contract import (
-    Capabilities,
-    ChannelHealth,
-    Guard,
-    OutboundMessage,
-    ProviderSpec,
-    Secret,
-    SendReceipt,
-    TemplatePage,
-    WebhookRequest,
-)
+from hailgate.providers.capabilities import Capabilities, TakesFiles
+from hailgate.providers.config import Secret
+from hailgate.providers.contract import ChannelHealth, OutboundMessage, SendReceipt, TemplatePage, WebhookRequest
+from hailgate.providers.guard import Guard
 from hailgate.providers.reading import address, identifier, instant, read, read_body
+from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 
 if TYPE_CHECKING:
-    from hailgate.core.templates import Template
+    from hailgate.core.templates import TemplateDefinition
 
 PAGE = 2
 SIGNATURE = "x-fake-signature"
+URL = "https://hailgate.example/hooks/fake"
 STATUSES = {status.word: status for status in Status if status is not Status.QUEUED}
 
 
 class FakeHook(Struct, frozen=True, kw_only=True):
-    secret: Secret
+    secret: Annotated[Secret, Meta(title="Secret", description="Signs what the fake posts.")]
 
 
 class FakeChannel(Struct, frozen=True, kw_only=True):
-    number: str
-    business: str | None = None
+    number: Annotated[str, Meta(title="Number", description="Any digits.", examples=["15550100000"])]
+    business: Annotated[str | None, Meta(title="Business", description="Whose templates the channel sends.")] = None
 
 
 class Wrote(Struct, frozen=True, kw_only=True, tag_field="happened", tag="wrote"):
@@ -93,7 +89,7 @@ def webhook(hook: FakeHook, account: str, *happenings: Wrote | Reached) -> Webho
     """What the provider would post, signed with the hook's secret."""
     body = msgspec.json.encode({"account": account, "happenings": happenings})
     headers = {"content-type": "application/json", SIGNATURE: _sign(hook, body)}
-    return WebhookRequest(method="POST", query={}, headers=headers, body=body)
+    return WebhookRequest(url=URL, method="POST", query="", headers=headers, body=body)
 
 
 class FakeReceiver:
@@ -141,7 +137,7 @@ class FakeProvider:
         self.files: dict[str, bytes | SendError] = {}
         self.uploaded: dict[str, bytes] = {}
         self._planned_uploads: deque[str | SendError] = deque()
-        self.templates: list[Template] = []
+        self.templates: list[TemplateDefinition] = []
         self._planned: deque[SendReceipt | SendError] = deque()
 
     def plan(self, *outcomes: SendReceipt | SendError) -> None:
@@ -238,27 +234,25 @@ def _parse_wrote(wrote: Wrote, account: str, message_id: str) -> ProviderEvent:
     )
 
 
-def _mask(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name == SIGNATURE}
-
-
 SPEC: Final = ProviderSpec(
+    contract=2,
     name="fake",
     label="Fake, for tests",
     hook_config=FakeHook,
     channel_config=FakeChannel,
     capabilities=Capabilities(
-        content_kinds=frozenset({"text"}),
-        text_limit=4096,
+        kinds={"text": KindLimits(text=4096)},
         channel_limit=Limit.per_second(1000, 1000),
         max_webhook_body=1 << 20,
         keepalive_seconds=15.0,
         echoes_tracker=True,
         repeats_webhooks=True,
+        takes_files=TakesFiles.BY_ID,
     ),
-    account_of=lambda channel: channel.number,
-    mask=_mask,
+    proof=Proof.BODY,
+    account_of=lambda channel, _: channel.number,
+    mask_headers=keep_headers(SIGNATURE),
     receiver=FakeReceiver,
-    connect=lambda channel, _transport: FakeProvider(channel),
+    connect=lambda connection: FakeProvider(connection.config, clock=connection.clock),
     templates_at="business",
 )

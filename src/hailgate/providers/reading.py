@@ -7,6 +7,7 @@ import msgspec
 
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import InputError
+from hailgate.core.urls import find_parts
 
 MAX_ID_LENGTH = 512
 END_OF_TIME = 253402300800.0  # the year 10000: a later second is a mistake
@@ -57,6 +58,23 @@ def instant(written: float | str | bytes) -> float:
     except (ValueError, OverflowError):
         return 0.0
     return at if 0.0 < at < END_OF_TIME else 0.0
+
+
+def from_milliseconds(written: float | str) -> float:
+    """As `instant`, of what some events write in seconds and others in milliseconds: no second lies that far ahead."""
+    try:
+        at = float(written)
+    except (ValueError, OverflowError):
+        return 0.0
+    return instant(at / 1000.0 if at > END_OF_TIME / 2 else at)
+
+
+def is_base_url(value: str) -> bool:
+    """Whether a setting names where an API is: scheme, host, perhaps a port and a path."""
+    if (url := find_parts(value)) is None:
+        return False
+    plain = not (url.query or url.fragment or url.username or url.password) and url.port != 0
+    return url.scheme in {"http", "https"} and bool(url.hostname) and plain and value.isprintable()
 
 
 # An escaped backslash, a whole surrogate pair, or half of one.

@@ -16,8 +16,11 @@ from hailgate.core.content.attached import named_files as named_files
 from hailgate.core.content.attached import with_provider_ids as with_provider_ids
 from hailgate.core.content.checking import ContentLimits as ContentLimits
 from hailgate.core.content.checking import check_content as check_content
+from hailgate.core.content.checking import check_quotes as check_quotes
 from hailgate.core.content.checking import check_storable
 from hailgate.core.content.cleaning import clean_text as clean_text
+from hailgate.core.content.degrading import degrade as degrade
+from hailgate.core.content.degrading import find_limits as find_limits
 from hailgate.core.content.inbound import MAX_KIND_LENGTH as MAX_KIND_LENGTH
 from hailgate.core.content.inbound import Deleted, Origin, Told
 from hailgate.core.content.inbound import Inbound as Inbound
@@ -34,7 +37,8 @@ from hailgate.core.content.parts import TextBody as TextBody
 from hailgate.core.content.preview import preview as preview
 from hailgate.core.content.preview import words_of as words_of
 from hailgate.core.content.refusals import explain, refused
-from hailgate.core.errors import MalformedBody
+from hailgate.core.content.spellings import respelled
+from hailgate.core.errors import InputError, MalformedBody
 
 
 def parse_outbound(raw: Mapping[str, Any] | bytes) -> Outbound:
@@ -43,6 +47,23 @@ def parse_outbound(raw: Mapping[str, Any] | bytes) -> Outbound:
     Total: whatever comes in, the only error is InputError. It names the field and never repeats a value.
     """
     fields = _decode(raw) if isinstance(raw, bytes) else raw
+    try:
+        content = _read(fields)
+    except InputError:
+        content = _read(respell(fields))
+    check_storable(content)
+    return content
+
+
+def respell(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What did not read as it stood, in our spelling; raises MalformedBody for what is nested too deeply."""
+    try:
+        return respelled(fields, OUTBOUND_KINDS)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _read(fields: Mapping[str, Any]) -> Outbound:
     kind = fields.get("type")
     if not isinstance(kind, str) or kind not in BY_KIND:
         raise refused("type", f"must be one of: {', '.join(OUTBOUND_KINDS)}")
@@ -54,7 +75,6 @@ def parse_outbound(raw: Mapping[str, Any] | bytes) -> Outbound:
         raise MalformedBody from None
     except RecursionError:
         raise _too_deep() from None
-    check_storable(content)
     return content
 
 
@@ -91,7 +111,9 @@ def _shape(content: InboundText | Unsupported) -> dict[str, object]:
     if isinstance(content, InboundText):
         return {"type": "text", "text": {"body": content.body}}
     raw = clean_text(content.raw.decode("utf-8", "replace"))
-    return {"type": "unsupported", "unsupported": {"kind": content.kind, "raw": raw}}
+    told = {"why": content.why, "code": content.code}
+    whole = {"kind": content.kind, **{name: value for name, value in told.items() if value}, "raw": raw}
+    return {"type": "unsupported", "unsupported": whole}
 
 
 def _decode(raw: bytes) -> Mapping[str, Any]:

@@ -10,6 +10,9 @@ from hailgate.core.content.outbound import Outbound
 from hailgate.core.content.parts import AnyFile, AudioFile, DocumentFile, Part
 from hailgate.core.media import show_name
 
+# A moving picture in a template's header is a video that plays by itself.
+_SENT_AS = {"gif": "video"}
+
 
 class NamedFile(NamedTuple):
     """A file as a message names it: ``kind`` is what it is sent as, ``path`` leads to it in the content."""
@@ -21,10 +24,11 @@ class NamedFile(NamedTuple):
 
 
 class HandedFile(NamedTuple):
-    """A file that the provider has, under its own id. ``name`` is what people may read."""
+    """A file as its provider gets it: under an id of its own, or behind a link of ours. People may read ``name``."""
 
     provider_id: str
     name: str
+    link: str = ""
 
 
 def may_name_files(encoded: str) -> bool:
@@ -37,7 +41,10 @@ def named_files(content: Outbound) -> list[NamedFile]:
 
 
 def with_provider_ids(content: Outbound, handed: Mapping[UUID, HandedFile]) -> Outbound:
-    """What the provider is told. A document without a name of its own goes by the file's."""
+    """What the provider is told. A document without a name of its own goes by the file's.
+
+    Files that are not among ``handed`` stay as they are named: they travel beside the content.
+    """
     told: Outbound = _told(content, handed)
     return told
 
@@ -53,7 +60,8 @@ def _named(value: Any, path: str) -> Iterator[NamedFile]:
     """The member that holds a file is called by its kind, wherever it stands."""
     if isinstance(value, AnyFile):
         if value.attachment is not None and (uid := find_uid(value.attachment)) is not None:
-            yield NamedFile(uid, path.rpartition(".")[2], path, isinstance(value, AudioFile) and value.voice)
+            kind = path.rpartition(".")[2]
+            yield NamedFile(uid, _SENT_AS.get(kind, kind), path, isinstance(value, AudioFile) and value.voice)
     elif isinstance(value, Part):
         for name in value.__struct_fields__:
             yield from _named(getattr(value, name), f"{path}.{name}" if path else name)
@@ -64,7 +72,8 @@ def _named(value: Any, path: str) -> Iterator[NamedFile]:
 
 def _told(value: Any, handed: Mapping[UUID, HandedFile]) -> Any:
     if isinstance(value, AnyFile):
-        return value if value.attachment is None else _told_file(value, handed[UUID(value.attachment)])
+        found = handed.get(UUID(value.attachment)) if value.attachment else None
+        return value if found is None else _told_file(value, found)
     if isinstance(value, Part):
         return replace(value, **{name: _told(getattr(value, name), handed) for name in value.__struct_fields__})
     if isinstance(value, tuple):
@@ -73,7 +82,7 @@ def _told(value: Any, handed: Mapping[UUID, HandedFile]) -> Any:
 
 
 def _told_file(file: AnyFile, handed: HandedFile) -> AnyFile:
-    told = replace(file, attachment=None, id=handed.provider_id)
+    told = replace(file, attachment=None, id=handed.provider_id or None, link=handed.link or None)
     if isinstance(told, DocumentFile) and told.filename is None and handed.name:
         return replace(told, filename=show_name(handed.name))
     return told

@@ -3,6 +3,7 @@
 Members that are not known are left out; a message that cannot be read as its kind is kept whole as `Unsupported`.
 """
 
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 import msgspec
@@ -27,14 +28,34 @@ class InboundText(Struct, frozen=True):
         return f"InboundText(<{len(self.body)} characters>)"
 
 
+class WhyNot(StrEnum):
+    """Why what a person sent is not here."""
+
+    NOT_DELIVERED = "not_delivered"
+    """WhatsApp gives messages of this kind to no business."""
+    NOT_DOWNLOADED = "not_downloaded"
+    """The provider could not take the file from the person."""
+    UNAVAILABLE = "unavailable"
+    """The provider itself does not have the message."""
+    UNREADABLE = "unreadable"
+    """It came encrypted, and the session that is paired with the phone could not read it."""
+
+
 class Unsupported(Struct, frozen=True):
-    """A message of a kind that is not understood yet: the provider's name for it, and its JSON as it came."""
+    """A message of a kind that is not understood yet: the provider's name for it, and its JSON as it came.
+
+    `kind` is what the person sent, where that is known: a poll, a video note. `why` and the provider's `code` say why
+    it is not here.
+    """
 
     kind: str
     raw: bytes
+    why: WhyNot | None = None
+    code: str = ""
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "kind", clean_text(self.kind)[:MAX_KIND_LENGTH])
+        msgspec.structs.force_setattr(self, "code", clean_text(self.code)[:MAX_KIND_LENGTH])
 
     def __repr__(self) -> str:
         return f"Unsupported(<{len(self.raw)} bytes>)"
@@ -190,8 +211,28 @@ class FlowReply(Told, frozen=True, tag_field="type", tag="nfm_reply"):
     nfm_reply: FilledIn
 
 
+class Permitted(Told, frozen=True):
+    """Whether the business may call: `response` is accept or reject, `response_source` says who or what decided."""
+
+    response: str
+    response_source: str | None = None
+    is_permanent: bool | None = None
+    expiration_timestamp: int | str | None = None
+
+
+class CallPermissionReply(Told, frozen=True, tag_field="type", tag="call_permission_reply"):
+    call_permission_reply: Permitted
+
+
+class Typed(Told, frozen=True):
+    body: str
+
+
 class InboundReply(Told, frozen=True, tag_field="type", tag="interactive"):
-    interactive: ButtonReply | ListReply | FlowReply
+    """`text` is what the person wrote, where a choice of numbered words was answered in words."""
+
+    interactive: ButtonReply | ListReply | FlowReply | CallPermissionReply
+    text: Typed | None = None
 
 
 class OrderItem(Told, frozen=True):
@@ -242,7 +283,7 @@ Understood: TypeAlias = (
 Inbound: TypeAlias = InboundText | Understood | InboundCall | Unsupported
 
 
-class Product(Told, frozen=True):
+class ReferredProduct(Told, frozen=True):
     catalog_id: str | None = None
     product_retailer_id: str | None = None
 
@@ -272,7 +313,7 @@ class Origin(Told, frozen=True):
 
     forwarded: bool = False
     frequently_forwarded: bool = False
-    referred_product: Product | None = None
+    referred_product: ReferredProduct | None = None
     referral: Referral | None = None
 
 

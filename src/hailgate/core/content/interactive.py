@@ -1,13 +1,18 @@
-"""Messages that ask for a choice: buttons, lists, links, flows and a location."""
+"""Messages that ask for a choice: buttons, lists, links, flows, calls, a number and a location."""
 
 from typing import Annotated, Any, Literal
 
-from hailgate.core.content.parts import DocumentFile, File, Part, Words, count, limit
+from hailgate.core.content.commerce import (
+    CatalogOffer,
+    OrderDetails,
+    OrderStatus,
+    ProductListOffer,
+    ProductOffer,
+)
+from hailgate.core.content.frames import Header, TextHeader
+from hailgate.core.content.parts import Part, Words, count, limit
 
-BODY_LIMIT = 1024
 LIST_BODY_LIMIT = 4096  # documentation pages; the official description says 1024 for all
-HEADER_LIMIT = 60
-FOOTER_LIMIT = 60
 MOST_BUTTONS = 3
 BUTTON_TITLE_LIMIT = 20
 BUTTON_ID_LIMIT = 256
@@ -17,27 +22,12 @@ SECTION_TITLE_LIMIT = 24
 ROW_ID_LIMIT = 200
 ROW_TITLE_LIMIT = 24
 ROW_DESCRIPTION_LIMIT = 72
-CTA_LIMIT = 20  # also of a flow: the official description says 30, the documentation 20
-
-
-class TextHeader(Part, frozen=True, tag_field="type", tag="text"):
-    text: Annotated[str, limit(HEADER_LIMIT)]
-
-
-class ImageHeader(Part, frozen=True, tag_field="type", tag="image"):
-    image: File
-
-
-class VideoHeader(Part, frozen=True, tag_field="type", tag="video"):
-    video: File
-
-
-class DocumentHeader(Part, frozen=True, tag_field="type", tag="document"):
-    document: DocumentFile
-
-
-Header = TextHeader | ImageHeader | VideoHeader | DocumentHeader
-FileHeader = ImageHeader | VideoHeader | DocumentHeader
+CTA_LIMIT = 20
+FLOW_CTA_LIMIT = 30  # the official description; documentation pages say 20
+CARDS = range(2, 11)
+CARD_BODY_LIMIT = 160
+LONGEST_CALL_OFFER_MIN = 30 * 24 * 60
+CALL_PAYLOAD_LIMIT = 512
 
 
 class Choice(Part, frozen=True):
@@ -84,7 +74,7 @@ class LinkAction(Part, frozen=True):
 class FlowParameters(Part, frozen=True):
     """Exactly one of `flow_id` and `flow_name`. Meta gives `flow_token` back with the answer."""
 
-    flow_cta: Annotated[str, limit(CTA_LIMIT, 1)]
+    flow_cta: Annotated[str, limit(FLOW_CTA_LIMIT, 1)]
     flow_message_version: Literal["3"]
     flow_token: str | None = None
     flow_id: str | None = None
@@ -136,4 +126,109 @@ class LocationQuestion(Part, frozen=True, tag_field="type", tag="location_reques
     action: LocationAction
 
 
-Question = ButtonQuestion | ListQuestion | LinkQuestion | FlowQuestion | LocationQuestion
+class CallOffer(Part, frozen=True):
+    """The button lasts `ttl_minutes`, a week unless said otherwise; `payload` comes back with the call."""
+
+    display_text: Annotated[str | None, limit(CTA_LIMIT, 1)] = None
+    ttl_minutes: int | None = None
+    payload: Annotated[str | None, limit(CALL_PAYLOAD_LIMIT)] = None
+
+
+class CallAction(Part, frozen=True):
+    name: Literal["voice_call"]
+    parameters: CallOffer | None = None
+
+
+class CallQuestion(Part, frozen=True, tag_field="type", tag="voice_call"):
+    """A button that calls the business on WhatsApp."""
+
+    body: Words
+    action: CallAction
+    header: Header | None = None
+    footer: Words | None = None
+
+
+class CallPermissionAction(Part, frozen=True):
+    name: Literal["call_permission_request"]
+
+
+class CallPermissionQuestion(Part, frozen=True, tag_field="type", tag="call_permission_request"):
+    """Asks whether the business may call the person."""
+
+    action: CallPermissionAction
+    body: Words | None = None
+
+
+class ContactInfoAction(Part, frozen=True):
+    name: Literal["request_contact_info"]
+
+
+class ContactInfoQuestion(Part, frozen=True, tag_field="type", tag="request_contact_info"):
+    """Asks a person who is known by a user id for the phone number."""
+
+    body: Words
+    action: ContactInfoAction
+
+
+class AddressAction(Part, frozen=True):
+    """`parameters` as Meta documents them for the country."""
+
+    name: Literal["address_message"]
+    parameters: dict[str, Any]
+
+
+class AddressQuestion(Part, frozen=True, tag_field="type", tag="address_message"):
+    body: Words
+    action: AddressAction
+    header: Header | None = None
+    footer: Words | None = None
+
+
+class QuickReply(Part, frozen=True, tag_field="type", tag="quick_reply"):
+    quick_reply: Choice
+
+
+class CardAction(Part, frozen=True):
+    """A link (`name` and `parameters`), one to three quick replies (`buttons`), or a product of a catalog."""
+
+    name: Literal["cta_url"] | None = None
+    parameters: Link | None = None
+    buttons: tuple[QuickReply, ...] | None = None
+    catalog_id: str | None = None
+    product_retailer_id: str | None = None
+
+
+class MediaCard(Part, frozen=True):
+    card_index: int
+    action: CardAction
+    type: Literal["cta_url", "quick_reply", "product"] | None = None
+    header: Header | None = None
+    body: Words | None = None
+
+
+class Cards(Part, frozen=True):
+    cards: Annotated[tuple[MediaCard, ...], count(CARDS.stop - 1, CARDS.start)]
+
+
+class Carousel(Part, frozen=True, tag_field="type", tag="carousel"):
+    body: Words
+    action: Cards
+
+
+Question = (
+    ButtonQuestion
+    | ListQuestion
+    | LinkQuestion
+    | FlowQuestion
+    | LocationQuestion
+    | CallQuestion
+    | CallPermissionQuestion
+    | ContactInfoQuestion
+    | AddressQuestion
+    | Carousel
+    | ProductOffer
+    | ProductListOffer
+    | CatalogOffer
+    | OrderDetails
+    | OrderStatus
+)

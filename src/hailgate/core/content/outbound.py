@@ -20,47 +20,53 @@ from hailgate.core.content.templates import TemplateCall
 MOST_CARDS = 257  # far fewer are advised: phones show a handful
 
 
-class Text(Part, frozen=True, tag_field="type", tag="text"):
+class Said(Part, frozen=True, kw_only=True):
+    """What may stand beside any kind. Meta sends nothing to a person whose identity key has another hash by now."""
+
+    recipient_identity_key_hash: str | None = None
+
+
+class Text(Said, frozen=True, tag_field="type", tag="text"):
     text: TextBody
 
 
-class Image(Part, frozen=True, tag_field="type", tag="image"):
+class Image(Said, frozen=True, tag_field="type", tag="image"):
     image: CaptionedFile
 
 
-class Video(Part, frozen=True, tag_field="type", tag="video"):
+class Video(Said, frozen=True, tag_field="type", tag="video"):
     video: CaptionedFile
 
 
-class Audio(Part, frozen=True, tag_field="type", tag="audio"):
+class Audio(Said, frozen=True, tag_field="type", tag="audio"):
     audio: AudioFile
 
 
-class Document(Part, frozen=True, tag_field="type", tag="document"):
+class Document(Said, frozen=True, tag_field="type", tag="document"):
     document: DocumentFile
 
 
-class Sticker(Part, frozen=True, tag_field="type", tag="sticker"):
+class Sticker(Said, frozen=True, tag_field="type", tag="sticker"):
     sticker: File
 
 
-class Location(Part, frozen=True, tag_field="type", tag="location"):
+class Location(Said, frozen=True, tag_field="type", tag="location"):
     location: Place
 
 
-class Contacts(Part, frozen=True, tag_field="type", tag="contacts"):
+class Contacts(Said, frozen=True, tag_field="type", tag="contacts"):
     contacts: Annotated[tuple[Card, ...], count(MOST_CARDS)]
 
 
-class Reaction(Part, frozen=True, tag_field="type", tag="reaction"):
+class Reaction(Said, frozen=True, tag_field="type", tag="reaction"):
     reaction: Mark
 
 
-class Interactive(Part, frozen=True, tag_field="type", tag="interactive"):
+class Interactive(Said, frozen=True, tag_field="type", tag="interactive"):
     interactive: Question
 
 
-class Template(Part, frozen=True, tag_field="type", tag="template"):
+class Template(Said, frozen=True, tag_field="type", tag="template"):
     template: TemplateCall
 
 

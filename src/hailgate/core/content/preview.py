@@ -44,9 +44,42 @@ _WORDS: Final = {
 _SPOKEN: Final = {"image": "caption", "video": "caption", "document": "caption", "button": "text", "order": "text"}
 _VOICE: Final = gettext_noop("Voice message")
 _UNREACTION: Final = gettext_noop("Reaction removed")
-_LOCATION_REQUEST: Final = gettext_noop("Location request")
 _FORM: Final = gettext_noop("Form answered")
-_UNSUPPORTED: Final = gettext_noop("Unsupported message")
+_PERMISSION: Final = {
+    "accept": gettext_noop("Calls allowed"),
+    "reject": gettext_noop("Calls not allowed"),
+}
+_PERMISSION_ANSWERED: Final = gettext_noop("Answer about calls")
+# What is asked or offered without words of its own.
+_ASKED: Final = {
+    "location_request_message": gettext_noop("Location request"),
+    "product": gettext_noop("Product"),
+    "call_permission_request": gettext_noop("May we call?"),
+}
+_UNSUPPORTED: Final = gettext_noop("Message that cannot be shown")
+# What people send and WhatsApp gives to no business, by its own name for it.
+_UNDELIVERED: Final = {
+    "poll": gettext_noop("Poll"),
+    "video_note": gettext_noop("Video note"),
+    "event": gettext_noop("Event"),
+    "group_invite": gettext_noop("Invitation to a group"),
+    "live_location": gettext_noop("Live location"),
+    "payment": gettext_noop("Payment"),
+    "list": gettext_noop("List"),
+    "button": gettext_noop("Button"),
+    "buttons": gettext_noop("Buttons"),
+    "edit": gettext_noop("Edited message"),
+    "sticker_pack": gettext_noop("Sticker pack"),
+    "view_once": gettext_noop("Message to be seen once"),
+    "template": gettext_noop("Template"),
+    "ciphertext": gettext_noop("Encrypted message"),
+}
+_WHY_NOT: Final = {
+    "not_delivered": gettext_noop("WhatsApp does not give such messages to businesses"),
+    "not_downloaded": gettext_noop("WhatsApp could not take the file from the person; ask for it again"),
+    "unavailable": gettext_noop("WhatsApp does not have the message; ask for it again"),
+    "unreadable": gettext_noop("The paired phone's session could not decrypt it; ask for it again"),
+}
 
 
 def preview(content: Mapping[str, Any], translate: Callable[[str], str] = str) -> str:
@@ -59,6 +92,8 @@ def preview(content: Mapping[str, Any], translate: Callable[[str], str] = str) -
         return _text(content, "text", "body")
     if kind == "interactive":
         return _interactive(content, translate)
+    if kind == "unsupported":
+        return _unsupported(_inner(content, "unsupported"), translate)
     label = translate(_label(content, kind))
     words = _words(content, kind)
     return f"{label}: {words}" if words else label
@@ -100,10 +135,20 @@ def _interactive(content: Mapping[str, Any], translate: Callable[[str], str]) ->
     kind = _text(content, "interactive", "type")
     if kind == "nfm_reply":
         return translate(_FORM)
+    if kind == "call_permission_reply":
+        return translate(_PERMISSION.get(_text(asked, kind, "response"), _PERMISSION_ANSWERED))
     if kind in {"button_reply", "list_reply"}:
         return _text(asked, kind, "title") or translate(_LABELS["interactive"])
-    label = _LOCATION_REQUEST if kind == "location_request_message" else _LABELS["interactive"]
-    return _text(asked, "body", "text") or translate(label)
+    return _text(asked, "body", "text") or translate(_ASKED.get(kind, _LABELS["interactive"]))
+
+
+def _unsupported(inner: Mapping[str, Any], translate: Callable[[str], str]) -> str:
+    """What the person sent, as far as that is known, and why it is not here."""
+    kind, why = inner.get("kind"), inner.get("why")
+    known = _UNDELIVERED.get(kind) or _LABELS.get(kind) if isinstance(kind, str) else None
+    label = translate(known or _UNSUPPORTED)
+    told = _WHY_NOT.get(why) if isinstance(why, str) else None
+    return f"{label}. {translate(told)}." if told else label
 
 
 def _cards(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

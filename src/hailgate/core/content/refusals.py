@@ -27,14 +27,14 @@ _RULES = (
     _Rule(re.compile(r"Invalid (?:enum )?value"), "", "is not one of the values that are known here"),
     _Rule(re.compile(r"(?:Integer value|Number) out of range"), "", "holds a number out of range"),
 )
-# The names on the way to the field, up to the first index; here too, nothing but names.
-_PATH = re.compile(r" (?:at|in) `\$\.?([A-Za-z_.]*)[^`]*`$")
+# The way to the field: names and places. A key that a caller made up ends it, since msgspec writes `[...]` for it.
+PATH = re.compile(r" (?:at|in) `\$\.?((?:\.?[A-Za-z_]\w*(?:\[\d{1,3}\])*)*)[^`]*`$", re.ASCII)
 
 
 def explain(error: msgspec.ValidationError) -> InputError:
     """Our sentence for msgspec's, which may quote what the caller sent."""
     sentence = str(error)
-    path = found.group(1) if (found := _PATH.search(sentence)) else ""
+    path = found.group(1) if (found := PATH.search(sentence)) else ""
     for pattern, field, rule in _RULES:
         if match := pattern.match(sentence):
             where = ".".join(filter(None, (path, field.format(*match.groups()))))

@@ -31,7 +31,17 @@ class CurrencyParameter(Part, frozen=True, tag_field="type", tag="currency"):
 
 
 class Moment(Part, frozen=True):
+    """Phones show `fallback_value`; the rest is told to Meta as it came."""
+
     fallback_value: str
+    calendar: str | None = None
+    day_of_week: int | str | None = None
+    day_of_month: int | None = None
+    year: int | None = None
+    month: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+    timestamp: int | None = None
 
 
 class MomentParameter(Part, frozen=True, tag_field="type", tag="date_time"):
@@ -47,6 +57,12 @@ class VideoParameter(Part, frozen=True, tag_field="type", tag="video"):
     video: File
 
 
+class GifParameter(Part, frozen=True, tag_field="type", tag="gif"):
+    """An MP4 that plays by itself, without sound."""
+
+    gif: File
+
+
 class DocumentParameter(Part, frozen=True, tag_field="type", tag="document"):
     document: DocumentFile
 
@@ -55,15 +71,26 @@ class LocationParameter(Part, frozen=True, tag_field="type", tag="location"):
     location: Place
 
 
-FileParameter = ImageParameter | VideoParameter | DocumentParameter
+class Product(Part, frozen=True):
+    catalog_id: str
+    product_retailer_id: str
+
+
+class ProductParameter(Part, frozen=True, tag_field="type", tag="product"):
+    product: Product
+
+
+FileParameter = ImageParameter | VideoParameter | GifParameter | DocumentParameter
 Parameter = (
     TextParameter
     | CurrencyParameter
     | MomentParameter
     | ImageParameter
     | VideoParameter
+    | GifParameter
     | DocumentParameter
     | LocationParameter
+    | ProductParameter
 )
 
 
@@ -81,7 +108,13 @@ class ActionParameter(Part, frozen=True, tag_field="type", tag="action"):
     action: dict[str, Any]
 
 
-ButtonParameter = TextParameter | PayloadParameter | CouponParameter | ActionParameter
+class CallTimeParameter(Part, frozen=True, tag_field="type", tag="ttl_minutes"):
+    """How long the button of a voice call works."""
+
+    ttl_minutes: int | str
+
+
+ButtonParameter = TextParameter | PayloadParameter | CouponParameter | ActionParameter | CallTimeParameter
 
 
 class HeaderComponent(Part, frozen=True, tag_field="type", tag="header"):
@@ -106,6 +139,31 @@ class ButtonComponent(Part, frozen=True, tag_field="type", tag="button"):
     parameters: tuple[ButtonParameter, ...] = ()
 
 
+class TapTarget(Part, frozen=True):
+    url: str
+    title: str
+
+
+class TapTargetParameter(Part, frozen=True, tag_field="type", tag="tap_target_configuration"):
+    tap_target_configuration: tuple[TapTarget, ...]
+
+
+class TapTargetComponent(Part, frozen=True, tag_field="type", tag="tap_target_configuration"):
+    """Where a tap on the message itself leads."""
+
+    parameters: tuple[TapTargetParameter, ...]
+
+
+class OrderStatusParameter(Part, frozen=True, tag_field="type", tag="order_status"):
+    """As Meta documents it for the country."""
+
+    order_status: dict[str, Any]
+
+
+class OrderStatusComponent(Part, frozen=True, tag_field="type", tag="order_status"):
+    parameters: tuple[OrderStatusParameter, ...]
+
+
 class TemplateCard(Part, frozen=True):
     card_index: int
     components: tuple[HeaderComponent | BodyComponent | ButtonComponent, ...]
@@ -127,7 +185,15 @@ class OfferComponent(Part, frozen=True, tag_field="type", tag="limited_time_offe
     parameters: tuple[OfferParameter, ...]
 
 
-Component = HeaderComponent | BodyComponent | ButtonComponent | CarouselComponent | OfferComponent
+Component = (
+    HeaderComponent
+    | BodyComponent
+    | ButtonComponent
+    | CarouselComponent
+    | OfferComponent
+    | TapTargetComponent
+    | OrderStatusComponent
+)
 
 
 class Language(Part, frozen=True):

@@ -10,7 +10,7 @@ VARIABLE: Final = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 APPROVED: Final = "APPROVED"
 
 
-class Template(NamedTuple):
+class TemplateDefinition(NamedTuple):
     """As the provider lists it. Status, category and quality are its own words.
 
     `components` is JSON, and empty where only the rest is known. `reason` says why it is not approved.
@@ -72,7 +72,7 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(VARIABLE.findall(text)))
 
 
-def parse_definition(template: Template) -> Definition | None:
+def parse_definition(template: TemplateDefinition) -> Definition | None:
     """None where its components are not known, or not in a shape that we know."""
     try:
         parts = msgspec.json.decode(template.components) if template.components else None

@@ -32,6 +32,11 @@ class Variable(NamedTuple):
     example: str = ""
     required: bool = True
 
+    @property
+    def in_header(self) -> bool:
+        """Header and body each number their variables from 1."""
+        return self.key.startswith("header.")
+
 
 def list_variables(definition: Definition) -> list[Variable]:
     found = list(_of_face(definition.face, ""))

@@ -1,30 +1,28 @@
 """WhatsApp through Meta's own Cloud API."""
 
-from collections.abc import Mapping
 from typing import Final
 
-from hailgate.core.content import OUTBOUND_KINDS
+from hailgate.core.address import AddressKind
 from hailgate.core.limits import Limit
-from hailgate.providers.cloud.adapter import SIGNATURE, CloudProvider, CloudReceiver
+from hailgate.providers.capabilities import Capabilities, TakesFiles
+from hailgate.providers.cloud.adapter import SIGNATURE, CloudProvider, CloudReceiver, probe_handshake
+from hailgate.providers.cloud.codes import CODES
 from hailgate.providers.cloud.config import CloudChannel, CloudHook
-from hailgate.providers.contract import Capabilities, ProviderSpec
-
-# What helps to understand a stored webhook later. The rest is the proxy's business.
-_KEPT_HEADERS = ("content-type", "user-agent", SIGNATURE)
-
-
-def _mask(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in _KEPT_HEADERS if name in headers}
-
+from hailgate.providers.cloud.errors import our_code
+from hailgate.providers.cloud.kinds import KINDS
+from hailgate.providers.cloud.message_ids import token_of
+from hailgate.providers.cloud.versions import warn_of_end
+from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 
 SPEC: Final = ProviderSpec(
+    contract=2,
     name="cloud",
     label="WhatsApp Cloud API",
     hook_config=CloudHook,
     channel_config=CloudChannel,
     capabilities=Capabilities(
-        content_kinds=frozenset(OUTBOUND_KINDS),
-        text_limit=4096,
+        kinds=KINDS,
+        addresses=frozenset({AddressKind.PHONE, AddressKind.BSUID, AddressKind.GROUP}),
         window_seconds=24 * 3600.0,
         # In and out together; Meta raises it to 1,000 by itself. Meta counts by the second: a burst of a whole second
         # would let twice as many out after a rest, and each one too many is refused and waits for a minute.
@@ -34,11 +32,21 @@ SPEC: Final = ProviderSpec(
         keepalive_seconds=15.0,
         echoes_tracker=True,
         repeats_webhooks=True,  # for a week, less and less often
+        takes_files=TakesFiles.BY_ID,
         upload_life=30 * 86_400.0,
+        media_kept_s=7 * 86_400.0,
     ),
-    account_of=lambda channel: channel.phone_number_id,
-    mask=_mask,
+    proof=Proof.BODY,
+    account_of=lambda channel, _: channel.phone_number_id,
+    # What helps to understand a stored webhook later. The rest is the proxy's business.
+    mask_headers=keep_headers("content-type", "user-agent", SIGNATURE),
     receiver=CloudReceiver,
     connect=CloudProvider,
+    handshake_probe=probe_handshake,
+    codes=CODES,
+    templates_advice="Its token needs whatsapp_business_management.",
     templates_at="waba_id",
+    message_token=token_of,
+    our_code=our_code,
+    warn=lambda channel, now: warn_of_end(channel.version, now),
 )

@@ -1,11 +1,9 @@
 """The Cloud API as a Receiver and a Provider."""
 
 import hmac
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Sequence
 
-from hailgate.core.errors import Rejected, SendError, SignatureInvalid
+from hailgate.core.errors import AddressRefuses, Rejected, SendError, SignatureInvalid
 from hailgate.core.events import ProviderEvent
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.providers.cloud.config import CloudChannel, CloudHook
@@ -22,15 +20,14 @@ from hailgate.providers.cloud.wire import (
 )
 from hailgate.providers.contract import (
     ChannelHealth,
-    Guard,
+    Connection,
     OutboundMessage,
     SendReceipt,
     TemplatePage,
     WebhookRequest,
 )
-
-if TYPE_CHECKING:
-    from hailgate.providers.transport import Transport
+from hailgate.providers.guard import Guard
+from hailgate.providers.spec import HandshakeProbe
 
 SIGNATURE = "x-hub-signature-256"
 MAX_CHALLENGE = 1024
@@ -52,9 +49,10 @@ class CloudReceiver:
 
     def handshake(self, request: WebhookRequest) -> str:
         """Answer the GET, which Meta does not sign; it knows the verify token instead."""
-        challenge = request.query.get("hub.challenge", "")
-        token_matches = bool(self._token) and _same(request.query.get("hub.verify_token", ""), self._token)
-        subscribes = request.query.get("hub.mode") == "subscribe" and 0 < len(challenge) <= MAX_CHALLENGE
+        query = request.params
+        challenge = query.get("hub.challenge", "")
+        token_matches = bool(self._token) and _same(query.get("hub.verify_token", ""), self._token)
+        subscribes = query.get("hub.mode") == "subscribe" and 0 < len(challenge) <= MAX_CHALLENGE
         if not (token_matches and subscribes):
             raise SignatureInvalid("The verify token of the handshake does not match this hook's.")
         return challenge
@@ -64,25 +62,29 @@ class CloudReceiver:
 
 
 class CloudProvider:
-    """One number. `clock` gives seconds since the epoch."""
+    """One number."""
 
-    def __init__(self, channel: CloudChannel, transport: "Transport", clock: Callable[[], float] = time.time) -> None:
-        self._transport = transport
-        self._clock = clock
+    def __init__(self, connection: Connection[CloudChannel]) -> None:
+        channel = connection.config
+        self._transport, self._clock = connection.transport, connection.clock
+        self._api_url = channel.api_url
         self._messages_url = f"{channel.number_url}/messages"
         self._health_url = f"{channel.number_url}?fields={HEALTH_FIELDS}"
         self._version_url, self._waba_id = channel.version_url, channel.waba_id
-        self._library = Library(channel, transport, clock)
+        self._library = Library(connection)
         self._headers = {"Authorization": f"Bearer {channel.access_token.reveal()}"}
 
     async def send(self, message: OutboundMessage, guard: Guard) -> SendReceipt:
-        reply = await self._transport.post_json(
+        reply = await self._transport.post(
             self._messages_url, headers=self._headers, body=render_send(message), guard=guard
         )
-        return parse_send_answer(*reply, self._clock())
+        try:
+            return parse_send_answer(*reply, self._clock())
+        except AddressRefuses as refused:
+            raise refused.at(self._api_url) from None
 
     async def mark_read(self, message_id: str, *, typing: bool) -> None:
-        reply = await self._transport.post_json(
+        reply = await self._transport.post(
             self._messages_url, headers=self._headers, body=render_read(message_id, typing=typing)
         )
         parse_ack(*reply, self._clock())
@@ -102,9 +104,17 @@ class CloudProvider:
     async def check(self) -> ChannelHealth:
         try:
             reply = await self._transport.get(self._health_url, headers=self._headers)
+            return parse_health(*reply, self._clock())
+        except AddressRefuses as refused:
+            return ChannelHealth(ok=False, detail=refused.at(self._api_url).detail)
         except SendError as error:
             return ChannelHealth(ok=False, detail=error.detail)
-        return parse_health(*reply, self._clock())
+
+
+def probe_handshake(hook: CloudHook, challenge: str) -> HandshakeProbe:
+    """What Meta asks when the hook's URL is entered."""
+    token = hook.verify_token.reveal()
+    return HandshakeProbe({"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": challenge}, challenge)
 
 
 def _same(given: str, expected: bytes) -> bool:

@@ -1,21 +1,31 @@
 """What an owner fills in to connect the Cloud API."""
 
-import re
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from hailgate.core.errors import InputError
-from hailgate.providers.contract import Secret
-
-_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}")
+from hailgate.providers.cloud.versions import DEFAULT, is_version
+from hailgate.providers.config import GENERATED, Secret
+from hailgate.providers.reading import is_base_url
 
 
 class CloudHook(msgspec.Struct, frozen=True, kw_only=True):
     """One Meta app: it has one webhook URL for all its numbers."""
 
-    app_secret: Secret
-    verify_token: Secret
+    app_secret: Annotated[
+        Secret,
+        Meta(title="App secret", description="In Meta's app dashboard under App settings, Basic. It signs webhooks."),
+    ]
+    verify_token: Annotated[
+        Secret,
+        Meta(
+            title="Verify token",
+            description="A word of your own: give Meta the same when you enter the hook's URL.",
+            extra=GENERATED,
+        ),
+    ]
 
 
 class CloudChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +34,33 @@ class CloudChannel(msgspec.Struct, frozen=True, kw_only=True):
     `waba_id` is the WhatsApp Business Account that the number and its templates belong to.
     """
 
-    phone_number_id: str
-    access_token: Secret
-    api_url: str = "https://graph.facebook.com"
-    version: str = "v23.0"
-    waba_id: str | None = None
+    phone_number_id: Annotated[
+        str,
+        Meta(
+            title="Phone number ID",
+            description="In WhatsApp Manager under API setup; it is not the phone number itself.",
+            examples=["106540352242922"],
+        ),
+    ]
+    access_token: Annotated[
+        Secret,
+        Meta(title="Access token", description="Of a system user, with whatsapp_business_messaging; it never expires."),
+    ]
+    api_url: Annotated[
+        str,
+        Meta(title="API address", description="Another one only for tests.", examples=["https://graph.facebook.com"]),
+    ] = "https://graph.facebook.com"
+    version: Annotated[
+        str, Meta(title="Graph API version", description="One lives about two years.", examples=[DEFAULT])
+    ] = DEFAULT
+    waba_id: Annotated[
+        str | None,
+        Meta(
+            title="WhatsApp Business Account ID",
+            description="The account of the number and its templates; needed to list templates.",
+            examples=["102290129340398"],
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         token = self.access_token.reveal()
@@ -43,8 +75,8 @@ class CloudChannel(msgspec.Struct, frozen=True, kw_only=True):
             "waba_id",
             "must be the id of the WhatsApp Business Account, digits only",
         )
-        _require(_is_base_url(self.api_url), "api_url", "must be an http(s) URL without query or password")
-        _require(_VERSION.fullmatch(self.version) is not None, "version", "must look like v23.0")
+        _require(is_base_url(self.api_url), "api_url", "must be an http(s) URL without query or password")
+        _require(is_version(self.version), "version", f"must look like {DEFAULT}")
 
     @property
     def version_url(self) -> str:
@@ -62,13 +94,3 @@ def _require(holds: bool, field: str, rule: str) -> None:
 
 def _is_digits(value: str) -> bool:
     return value.isascii() and value.isdigit() and len(value) <= 32
-
-
-def _is_base_url(value: str) -> bool:
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError:
-        return False
-    plain = not (url.query or url.fragment or url.username or url.password) and port != 0
-    return url.scheme in {"http", "https"} and bool(url.hostname) and plain and value.isprintable()

@@ -1,8 +1,8 @@
 """Meta's error codes, and what each asks us to do.
 
-Codes decide, never the HTTP status: throttles were seen with 400, 403 and 429. The sentences are ours,
-because Meta's may quote what a person wrote. Codes that a send cannot be answered with are listed too, so
-that none is a surprise.
+Codes decide, not the HTTP status: throttles were seen with 400, 403 and 429. One thing the status does say: with a 5xx
+it is Meta's trouble, whatever the code blames. The sentences are ours, because Meta's may quote what a person wrote.
+Codes that a send cannot be answered with are listed too, so that none is a surprise.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from hailgate.core.errors import (
     ChannelUnauthorized,
+    MessageFault,
     ProviderThrottled,
     ProviderUnavailable,
     RecipientOptedOut,
@@ -19,13 +20,7 @@ from hailgate.core.errors import (
     SendError,
     TemplateUnavailable,
 )
-
-
-class MessageFault(ProviderUnavailable):
-    """The provider failed on this one message, which says nothing about the next."""
-
-    code = "message_fault"
-    breaker_failure = False
+from hailgate.core.events import ChannelFault
 
 
 class Fault(NamedTuple):
@@ -38,6 +33,7 @@ class Fault(NamedTuple):
     retry_after: float | None = None
     max_attempts: int | None = None
     least_wait: float = 0.0
+    patience: float = 0.0
 
 
 def _group(
@@ -49,9 +45,10 @@ def _group(
     retry_after: float | None = None,
     max_attempts: int | None = None,
     least_wait: float = 0.0,
+    patience: float = 0.0,
 ) -> dict[int, Fault]:
     return {
-        number: Fault(error, meaning, scope, code, retry_after, max_attempts, least_wait)
+        number: Fault(error, meaning, scope, code, retry_after, max_attempts, least_wait, patience)
         for number, meaning in meanings.items()
     }
 
@@ -59,6 +56,8 @@ def _group(
 MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
+# A link's host may be slow, and what Meta calls passing may pass: no count ends it sooner.
+LIMITED = 10 * MINUTE
 
 # Only the owner can mend these, and until then every message of the channel would fail: pause, bury none.
 _OWNER: Final = {
@@ -67,6 +66,7 @@ _OWNER: Final = {
         ChannelUnauthorized,
         {
             0: "The access token is expired, invalidated or of another app",
+            102: "The session of the token has ended",
             104: "The proof of the app secret is missing or wrong",
             190: "The access token is expired or invalid",
             3: "The app may not call this method",
@@ -110,6 +110,7 @@ _OWNER: Final = {
             368: "The account is blocked for policy violations",
             131031: "The account is locked or restricted",
             141010: "The business is not verified; sending is limited",
+            139200: "Messages without a template are blocked for the account",
             141014: "The business account is banned",
         },
         scope=Scope.ACCOUNT,
@@ -160,7 +161,10 @@ _PACE: Final = {
         ProviderThrottled,
         {
             4: "The app reached its limit of calls",
-            80007: "The account reached its limit of calls",
+            17: "The user of the token reached the limit of calls",
+            32: "The page reached its limit of calls",
+            341: "The app reached a limit for now",
+            **dict.fromkeys((*range(80000, 80010), 80014), "The account reached its limit of calls"),
         },
         scope=Scope.ACCOUNT,
         retry_after=5 * MINUTE,
@@ -206,19 +210,19 @@ _TROUBLE: Final = {
         scope=Scope.ACCOUNT,
         retry_after=MINUTE,
     ),
-    **_group(ProviderUnavailable, {131000: "Meta failed for an unknown reason"}, max_attempts=3),
-    # May be this message's own fault: once more, then a person looks.
+    # May be this message's own fault, where the status does not say that it is Meta's.
+    **_group(MessageFault, {1: "The request is invalid, or Meta's server failed"}, max_attempts=2, retry_after=5.0),
     **_group(
         MessageFault,
         {
-            1: "The request is invalid, or Meta's server failed",
+            131000: "Meta failed for an unknown reason",
             131053: "The media could not be fetched or stored",
             135000: "Meta failed without a reason",
             138004: "The call could not be connected",
             139102: "The block list changed while it was read",
             139103: "The block list failed",
         },
-        max_attempts=2,
+        patience=LIMITED,
     ),
 }
 
@@ -270,6 +274,8 @@ _TEMPLATE: Final = _group(
         2388073: "The footer of the template is badly formatted",
         2388293: "The template has too many variables for its length",
         2388299: "A variable may be neither first nor last in the text",
+        2388318: "A template that Meta made by itself cannot be changed",
+        2388330: "A template that Meta made by itself cannot be deleted",
     },
 )
 
@@ -278,6 +284,7 @@ _REQUEST: Final = _group(
     Rejected,
     {
         100: "A parameter is missing, misspelt or not supported",
+        506: "The same was sent a moment ago",
         131008: "A required parameter is missing",
         131009: "The value of a parameter is not valid",
         131021: "Sender and recipient are the same number",
@@ -349,6 +356,9 @@ FAULTS: Final[Mapping[int, Fault]] = _OWNER | _PACE | _TROUBLE | _RECIPIENT | _T
 # Code 100 speaks of a parameter, but with this subcode of the number's id in the path.
 _ID_SUBCODE = 33
 
+# What Meta says of the owner's affairs with a 500; of any other code, a 5xx says that it is Meta's trouble.
+_ALWAYS_5XX = frozenset({3, 131045, 133000})
+
 
 class Refusal(NamedTuple):
     """An error as Meta's answer states it."""
@@ -365,9 +375,27 @@ def explain(code: int) -> str | None:
     return f"{fault.meaning}." if fault else None
 
 
+def our_code(code: str) -> str | None:
+    """What we call a failure that a status tells with this code; None for one that we do not know."""
+    fault = FAULTS.get(int(code)) if code.isascii() and code.isdigit() else None
+    return (fault.code or fault.error.code) if fault else None
+
+
 def tells_opt_out(code: int) -> bool:
     """Whether the recipient asked not to be written to, whatever Meta was told to send."""
     return code in FAULTS and FAULTS[code].error.suppresses
+
+
+def find_channel_fault(code: int) -> ChannelFault | None:
+    """What a failure that a status tells says of the whole channel: the same as in an answer."""
+    fault = FAULTS.get(code)
+    if fault is None:
+        return None
+    if fault.error.pauses_channel:
+        return ChannelFault(fault.code or fault.error.code, pauses=True)
+    if fault.error is ProviderThrottled and fault.scope in {Scope.CHANNEL, Scope.ACCOUNT}:
+        return ChannelFault(fault.code or fault.error.code, pauses=False, rest_s=fault.retry_after or MINUTE)
+    return None
 
 
 def send_error(refusal: Refusal, status: int, retry_after: float | None) -> SendError:
@@ -382,25 +410,28 @@ def send_error(refusal: Refusal, status: int, retry_after: float | None) -> Send
         least_wait=fault.least_wait,
         scope=fault.scope,
         max_attempts=fault.max_attempts,
+        patience=fault.patience,
     )
 
 
 def _find_fault(refusal: Refusal, status: int) -> Fault:
     if refusal.code == 100 and refusal.subcode == _ID_SUBCODE:
         return FAULTS[33]
-    fault = FAULTS.get(refusal.code)
-    if fault is None:
-        return _unlisted(refusal, status)
-    if refusal.is_transient and not fault.error.retryable:
-        return fault._replace(error=MessageFault, code=None, max_attempts=3)  # Meta says that it will pass
+    fault = FAULTS.get(refusal.code) or _unlisted(status)
+    if fault.error is ProviderThrottled or refusal.code in _ALWAYS_5XX:
+        return fault
+    if status >= 500:
+        return fault._replace(error=ProviderUnavailable, code=None, max_attempts=None, patience=0.0)
+    if refusal.is_transient and not (fault.error.retryable or fault.error.pauses_channel):
+        return fault._replace(error=MessageFault, code=None, patience=LIMITED)  # Meta says that it will pass
     return fault
 
 
-def _unlisted(refusal: Refusal, status: int) -> Fault:
+def _unlisted(status: int) -> Fault:
     if status == 401:
         return Fault(ChannelUnauthorized, "Meta refuses the channel's credentials", Scope.CHANNEL)
     if status == 429:
         return Fault(ProviderThrottled, "Meta asks for a slower pace", Scope.CHANNEL)
-    if refusal.is_transient or status >= 500:
-        return Fault(ProviderUnavailable, "Meta failed with a code that is not listed", max_attempts=3)
+    if status >= 500:
+        return Fault(ProviderUnavailable, "Meta failed with a code that is not listed")
     return Fault(Rejected, "Meta refused the message with a code that is not listed")

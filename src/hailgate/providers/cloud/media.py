@@ -7,15 +7,14 @@ The address is the answer's word, so it is called through the egress guard, and 
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from hailgate.core.content import Inbound, find_file, kind_of
 from hailgate.core.delivery import parse_retry_after
-from hailgate.core.egress import EgressRules, is_host_of, parse_url
 from hailgate.core.errors import (
     ChannelUnauthorized,
     InputError,
@@ -27,15 +26,16 @@ from hailgate.core.errors import (
     SendError,
     TooLarge,
 )
-from hailgate.core.media import LARGEST, LARGEST_FILE, LocalMedia, RemoteMedia
+from hailgate.core.media import LARGEST_FILE, LocalMedia, RemoteMedia
+from hailgate.providers.cloud.config import CloudChannel
 from hailgate.providers.cloud.wire import parse_ack
-from hailgate.providers.forms import FileForm
+from hailgate.providers.contract import Connection
+from hailgate.providers.multipart_writer import MultipartWriter
 from hailgate.providers.reading import identifier, read
 
 if TYPE_CHECKING:
-    from hailgate.providers.cloud.config import CloudChannel
     from hailgate.providers.egress import Fetched
-    from hailgate.providers.transport import Reply, Transport
+    from hailgate.providers.transport import HttpReply
 
 LONGEST_FILE_ID = 255
 # Where Meta keeps files; only these and the channel's own API get to see its token.
@@ -54,23 +54,21 @@ def remote_media(content: Inbound) -> RemoteMedia | None:
 
 
 class Library:
-    """The files of one channel. ``clock`` gives seconds since the epoch."""
+    """The files of one channel."""
 
-    def __init__(self, channel: "CloudChannel", transport: "Transport", clock: Callable[[], float]) -> None:
-        from hailgate.providers.egress import GuardedClient  # who only receives needs no network library
+    def __init__(self, connection: Connection[CloudChannel]) -> None:
+        from hailgate.providers.egress import OwnHosts  # who only receives needs no network library
 
-        self._channel, self._transport, self._clock = channel, transport, clock
-        self._headers = {"Authorization": f"Bearer {channel.access_token.reveal()}"}
-        self._home = urlsplit(channel.api_url)
-        self._client = GuardedClient(EgressRules(allowed=frozenset({self._own_place()})))
+        self._channel, self._transport, self._clock = connection.config, connection.transport, connection.clock
+        self._headers = {"Authorization": f"Bearer {connection.config.access_token.reveal()}"}
+        self._hosts = OwnHosts(connection.config.api_url, META_HOSTS)
 
     async def fetch(self, media: RemoteMedia) -> AsyncIterator[bytes]:
         url, told = await self._look_up(media.provider_id)
         wanted = {digest for digest in (media.sha256, told) if digest}
-        limit = max(LARGEST.get(media.kind, LARGEST_FILE), LARGEST["audio"])
         digest = hashlib.sha256()
         try:
-            async with self._client.get(url, limit=limit, headers=self._shown_to(url)) as fetched:
+            async with self._hosts.get(url, limit=LARGEST_FILE, headers=self._headers) as fetched:
                 self._check_answer(fetched)
                 async for chunk in fetched.chunks:
                     digest.update(chunk)
@@ -83,8 +81,8 @@ class Library:
             raise ProviderUnavailable("The file did not arrive as the provider described it.")
 
     async def upload(self, media: LocalMedia) -> str:
-        form = FileForm({"messaging_product": "whatsapp", "type": media.mime}, media)
-        reply = await self._transport.post_form(f"{self._channel.number_url}/media", headers=self._headers, form=form)
+        form = MultipartWriter({"messaging_product": "whatsapp", "type": media.mime}, media)
+        reply = await self._transport.upload(f"{self._channel.number_url}/media", headers=self._headers, form=form)
         try:
             self._check_ack(reply)
         except Rejected as refused:
@@ -111,7 +109,7 @@ class Library:
             raise ProviderUnavailable("The look-up of the file gave no address.")
         return address, _as_hex(digest) if isinstance(digest, str) else ""
 
-    def _check_ack(self, reply: "Reply") -> None:
+    def _check_ack(self, reply: "HttpReply") -> None:
         try:
             parse_ack(*reply, self._clock())
         except OutcomeUnknown as unclear:  # to look something up twice, or to give it twice, does no harm
@@ -128,19 +126,6 @@ class Library:
             return ProviderThrottled("Meta asks for a slower pace.", scope=Scope.CHANNEL, retry_after=wait)
         # An address that has expired is answered so, too; the next attempt looks up a new one.
         return ProviderUnavailable(f"The download of the file was answered with {status}.")
-
-    def _shown_to(self, url: str) -> Mapping[str, str]:
-        host = parse_url(url)
-        ours = (host.scheme == "https" and is_host_of(host.host, META_HOSTS)) or self._is_own(host.host, host.port)
-        return self._headers if ours else {}
-
-    def _is_own(self, host: str, port: int) -> bool:
-        return EgressRules(allowed=frozenset({self._own_place()})).allows(host, port)
-
-    def _own_place(self) -> str:
-        host = self._home.hostname or ""
-        port = self._home.port or (443 if self._home.scheme == "https" else 80)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _as_hex(digest: str) -> str:

@@ -6,17 +6,17 @@ Whatever has parts is read raw first, so that a part of a strange shape costs no
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from hailgate.core.content.inbound import Product, Referral, Understood
+from hailgate.core.content.inbound import Referral, ReferredProduct, Understood
 
 NOTHING = Raw(b"null")
 
 
-class Envelope(Struct):
+class CloudEnvelope(Struct):
     object: str
     entry: list[Raw]
 
 
-class Entry(Struct):
+class CloudEntry(Struct):
     """`id` is the WhatsApp Business Account; `time` is told of what happened to it."""
 
     changes: list[Raw]
@@ -24,7 +24,7 @@ class Entry(Struct):
     time: Raw = NOTHING
 
 
-class Change(Struct):
+class CloudChange(Struct):
     field: str
     value: Raw
 
@@ -46,13 +46,14 @@ class Profile(Struct):
     username: str | None = None
 
 
-class Contact(Struct):
+class CloudContact(Struct):
     wa_id: str | None = None
     user_id: str | None = None
+    parent_user_id: str | None = None
     profile: Raw = NOTHING
 
 
-class Message(Struct, rename={"sender": "from"}):
+class CloudMessage(Struct, rename={"sender": "from"}):
     id: str
     type: str = "unknown"
     sender: str | None = None
@@ -64,7 +65,7 @@ class Message(Struct, rename={"sender": "from"}):
     referral: Raw = NOTHING
 
 
-class Echo(Struct):
+class CloudEcho(Struct):
     """A message that the business wrote on its own telephone; its content is read like a person's."""
 
     id: str
@@ -76,23 +77,23 @@ class Echo(Struct):
     text: Raw = NOTHING
 
 
-class Text(Struct):
+class CloudText(Struct):
     body: str
 
 
-class Context(Struct):
+class CloudContext(Struct):
     id: str | None = None
     forwarded: bool = False
     frequently_forwarded: bool = False
     referred_product: Raw = NOTHING
 
 
-class Reaction(Struct):
+class CloudReaction(Struct):
     message_id: str
     emoji: str | None = None
 
 
-class Amended(Struct):
+class CloudEdit(Struct):
     original_message_id: str
     message: Raw = NOTHING
 
@@ -100,9 +101,9 @@ class Amended(Struct):
 class Changed(Struct):
     """The one of them that the kind of the message names."""
 
-    reaction: Reaction | None = None
-    edit: Amended | None = None
-    revoke: Amended | None = None
+    reaction: CloudReaction | None = None
+    edit: CloudEdit | None = None
+    revoke: CloudEdit | None = None
 
 
 class Edited(Struct):
@@ -111,13 +112,36 @@ class Edited(Struct):
 
 
 class SystemNews(Struct):
+    """What was before stands there only where it was an id, and then perhaps without a sender of the message."""
+
     type: str
     wa_id: str | None = None
     user_id: str | None = None
+    parent_user_id: str | None = None
+    previous_user_id: str | None = None
+    previous_parent_user_id: str | None = None
 
 
 class System(Struct):
     system: SystemNews
+    timestamp: Raw = NOTHING
+
+
+class CloudCards(Struct):
+    """`origin` stands beside the cards, or in the first of them."""
+
+    contacts: list[Raw]
+    origin: str | None = None
+
+
+class CloudCardPhone(Struct):
+    wa_id: str | None = None
+    phone: str | None = None
+
+
+class CloudCard(Struct):
+    origin: str | None = None
+    phones: list[CloudCardPhone] = []
 
 
 class Preference(Struct):
@@ -128,11 +152,13 @@ class Preference(Struct):
     timestamp: Raw = NOTHING
 
 
-class Call(Struct, rename={"sender": "from"}):
+class CloudCall(Struct, rename={"sender": "from"}):
     id: str
     event: str
     sender: str | None = None
     from_user_id: str | None = None
+    to: str | None = None
+    to_user_id: str | None = None
     direction: str | None = None
     timestamp: Raw = NOTHING
 
@@ -153,20 +179,30 @@ class Elsewhere(Struct):
     user_preferences: Raw = NOTHING
 
 
-class Status(Struct, rename={"tracker": "biz_opaque_callback_data"}):
+class CloudStatus(Struct, rename={"tracker": "biz_opaque_callback_data"}):
     id: str
     status: str
     timestamp: Raw = NOTHING
     recipient_id: str | None = None
     recipient_user_id: str | None = None
     recipient_type: str | None = None
+    recipient_participant_id: str | None = None
+    recipient_participant_user_id: str | None = None
     tracker: str | None = None
     errors: Raw = NOTHING
 
 
-class Error(Struct):
+class CloudError(Struct):
     code: int
     title: str | None = None
+
+
+class ErrorData(Struct):
+    details: str | None = None
+
+
+class Explained(Struct):
+    error_data: ErrorData | None = None
 
 
 class Named(Struct):
@@ -176,28 +212,31 @@ class Named(Struct):
     metadata: Raw = NOTHING
 
 
-envelope = Decoder(Envelope)
-entry = Decoder(Entry)
-change = Decoder(Change)
+envelope = Decoder(CloudEnvelope)
+entry = Decoder(CloudEntry)
+change = Decoder(CloudChange)
 value = Decoder(Value)
 metadata = Decoder(Metadata)
 profile = Decoder(Profile)
-contact = Decoder(Contact)
-message = Decoder(Message)
-echo = Decoder(Echo)
-text = Decoder(Text)
-context = Decoder(Context)
+contact = Decoder(CloudContact)
+message = Decoder(CloudMessage)
+echo = Decoder(CloudEcho)
+text = Decoder(CloudText)
+context = Decoder(CloudContext)
 understood: Decoder[Understood] = Decoder(Understood)
 changed = Decoder(Changed)
 edited = Decoder(Edited)
 system = Decoder(System)
+cards = Decoder(CloudCards)
+card = Decoder(CloudCard)
 preference = Decoder(Preference)
-call = Decoder(Call)
+call = Decoder(CloudCall)
 group = Decoder(Group)
 elsewhere = Decoder(Elsewhere)
-product = Decoder(Product)
+product = Decoder(ReferredProduct)
 referral = Decoder(Referral)
-status = Decoder(Status)
-error = Decoder(Error, strict=False)
+status = Decoder(CloudStatus)
+error = Decoder(CloudError, strict=False)
+explained = Decoder(Explained)
 named = Decoder(Named)
 items = Decoder(list[Raw] | None)

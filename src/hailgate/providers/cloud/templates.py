@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from hailgate.core.errors import ProviderUnavailable
 from hailgate.core.events import Ignored, ProviderEvent, TemplateChange
-from hailgate.core.templates import APPROVED, Template
+from hailgate.core.templates import APPROVED, TemplateDefinition
 from hailgate.providers.cloud.wire import parse_ack
 from hailgate.providers.contract import TemplatePage
 from hailgate.providers.reading import identifier, read
@@ -128,9 +128,9 @@ def _is_named(listed: _Listed) -> bool:
     return identifier(listed.id) is not None and identifier(listed.name) is not None and bool(listed.language)
 
 
-def _template(listed: _Listed) -> Template:
+def _template(listed: _Listed) -> TemplateDefinition:
     score = read(_score, listed.quality_score)
-    return Template(
+    return TemplateDefinition(
         listed.id,
         listed.name,
         listed.language,

@@ -6,17 +6,16 @@ only that one, and a kind that is not understood yet is kept exactly as it came.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Raw
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content import Inbound, InboundText, Unsupported
+from hailgate.core.content import Inbound, InboundText
 from hailgate.core.content.inbound import InboundCall, Origin, Rung
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import (
     Change,
-    ContactChange,
     EchoedMessage,
     Ignored,
     InboundMessage,
@@ -24,12 +23,26 @@ from hailgate.core.events import (
     MessageChange,
     MessageStatus,
     ProviderEvent,
+    ThreadOwnerChange,
 )
 from hailgate.core.status import Status
 from hailgate.providers.cloud import shapes
-from hailgate.providers.cloud.errors import explain, tells_opt_out
+from hailgate.providers.cloud.account_news import ACCOUNT_FIELDS, parse_account
+from hailgate.providers.cloud.errors import explain, find_channel_fault, tells_opt_out
+from hailgate.providers.cloud.handovers import HANDOVERS, parse_handovers
 from hailgate.providers.cloud.media import remote_media
+from hailgate.providers.cloud.people import (
+    People,
+    addresses_of,
+    contact_change,
+    named,
+    own_numbers,
+    read_people,
+    recipient_of,
+)
+from hailgate.providers.cloud.pricing import parse_price
 from hailgate.providers.cloud.templates import TEMPLATE_FIELDS, parse_change
+from hailgate.providers.cloud.undelivered import parse_unsupported
 from hailgate.providers.reading import address, identifier, instant, read, read_body
 
 OBJECT = "whatsapp_business_account"
@@ -38,8 +51,10 @@ MESSAGES = "messages"
 STATUSES = {status.word: status for status in Status if status is not Status.QUEUED}
 
 CALLS = "calls"
+OUR_CALL = "BUSINESS_INITIATED"
 PREFERENCES = "user_preferences"
 ECHOES = "smb_message_echoes"
+STANDBY = "standby"
 GROUPS = "group_"
 
 # Told like messages, but done to one that is there already, or to the person.
@@ -48,15 +63,9 @@ CHANGES = {"reaction": Change.REACTION, "edit": Change.EDIT, "revoke": Change.DE
 WELCOME = "request_welcome"
 
 MAX_TITLE = 200
+MAX_DETAILS = 500
 # A family with skin tones takes about a dozen code points.
 MAX_EMOJI = 64
-
-
-class _Person(NamedTuple):
-    """All addresses known of somebody, best first, and what they call themselves."""
-
-    addresses: tuple[Address, ...]
-    name: str | None
 
 
 def parse_webhook(body: bytes) -> list[ProviderEvent]:
@@ -64,7 +73,7 @@ def parse_webhook(body: bytes) -> list[ProviderEvent]:
     return [event for raw in _open(body).entry for event in _parse_entry(raw)]
 
 
-def _open(body: bytes) -> shapes.Envelope:
+def _open(body: bytes) -> shapes.CloudEnvelope:
     envelope = read_body(shapes.envelope, body)
     if envelope is None:
         raise PayloadForeign("The body is not a JSON webhook of Meta's.")
@@ -82,16 +91,19 @@ def _parse_entry(raw: Raw) -> Iterator[ProviderEvent]:
         yield from _parse_change(change, entry)
 
 
-def _parse_change(raw: Raw, entry: shapes.Entry) -> Iterable[ProviderEvent]:
+def _parse_change(raw: Raw, entry: shapes.CloudEntry) -> Iterable[ProviderEvent]:
     change = read(shapes.change, raw)
     if change is None:
         return [_malformed("change")]
     if change.field in TEMPLATE_FIELDS:
         return [parse_change(change.field, change.value, identifier(entry.id), instant(bytes(entry.time)))]
+    if change.field in ACCOUNT_FIELDS:
+        at = instant(bytes(entry.time))
+        return [parse_account(change.field, change.value, identifier(entry.id) or "", at)]
     return _BY_FIELD.get(change.field, _parse_other_field)(change)
 
 
-def _parse_value(change: shapes.Change) -> Iterator[ProviderEvent]:
+def _parse_value(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
     value = read(shapes.value, change.value)
     if value is None:
         yield _malformed(MESSAGES)
@@ -100,36 +112,37 @@ def _parse_value(change: shapes.Change) -> Iterator[ProviderEvent]:
     if account is None:
         yield Ignored(None, MESSAGES, "nowhere", "The change names no phone number id.")
         return
-    people = _people(value.contacts)
+    people = read_people(value.contacts)
     for raw in _items(value.messages):
         yield _parse_message(raw, account, people)
     for raw in _items(value.statuses):
-        yield _parse_status(raw, account)
+        yield _parse_status(raw, account, people)
     for raw in _items(value.errors):
         code, detail = _explanation(raw)
         yield Ignored(account, MESSAGES, "error", f"{code}: {detail}")
 
 
-def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact]) -> ProviderEvent:
+def _parse_message(raw: Raw, account: str, people: People) -> ProviderEvent:
     message = read(shapes.message, raw)
     if message is None or (message_id := identifier(message.id)) is None:
         return _malformed("message", account)
     if message.type == WELCOME:
         return Ignored(account, MESSAGES, message.type, "Nobody wrote this.", message_id)
-    person, name = _addresses(message.sender, message.from_user_id, people)
+    person, name = addresses_of(message.sender, message.from_user_id, people)
+    if message.type == "system" and (changed := contact_change(raw, account, message_id, person)):
+        return changed
     if not person:
         return Ignored(account, MESSAGES, message.type[:64], "The message names no sender.", message_id)
-    if message.type in CHANGES and (change := _message_change(message, raw, account, message_id, person[0])):
-        return change
-    if message.type == "system":
-        return _contact_change(raw, account, message_id, person)
     group = address(AddressKind.GROUP, message.group_id)
+    chat = (group,) if group else person
+    if message.type in CHANGES and (change := _message_change(message, raw, account, message_id, person[0], chat)):
+        return change
     context = read(shapes.context, message.context)
     content = _content(message.type, message.text, raw)
     return InboundMessage(
         account=account,
         message_id=message_id,
-        chat=(group,) if group else person,
+        chat=chat,
         author=person[0] if group else None,
         name=name,
         at=_seconds(message.timestamp),
@@ -137,6 +150,7 @@ def _parse_message(raw: Raw, account: str, people: Mapping[str, shapes.Contact])
         context_id=identifier(context.id) if context else None,
         origin=_origin(message, context),
         media=remote_media(content),
+        own=() if group else own_numbers(message.type, raw),
     )
 
 
@@ -147,10 +161,10 @@ def _content(kind: str, text: Raw, raw: Raw) -> Inbound:
             return InboundText(written.body)
     elif understood := read(shapes.understood, raw):
         return understood
-    return Unsupported(kind or "unknown", bytes(raw))
+    return parse_unsupported(kind, raw)
 
 
-def _origin(message: shapes.Message, context: shapes.Context | None) -> Origin | None:
+def _origin(message: shapes.CloudMessage, context: shapes.CloudContext | None) -> Origin | None:
     referral = None if message.referral is shapes.NOTHING else read(shapes.referral, message.referral)
     if context is None or context.referred_product is shapes.NOTHING:
         product = None
@@ -163,8 +177,13 @@ def _origin(message: shapes.Message, context: shapes.Context | None) -> Origin |
     return Origin(forwarded or frequently, frequently, product, referral)
 
 
-def _message_change(
-    message: shapes.Message | shapes.Echo, raw: Raw, account: str, message_id: str, author: Address | None
+def _message_change(  # noqa: PLR0917 -- what was read of it so far
+    message: shapes.CloudMessage | shapes.CloudEcho,
+    raw: Raw,
+    account: str,
+    message_id: str,
+    author: Address | None,
+    chat: tuple[Address, ...],
 ) -> MessageChange | None:
     """None for what names no message: it is then shown as it came."""
     changed = read(shapes.changed, raw) or shapes.Changed()
@@ -180,7 +199,9 @@ def _message_change(
     if (known := identifier(target)) is None:
         return None
     at = _seconds(message.timestamp)
-    return MessageChange(account, message_id, known, CHANGES[message.type], author, at, emoji[:MAX_EMOJI], content)
+    return MessageChange(
+        account, message_id, known, CHANGES[message.type], author, at, emoji[:MAX_EMOJI], content, chat
+    )
 
 
 def _edited_content(raw: Raw) -> Inbound:
@@ -188,49 +209,36 @@ def _edited_content(raw: Raw) -> Inbound:
     return _content(edited.type, edited.text, raw)
 
 
-def _contact_change(raw: Raw, account: str, message_id: str, person: tuple[Address, ...]) -> ProviderEvent:
-    """A new number, a new business-scoped id, or new keys of the same person."""
-    told = read(shapes.system, raw)
-    if told is None:
-        return _malformed("system message", account)
-    news = told.system
-    learned = (address(AddressKind.PHONE, news.wa_id), address(AddressKind.BSUID, news.user_id))
-    return ContactChange(account, message_id, person, tuple(found for found in learned if found), news.type[:64])
-
-
-def _addresses(number: str | None, user_id: str | None, people: Mapping[str, shapes.Contact]) -> _Person:
-    """The phone first: it reaches the person with every kind of message, a business-scoped id does not."""
-    contact = people.get(number or "") or people.get(user_id or "") or shapes.Contact()
-    phone = address(AddressKind.PHONE, number) or address(AddressKind.PHONE, contact.wa_id)
-    scoped = address(AddressKind.BSUID, user_id) or address(AddressKind.BSUID, contact.user_id)
-    return _Person(tuple(found for found in (phone, scoped) if found), _name(contact))
-
-
-def _parse_status(raw: Raw, account: str) -> ProviderEvent:
+def _parse_status(raw: Raw, account: str, people: People) -> ProviderEvent:
     status = read(shapes.status, raw)
     if status is None or (message_id := identifier(status.id)) is None:
         return _malformed("status", account)
     if status.status not in STATUSES:
         return Ignored(account, MESSAGES, f"status {status.status[:64]}", "No such step.", message_id)
     code, detail = _explanation(*_items(status.errors)[:1])
+    (recipient, *also), name = recipient_of(status, people)
     return MessageStatus(
         account=account,
         message_id=message_id,
         status=STATUSES[status.status],
         at=_seconds(status.timestamp),
-        recipient=_recipient(status),
+        recipient=recipient,
         tracker=identifier(status.tracker),
         code=code,
         detail=detail,
         opted_out=code is not None and tells_opt_out(int(code)),
+        channel_fault=find_channel_fault(int(code)) if code is not None else None,
+        also=tuple(other for other in also if other),
+        name=name,
+        price=parse_price(raw),
+        told=_details(*_items(status.errors)[:1]),
+        participant=_participant(status),
     )
 
 
-def _recipient(status: shapes.Status) -> Address | None:
-    if status.recipient_type == "group":
-        return address(AddressKind.GROUP, status.recipient_id)
-    phone = address(AddressKind.PHONE, status.recipient_id)
-    return phone or address(AddressKind.BSUID, status.recipient_user_id)
+def _participant(status: shapes.CloudStatus) -> Address | None:
+    phone = address(AddressKind.PHONE, status.recipient_participant_id)
+    return phone or address(AddressKind.BSUID, status.recipient_participant_user_id)
 
 
 def _explanation(raw: Raw = shapes.NOTHING) -> tuple[str | None, str | None]:
@@ -241,18 +249,11 @@ def _explanation(raw: Raw = shapes.NOTHING) -> tuple[str | None, str | None]:
     return str(error.code), explain(error.code) or (error.title or "Unexplained")[:MAX_TITLE]
 
 
-def _people(raw: Raw) -> dict[str, shapes.Contact]:
-    """Contacts by each of their names. Their position in the list says nothing."""
-    people: dict[str, shapes.Contact] = {}
-    for item in _items(raw):
-        if contact := read(shapes.contact, item):
-            people |= {name: contact for name in (contact.wa_id, contact.user_id) if name}
-    return people
-
-
-def _name(contact: shapes.Contact) -> str | None:
-    profile = read(shapes.profile, contact.profile)
-    return (profile.name or profile.username or None) if profile else None
+def _details(raw: Raw = shapes.NOTHING) -> str:
+    """Meta's own words for a failure: for those who may read the conversation, and sealed like it."""
+    error = read(shapes.explained, raw)
+    details = error.error_data.details if error and error.error_data else None
+    return details[:MAX_DETAILS] if details else ""
 
 
 def _account(raw: Raw) -> str | None:
@@ -263,12 +264,12 @@ def _account(raw: Raw) -> str | None:
 # --- other fields -----------------------------------------------------------------------------------------------------
 
 
-def _parse_preferences(change: shapes.Change) -> Iterator[ProviderEvent]:
+def _parse_preferences(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
     value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
     account = _account(value.metadata)
     for raw in _items(value.user_preferences):
         told = read(shapes.preference, raw)
-        person = told and (address(AddressKind.PHONE, told.wa_id) or address(AddressKind.BSUID, told.user_id))
+        person = told and named(told.wa_id, told.user_id)
         if account is None or told is None or not person:
             yield _malformed("user preference", account)
         elif told.value in {"stop", "resume"} and told.category == "marketing_messages":
@@ -277,39 +278,41 @@ def _parse_preferences(change: shapes.Change) -> Iterator[ProviderEvent]:
             yield Ignored(account, PREFERENCES, told.value[:64], "No such choice is known.")
 
 
-def _parse_calls(change: shapes.Change) -> Iterator[ProviderEvent]:
-    """The ring of a call is shown like a message, and opens the window like one; its end is noted."""
+def _parse_calls(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
+    """The ring of a call is shown like a message; a person's opens the window like one. Its end is noted."""
     value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
-    account, people = _account(value.metadata), _people(value.contacts)
+    account, people = _account(value.metadata), read_people(value.contacts)
     for raw in _items(value.calls):
         call = read(shapes.call, raw)
         if account is None or call is None or (call_id := identifier(call.id)) is None:
             yield _malformed("call", account)
             continue
-        person, name = _addresses(call.sender, call.from_user_id, people)
+        ours = (call.direction or "").upper() == OUR_CALL
+        rung = (call.to, call.to_user_id) if ours else (call.sender, call.from_user_id)
+        person, name = addresses_of(*rung, people)
         if call.event != "connect" or not person:
             yield Ignored(account, CALLS, call.event[:64], "Noted of a call.", call_id)
             continue
+        told = EchoedMessage if ours else InboundMessage
         content = InboundCall(Rung(call.direction))
-        at = _seconds(call.timestamp)
-        yield InboundMessage(account, call_id, person, None, name, at, content, None)
+        yield told(account, call_id, person, None, name, _seconds(call.timestamp), content, None)
 
 
-def _parse_echoes(change: shapes.Change) -> Iterator[ProviderEvent]:
-    """What the business wrote, edited or took back on its own telephone."""
+def _parse_echoes(change: shapes.CloudChange, *, responder: bool = False) -> Iterator[ProviderEvent]:
+    """What the business wrote, edited or took back on its own telephone; or another ``responder`` did."""
     value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
-    account, people = _account(value.metadata), _people(value.contacts)
+    account, people = _account(value.metadata), read_people(value.contacts)
     for raw in _items(value.message_echoes):
         echo = read(shapes.echo, raw)
         if account is None or echo is None or (message_id := identifier(echo.id)) is None:
             yield _malformed("echo", account)
             continue
-        if echo.type in CHANGES and (told := _message_change(echo, raw, account, message_id, None)):
+        person, name = addresses_of(echo.to, echo.to_user_id, people)
+        if echo.type in CHANGES and (told := _message_change(echo, raw, account, message_id, None, person)):
             yield told
             continue
-        person, name = _addresses(echo.to, echo.to_user_id, people)
         if not person:
-            yield Ignored(account, ECHOES, echo.type[:64], "The echo names no recipient.", message_id)
+            yield Ignored(account, change.field, echo.type[:64], "The echo names no recipient.", message_id)
             continue
         context = read(shapes.context, echo.context)
         content = _content(echo.type, echo.text, raw)
@@ -323,10 +326,19 @@ def _parse_echoes(change: shapes.Change) -> Iterator[ProviderEvent]:
             content=content,
             context_id=identifier(context.id) if context else None,
             media=remote_media(content),
+            responder=responder,
         )
 
 
-def _parse_groups(change: shapes.Change) -> Iterator[ProviderEvent]:
+def _parse_standby(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
+    """What is said in threads that another responder owns: read like ours, and a sign of who owns them."""
+    for event in (*_parse_value(change), *_parse_echoes(change, responder=True)):
+        yield event
+        if isinstance(event, InboundMessage):
+            yield ThreadOwnerChange(event.account, event.message_id, event.chat, ours=False, role="", at=event.at)
+
+
+def _parse_groups(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
     """Groups exist here by what is written in them; what else becomes of one is noted under its name."""
     value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
     account, groups = _account(value.metadata), _items(value.groups)
@@ -342,7 +354,7 @@ def _parse_groups(change: shapes.Change) -> Iterator[ProviderEvent]:
         yield Ignored(account, change.field[:64], group.type[:64], note)
 
 
-def _parse_other_field(change: shapes.Change) -> Iterable[ProviderEvent]:
+def _parse_other_field(change: shapes.CloudChange) -> Iterable[ProviderEvent]:
     if change.field.startswith(GROUPS):
         return _parse_groups(change)
     named = read(shapes.named, change.value) or shapes.Named()
@@ -350,11 +362,13 @@ def _parse_other_field(change: shapes.Change) -> Iterable[ProviderEvent]:
     return [Ignored(_account(named.metadata), change.field[:64], kind[:64], "Nothing is done with this field.")]
 
 
-_BY_FIELD: Final[Mapping[str, Callable[[shapes.Change], Iterable[ProviderEvent]]]] = {
+_BY_FIELD: Final[Mapping[str, Callable[[shapes.CloudChange], Iterable[ProviderEvent]]]] = {
     MESSAGES: _parse_value,
     PREFERENCES: _parse_preferences,
     CALLS: _parse_calls,
     ECHOES: _parse_echoes,
+    STANDBY: _parse_standby,
+    HANDOVERS: parse_handovers,
 }
 
 

@@ -8,7 +8,15 @@ import msgspec
 from hailgate.core.address import AddressKind
 from hailgate.core.content import encode_content
 from hailgate.core.delivery import parse_retry_after
-from hailgate.core.errors import OutcomeUnknown, ProviderThrottled, Rejected, Scope, SendError
+from hailgate.core.errors import (
+    AddressRefuses,
+    ChannelRefused,
+    OutcomeUnknown,
+    ProviderThrottled,
+    Rejected,
+    Scope,
+    SendError,
+)
 from hailgate.providers.cloud.errors import Refusal, send_error
 from hailgate.providers.contract import ChannelHealth, OutboundMessage, SendReceipt
 from hailgate.providers.reading import address, identifier, read
@@ -16,6 +24,9 @@ from hailgate.providers.reading import address, identifier, read
 HEALTH_FIELDS = (
     "display_phone_number,verified_name,quality_rating,messaging_limit_tier,throughput,status,name_status,health_status"
 )
+
+# A proxy that gave up waiting may have passed the call on.
+REQUEST_TIMEOUT = 408
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -76,9 +87,11 @@ def parse_ack(status: int, headers: Mapping[str, str], body: bytes, now: float) 
 
 
 def parse_health(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ChannelHealth:
-    """Read the number's own page; a refusal is an answer, too."""
+    """Read the number's own page; a refusal of Meta's is an answer, too. Raises AddressRefuses."""
     try:
         parse_ack(status, headers, body, now)
+    except AddressRefuses:
+        raise
     except SendError as error:
         return ChannelHealth(ok=False, detail=error.detail)
     number = _decode(body)
@@ -118,11 +131,13 @@ def _receipt(answer: Mapping[str, Any]) -> SendReceipt:
     if (message_id := identifier(message.get("id"))) is None:
         raise OutcomeUnknown("Meta's answer names no message.")
     contact = _first(answer.get("contacts"))
+    named = (
+        address(AddressKind.PHONE, identifier(contact.get("wa_id"))),
+        address(AddressKind.BSUID, identifier(contact.get("user_id"))),
+    )
+    known = tuple(found for found in named if found)
     return SendReceipt(
-        message_id,
-        identifier(message.get("message_status")),
-        address(AddressKind.PHONE, identifier(contact.get("wa_id")))
-        or address(AddressKind.BSUID, identifier(contact.get("user_id"))),
+        message_id, identifier(message.get("message_status")), known[0] if known else None, also=known[1:]
     )
 
 
@@ -133,12 +148,20 @@ def _first(items: object) -> Mapping[str, Any]:
 
 
 def _unexplained(status: int, headers: Mapping[str, str], now: float) -> SendError:
+    """Of an answer that is not Meta's: a proxy or another server stands at the channel's address.
+
+    It did not take the message, unless it passed the call on and only the answer was lost.
+    """
     if status == 429:
         return ProviderThrottled(
             "Meta asks for a slower pace.",
             scope=Scope.CHANNEL,
             retry_after=parse_retry_after(headers.get("Retry-After"), now),
         )
+    if status in {401, 403}:
+        return ChannelRefused(f"The channel's api_url answered {status} without an error of Meta's.")
+    if 300 <= status < 500 and status != REQUEST_TIMEOUT:
+        return AddressRefuses(f"The channel's api_url answered {status}, not as Meta does: see whether it is right.")
     return OutcomeUnknown(f"Meta answered {status} without an error code.")
 
 

@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping
 
+from hailgate.core.filenames import fit_name
 from hailgate.core.media import LocalMedia, show_name
 
 
-class FileForm:
+class MultipartWriter:
     """``length`` is known beforehand, since some servers take no chunked bodies.
 
     Each form is sent once. ``failure`` is what its own source failed with, which is not the other side's fault.
@@ -37,7 +38,7 @@ def _field(boundary: str, name: str, value: str) -> bytes:
 
 
 def _head(boundary: str, media: LocalMedia) -> bytes:
-    name = show_name(media.name).replace("%", "%25")
+    name = show_name(fit_name(media.name, media.mime)).replace("%", "%25")
     return (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
         f"Content-Type: {media.mime}\r\n\r\n"

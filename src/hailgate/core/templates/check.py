@@ -1,5 +1,6 @@
 """Whether a call fits its template: refused before it is accepted, with the field, the rule and what to do."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, TypeVar
 
@@ -16,6 +17,7 @@ from hailgate.core.content.templates import (
     CouponParameter,
     CurrencyParameter,
     DocumentParameter,
+    GifParameter,
     HeaderComponent,
     ImageParameter,
     LocationParameter,
@@ -23,6 +25,7 @@ from hailgate.core.content.templates import (
     OfferComponent,
     Parameter,
     PayloadParameter,
+    ProductParameter,
     TemplateCall,
     TextParameter,
     VideoParameter,
@@ -34,16 +37,19 @@ from hailgate.core.templates.definition import (
     Button,
     Definition,
     Face,
-    Template,
+    TemplateDefinition,
     names_in,
     parse_definition,
 )
-from hailgate.core.templates.filling import text_of
+from hailgate.core.templates.render import text_of
 from hailgate.core.templates.variables import told_by
 
 AUTHENTICATION: Final = "AUTHENTICATION"
+CODE_LIMIT: Final = 15
 HEADER_LIMIT: Final = 60
 BODY_LIMIT: Final = 1024
+# What a phone would make a link of.
+_ADDRESS: Final = re.compile(r"://|\bwww\.|\w\.[A-Za-z]{2,}(?:/|$)", re.IGNORECASE)
 Kind = TypeVar("Kind", bound=Component)
 
 _COMPONENTS: Final = "template.components"
@@ -62,6 +68,8 @@ _UNSENDABLE: Final = {
 _FORMS: Final[dict[str, type[Parameter]]] = {
     "image": ImageParameter,
     "video": VideoParameter,
+    "gif": GifParameter,
+    "product": ProductParameter,
     "document": DocumentParameter,
     "location": LocationParameter,
 }
@@ -73,7 +81,9 @@ _TOLD: Final[dict[str, type]] = {
 }
 
 
-def check_template(call: TemplateCall, known: Collection[Template], to: AddressKind = AddressKind.PHONE) -> None:
+def check_template(
+    call: TemplateCall, known: Collection[TemplateDefinition], to: AddressKind = AddressKind.PHONE
+) -> None:
     """Raise InputError where the call cannot succeed. `known` are all languages of the name, at its provider."""
     if not known:
         raise _unsendable(
@@ -88,8 +98,26 @@ def check_template(call: TemplateCall, known: Collection[Template], to: AddressK
         raise _unsendable("template.name", f"names a template that {_UNSENDABLE[template.status]}")
     if template.category == AUTHENTICATION and to is AddressKind.BSUID:
         raise refused("to", "must be a phone number: WhatsApp sends no codes to a user id")
+    if template.category == AUTHENTICATION:
+        _check_codes(call)
     if (definition := parse_definition(template)) is not None:
         _check_call(call, definition)
+
+
+def _check_codes(call: TemplateCall) -> None:
+    """A one-time code stands in the body and behind the button; Meta takes neither a longer one nor an address."""
+    for index, component in enumerate(call.components):
+        if isinstance(component, BodyComponent | ButtonComponent):
+            for place, parameter in enumerate(component.parameters):
+                if isinstance(parameter, TextParameter):
+                    _check_code(parameter.text, f"{_COMPONENTS}[{index}].parameters[{place}].text")
+
+
+def _check_code(code: str, path: str) -> None:
+    if len(code) > CODE_LIMIT:
+        raise refused(path, f"may have at most {CODE_LIMIT} characters, since it is a one-time code; shorten it")
+    if _ADDRESS.search(code):
+        raise refused(path, "must be a one-time code, not an address; WhatsApp takes no links in it")
 
 
 def _unsendable(field: str, rule: str) -> InputError:

@@ -16,6 +16,9 @@ SHARE = 0.2
 FLOOR_INTERVAL = 2.0
 FLOOR_STRETCH = 60.0
 
+# So many messages that passed in a row say that the trouble is over: from then on nothing counts as a retry.
+WELL_AFTER = 20
+
 # A slow channel gives a tenth of its pace to the floor.
 FLOOR_SHARE = 0.1
 

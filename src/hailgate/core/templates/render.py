@@ -23,7 +23,7 @@ from hailgate.core.content.templates import (
     TextParameter,
     VideoParameter,
 )
-from hailgate.core.templates.definition import VARIABLE, Button, Definition, Template, names_in
+from hailgate.core.templates.definition import VARIABLE, Button, Definition, TemplateDefinition, names_in
 from hailgate.core.templates.variables import FILES, told_by
 
 Values = Mapping[str, str]
@@ -53,7 +53,7 @@ def preview_template(definition: Definition, values: Values) -> Shown:
     )
 
 
-def fill_call(template: Template, definition: Definition, values: Values) -> TemplateCall:
+def fill_call(template: TemplateDefinition, definition: Definition, values: Values) -> TemplateCall:
     """The call that a form's values make; what is missing or unfit, `check_template` tells."""
     face = definition.face
     components: list[Component] = []

@@ -1,0 +1,68 @@
+"""Menus: a question with buttons, a list or a link as plain text, for providers that cannot show it. Pure.
+
+Its choices are numbered, and whoever answers with a number or a title has chosen.
+"""
+
+from collections.abc import Iterator
+
+from hailgate.core.content.frames import TextHeader
+from hailgate.core.content.inbound import ButtonReply, Chosen, ListReply
+from hailgate.core.content.interactive import (
+    BUTTON_TITLE_LIMIT,
+    ROW_TITLE_LIMIT,
+    ButtonQuestion,
+    LinkQuestion,
+    ListQuestion,
+    Question,
+)
+from hailgate.core.errors import Rejected
+
+# Nothing longer names a choice.
+LONGEST_CHOICE = max(BUTTON_TITLE_LIMIT, ROW_TITLE_LIMIT)
+
+
+def render_menu(question: Question) -> str:
+    """Numbered choices, so that a person can answer with a number. Raises Rejected for what has no words."""
+    if not isinstance(question, ButtonQuestion | ListQuestion | LinkQuestion):
+        raise Rejected("This channel's provider cannot show such a question.", code="unsupported_content")
+    lines = [question.body.text, "", *_choices(question)]
+    if isinstance(question.header, TextHeader):
+        lines = [f"*{question.header.text}*", "", *lines]
+    if question.footer is not None:
+        lines += ["", f"_{question.footer.text}_"]
+    return "\n".join(lines)
+
+
+def find_choice(question: Question, words: str) -> ButtonReply | ListReply | None:
+    """What was chosen by words that are exactly its number or its title, and no other choice's."""
+    said = words.strip()
+    named = [reply for number, (title, reply) in enumerate(_replies(question), 1) if said in {str(number), title}]
+    return named[0] if len(named) == 1 else None
+
+
+def _replies(question: Question) -> Iterator[tuple[str, ButtonReply | ListReply]]:
+    if isinstance(question, ButtonQuestion):
+        for button in question.action.buttons:
+            yield button.reply.title.strip(), ButtonReply(Chosen(button.reply.id, button.reply.title))
+    elif isinstance(question, ListQuestion):
+        for row in (row for section in question.action.sections for row in section.rows):
+            yield row.title.strip(), ListReply(Chosen(row.id, row.title, row.description))
+
+
+def _choices(question: ButtonQuestion | ListQuestion | LinkQuestion) -> Iterator[str]:
+    if isinstance(question, ButtonQuestion):
+        yield from (f"{number}. {button.reply.title}" for number, button in enumerate(question.action.buttons, 1))
+    elif isinstance(question, ListQuestion):
+        yield from _rows(question)
+    else:
+        yield f"{question.action.parameters.display_text}: {question.action.parameters.url}"
+
+
+def _rows(question: ListQuestion) -> Iterator[str]:
+    number = 0
+    for section in question.action.sections:
+        if section.title:
+            yield f"*{section.title}*"
+        for row in section.rows:
+            number += 1
+            yield f"{number}. {row.title}" + (f" - {row.description}" if row.description else "")

@@ -1,0 +1,99 @@
+"""Questions through Twilio's Content API: one Content per shape, and every word of a message as a variable. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from hailgate.core.content.frames import TextHeader
+from hailgate.core.content.interactive import ButtonQuestion, LinkQuestion, ListQuestion, Question
+from hailgate.core.errors import Rejected
+from hailgate.core.templates import TemplateDefinition
+
+LANGUAGE: Final = "en"  # of the shape alone: it holds no words
+
+
+class Shaped(NamedTuple):
+    """``name`` is that of the shape, unique within an account; ``variables`` are this message's words."""
+
+    name: str
+    types: Mapping[str, Any]
+    variables: Mapping[str, str]
+
+    def creation(self) -> bytes:
+        samples = dict.fromkeys(self.variables, "sample")
+        document = {"friendly_name": self.name, "language": LANGUAGE, "variables": samples, "types": self.types}
+        return msgspec.json.encode(document)
+
+
+class _Words:
+    """Numbers words as they are met; what is put in their place is a variable."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str] = {}
+
+    def put(self, word: str) -> str:
+        place = str(len(self.variables) + 1)
+        self.variables[place] = word
+        return f"{{{{{place}}}}}"
+
+
+def shape_question(question: Question) -> Shaped:
+    """Raises Rejected for a question that Twilio cannot ask."""
+    words = _Words()
+    body = words.put(question_text(question))
+    match question:
+        case ButtonQuestion():
+            kind, part = "quick-reply", {"body": body, "actions": list(_buttons(question, words))}
+        case ListQuestion():
+            kind = "list-picker"
+            part = {"body": body, "button": words.put(question.action.button), "items": list(_items(question, words))}
+        case LinkQuestion(action=link):
+            kind = "call-to-action"
+            title, url = words.put(link.parameters.display_text), words.put(link.parameters.url)
+            part = {"body": body, "actions": [{"type": "URL", "title": title, "url": url}]}
+        case _:
+            raise Rejected("Twilio cannot ask such a question.", code="unsupported_content")
+    described = "".join("d" if "description" in item else "-" for item in part.get("items", ()))
+    name = f"hailgate_{kind}_{described or len(part.get('actions', ()))}"
+    return Shaped(name, {f"twilio/{kind}": part}, words.variables)
+
+
+def question_text(question: Question) -> str:
+    """Header and footer have no place of their own there."""
+    header, footer = getattr(question, "header", None), getattr(question, "footer", None)
+    lines = [f"*{header.text}*"] if isinstance(header, TextHeader) else []
+    body = getattr(question, "body", None)
+    lines += [body.text] if body is not None else []
+    return "\n\n".join([*lines, f"_{footer.text}_"] if footer is not None else lines)
+
+
+def _buttons(question: ButtonQuestion, words: _Words) -> Iterator[dict[str, str]]:
+    for button in question.action.buttons:
+        yield {"type": "QUICK_REPLY", "title": words.put(button.reply.title), "id": words.put(button.reply.id)}
+
+
+def _items(question: ListQuestion, words: _Words) -> Iterator[dict[str, str]]:
+    for section in question.action.sections:
+        for row in section.rows:
+            item = {"item": words.put(row.title), "id": words.put(row.id)}
+            yield item | ({"description": words.put(row.description)} if row.description else {})
+
+
+def parse_template(content: Mapping[str, Any], approval: Mapping[str, Any]) -> TemplateDefinition | None:
+    """None for what is no template: our own shapes among them."""
+    sid, name, types = content.get("sid"), content.get("friendly_name"), content.get("types")
+    if not (isinstance(sid, str) and isinstance(name, str) and isinstance(types, dict)) or name.startswith("hailgate_"):
+        return None
+    part = next((part for part in types.values() if isinstance(part, dict)), {})
+    components = [{"type": "BODY", "text": str(part.get("body", ""))}] if part.get("body") else []
+    return TemplateDefinition(
+        provider_id=sid,
+        name=name,
+        language=str(content.get("language", "")),
+        category=str(approval.get("category", "")).upper(),
+        status=str(approval.get("status", "unsubmitted")).upper(),
+        components=json.dumps(components),
+        reason=str(approval.get("rejection_reason", "")),
+    )

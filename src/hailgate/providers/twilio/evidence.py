@@ -1,0 +1,72 @@
+"""Evidence from Twilio's list of messages: which of them is the one whose outcome nobody knows. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from hailgate.core.content.outbound import Interactive, Template
+from hailgate.providers.abilities import Sought
+from hailgate.providers.reading import identifier
+from hailgate.providers.twilio.contents import question_text
+from hailgate.providers.twilio.wire import needs_content, parse_date, render_address, render_body
+
+# The list tells whole seconds.
+RESOLUTION_S: Final = 1.0
+
+
+class Listed(NamedTuple):
+    """A message as the list shows it; ``created_at`` is in seconds since the epoch, 0.0 where it is not told."""
+
+    sid: str
+    to: str
+    body: str
+    files: int
+    created_at: float
+    outbound: bool
+
+
+def parse_listed(message: Mapping[str, Any]) -> Listed:
+    files = str(message.get("num_media", "0"))
+    return Listed(
+        sid=identifier(message.get("sid")) or "",
+        to=str(message.get("to", "")),
+        body=str(message.get("body", "")),
+        files=int(files) if files.isascii() and files.isdigit() and len(files) < 3 else 0,
+        created_at=parse_date(message.get("date_created")),
+        outbound=str(message.get("direction", "")).startswith("outbound"),
+    )
+
+
+def find_matches(listed: Iterable[Listed], sought: Sought) -> tuple[str, ...]:
+    """The same recipient and content, made after the attempt began, and no other message of ours."""
+    to, words, files = render_address(sought.message.to), _words(sought), _files(sought)
+    return tuple(
+        one.sid
+        for one in listed
+        if one.outbound
+        and one.sid
+        and one.sid not in sought.known
+        and one.to == to
+        and one.created_at >= sought.attempted_at - RESOLUTION_S
+        and (words is None or one.body == words)
+        and one.files == files
+    )
+
+
+def find_newer(listed: Iterable[Listed], sought: Sought) -> bool:
+    """Whether the list shows something that was made after the attempt: then it does not lag behind it."""
+    return any(one.created_at > sought.attempted_at + RESOLUTION_S for one in listed)
+
+
+def _words(sought: Sought) -> str | None:
+    """None where Twilio alone knows them: a template's."""
+    content = sought.message.content
+    if isinstance(content, Template):
+        return None
+    if needs_content(content) and isinstance(content, Interactive):
+        return question_text(content.interactive)
+    return dict(render_body(content)).get("Body", "")
+
+
+def _files(sought: Sought) -> int:
+    content = sought.message.content
+    return 0 if needs_content(content) else sum(name == "MediaUrl" for name, _ in render_body(content))
