@@ -9,7 +9,9 @@ from django.db.models import F, Q, QuerySet
 
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import Alarm, Cause
-from hailgate.telemetry import ALARMS, Event, log
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
+from hailgate.telemetry.metrics import ALARMS
 
 # An alarm that comes back within this is the same one: a cause that comes and goes is told once.
 QUIET_S: Final = 900.0

@@ -1,9 +1,11 @@
 """Column types that the hot paths read and write raw: an instant is a float, a state is a small integer."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
+
+HALF_A_MICROSECOND: Final = 5e-7
 
 
 class InstantField(models.FloatField):  # type: ignore[type-arg]  # the class takes no arguments at run time
@@ -20,3 +22,8 @@ class InstantField(models.FloatField):  # type: ignore[type-arg]  # the class ta
 
     def get_prep_value(self, value: Any) -> Any:
         return value.timestamp() if isinstance(value, datetime) else super().get_prep_value(value)
+
+
+def earliest(moment: datetime) -> float:
+    """The least instant that is told as ``moment``: kept are more digits than the microseconds that are told."""
+    return moment.timestamp() - HALF_A_MICROSECOND

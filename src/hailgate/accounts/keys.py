@@ -30,12 +30,16 @@ class NewKey(NamedTuple):
 
 
 def add_tenant(name: str) -> Tenant:
-    if not name.strip() or len(name) > 100:
-        raise InputError("name: needs 1 to 100 characters.", field="name")
     try:
-        return Tenant.objects.create(name=name.strip(), created_at=time.time())
+        return Tenant.objects.create(name=check_name(name), created_at=time.time())
     except IntegrityError:
         raise Conflict(f"a tenant named {name!r} exists already", field="name") from None
+
+
+def check_name(name: str) -> str:
+    if not name.strip() or len(name) > 100:
+        raise InputError("name: needs 1 to 100 characters.", field="name")
+    return name.strip()
 
 
 def get_tenant(name_or_id: str) -> Tenant:

@@ -10,10 +10,18 @@ from hailgate.accounts.fields import InstantField
 
 
 class Installation(models.Model):
-    """The one row of things that belong to the whole installation."""
+    """The one row of things that belong to the whole installation.
+
+    ``restored_at`` is when a backup was last brought back: what people wrote before is not answered by itself.
+    """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     lookup_key = models.TextField()
+    restored_at = InstantField(null=True)
+    # JSON: for each app the number of the oldest program that fits the schema (``accounts/schema.py``).
+    oldest_programs = models.TextField(db_default="")
+    # Since when nothing may leave (``messaging/store/hold.py``).
+    held_at = InstantField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_installation")]
@@ -24,6 +32,8 @@ class Tenant(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=100, unique=True)
+    # Who told of it: empty for one of our own, or `tenant_service`.
+    source = models.CharField(max_length=20, blank=True, db_default="")
     created_at = InstantField()
 
     def __str__(self) -> str:

@@ -11,12 +11,13 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from hailgate.accounts.models import Membership, Operator, Role, SignInLink
+from hailgate.accounts.session_store import end_sessions
 from hailgate.core.errors import InputError, NotFound
 
 LINK_LIFE_S = 15 * 60.0
 
 
-class Viewer(NamedTuple):
+class CurrentOperator(NamedTuple):
     """Who looks at the console, and for which tenant. Both come from the session, never from the request."""
 
     operator_id: int
@@ -70,8 +71,11 @@ def set_password(operator: Operator, password: str) -> None:
 
 
 def change_password(operator: Operator, password: str) -> None:
+    """What was to let them in without it ends too."""
     set_password(operator, password)
-    Operator.objects.filter(id=operator.pk).update(password=operator.password)
+    with transaction.atomic():
+        Operator.objects.filter(id=operator.pk).update(password=operator.password)
+        SignInLink.objects.filter(operator=operator, reusable=False).delete()
 
 
 def check_email(email: str) -> str:
@@ -92,10 +96,11 @@ def get_operator(email: str) -> Operator:
 
 
 def shut_out(operator: Operator) -> None:
-    """Not deleted: what they wrote stays theirs. Every session of theirs is refused from its next request on."""
+    """Not deleted: what they wrote stays theirs. Every session of theirs ends, and does not come back with them."""
     with transaction.atomic():
         Operator.objects.filter(id=operator.pk).update(is_active=False)
         SignInLink.objects.filter(operator=operator).delete()
+        end_sessions(operator.pk)
 
 
 def let_in(operator: Operator) -> None:
@@ -124,7 +129,17 @@ def redeem_sign_in_link(token: str) -> Operator | None:
     return link.operator
 
 
-def find_viewer(operator: Operator, tenant_id: int | None) -> Viewer | None:
+def is_reusable(token: str) -> bool:
+    """A link that looking at it does not use up, such as the demo's."""
+    links = SignInLink.objects.filter(reusable=True, expires_at__gte=time.time())
+    return token.isascii() and links.filter(digest=_digest(token)).exists()
+
+
+def has_owner(tenant_id: int) -> bool:
+    return Membership.objects.filter(tenant_id=tenant_id, role=Role.OWNER, operator__is_active=True).exists()
+
+
+def find_viewer(operator: Operator, tenant_id: int | None) -> CurrentOperator | None:
     """For the tenant that was chosen, or the first one; None where the operator works for nobody."""
     memberships = Membership.objects.filter(operator=operator).select_related("tenant").order_by("id")
     chosen = memberships.filter(tenant_id=tenant_id).first() if tenant_id else None
@@ -132,7 +147,7 @@ def find_viewer(operator: Operator, tenant_id: int | None) -> Viewer | None:
     if membership is None:
         return None
     tenant = membership.tenant
-    return Viewer(operator.pk, operator.uid.hex, str(operator), tenant.pk, tenant.name, membership.role)
+    return CurrentOperator(operator.pk, operator.uid.hex, str(operator), tenant.pk, tenant.name, membership.role)
 
 
 def _digest(token: str) -> str:

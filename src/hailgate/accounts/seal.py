@@ -36,7 +36,7 @@ class Sealer:
         return self._content
 
     def seal(self, plain: str) -> str:
-        return f"{MARK}{self._current}:{self._fernets[self._current].encrypt(plain.encode()).decode()}"
+        return f"{self.mark}{self._fernets[self._current].encrypt(plain.encode()).decode()}"
 
     def unseal(self, stored: str) -> str:
         """Raises ConfigurationError where the key that sealed the value is not among ours."""
@@ -52,14 +52,24 @@ class Sealer:
     def seal_bytes(self, plain: bytes) -> bytes:
         if not self._content and not plain.startswith(MARK.encode()):
             return plain
-        token = self._fernets[self._current].encrypt(plain)
-        return f"{MARK}{self._current}:".encode() + token
+        return self.mark.encode() + self._fernets[self._current].encrypt(plain)
 
     def unseal_bytes(self, stored: bytes) -> bytes:
         if not stored.startswith(MARK.encode()):
             return stored
         key_id, _, token = stored[len(MARK) :].partition(b":")
         return self._opened(key_id.decode("ascii", "replace"), token)
+
+    @property
+    def mark(self) -> str:
+        """What begins each value that the newest key sealed."""
+        return f"{MARK}{self._current}:"
+
+    def reseal(self, stored: str | bytes) -> str | bytes:
+        """The same with the newest key. Raises ConfigurationError as ``unseal`` does."""
+        if isinstance(stored, str):
+            return self.seal(self.unseal(stored))
+        return self.mark.encode() + self._fernets[self._current].encrypt(self.unseal_bytes(stored))
 
     def _opened(self, key_id: str, token: bytes) -> bytes:
         try:
@@ -104,17 +114,26 @@ def _fernet(key: str) -> tuple[str, Fernet]:
         raise ConfigurationError(
             ["HAILGATE_SECRET_KEYS: each key is id:base64url of 32 bytes, as `hailgate key seal` prints"]
         )
+    if len(set(raw)) == 1:
+        raise ConfigurationError(
+            [f"HAILGATE_SECRET_KEYS: the key {key_id!r} is one byte over and over; make one with `hailgate key seal`"]
+        )
     return key_id, Fernet(urlsafe_b64encode(hashlib.sha256(b"hailgate column sealing\0" + raw).digest()))
 
 
 def _load_lookup_key(sealer: Sealer) -> bytes:
-    """The installation's look-up key outlives every sealing key, so it lies in the database, sealed."""
+    """The installation's look-up key outlives every sealing key, so it lies in the database, sealed.
+
+    Where there is one, no other column is touched: the backup of an older version is opened before it is migrated.
+    """
     from hailgate.accounts.models import Installation
 
-    made = Installation(id=1, lookup_key=sealer.seal(secrets.token_hex(32)))
-    Installation.objects.bulk_create([made], ignore_conflicts=True)
-    stored = Installation.objects.values_list("lookup_key", flat=True).get(id=1)
-    return bytes.fromhex(sealer.unseal(stored))
+    stored = Installation.objects.filter(id=1).values_list("lookup_key", flat=True)
+    if not stored:
+        made = Installation(id=1, lookup_key=sealer.seal(secrets.token_hex(32)))
+        Installation.objects.bulk_create([made], ignore_conflicts=True)
+        stored = stored.all()
+    return bytes.fromhex(sealer.unseal(stored[0]))
 
 
 _sealer: Sealer | None = None
@@ -124,6 +143,10 @@ def use_sealer(sealer: Sealer) -> None:
     """Called once by each composition root."""
     global _sealer  # noqa: PLW0603 -- one installation has one key ring
     _sealer = sealer
+
+
+def has_sealer() -> bool:
+    return _sealer is not None
 
 
 def sealer() -> Sealer:

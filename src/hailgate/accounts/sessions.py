@@ -8,17 +8,19 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils.crypto import constant_time_compare
 
 from hailgate.accounts.models import Operator
-from hailgate.accounts.operators import Viewer, find_viewer
+from hailgate.accounts.operators import CurrentOperator, find_viewer
+from hailgate.accounts.session_store import SessionStore
 
 BEGAN: Final = "began_at"
 SEEN: Final = "seen_at"
 TENANT: Final = "tenant_id"
 # How exactly the last activity is known: a write a minute, not one a click.
 SEEN_EVERY_S: Final = 60.0
+# Of the time that may pass without anything done, in case that is short.
+SEEN_SHARE: Final = 4
 
 
 class Limits(NamedTuple):
@@ -40,12 +42,12 @@ def has_ended(session: SessionBase | Mapping[str, Any], limits: Limits, now: flo
     return now >= seen + limits.idle_s or now >= began + limits.whole_s
 
 
-def note_activity(session: SessionBase, now: float) -> None:
-    if now >= session.get(SEEN, 0.0) + SEEN_EVERY_S:
+def note_activity(session: SessionBase, limits: Limits, now: float) -> None:
+    if now >= session.get(SEEN, 0.0) + min(SEEN_EVERY_S, limits.idle_s / SEEN_SHARE):
         session[SEEN] = now
 
 
-def find_session_viewer(session_key: str, limits: Limits, now: float) -> Viewer | None:
+def find_session_viewer(session_key: str, limits: Limits, now: float) -> CurrentOperator | None:
     """Who a session cookie stands for at this moment: for the edge, which has no Django request."""
     session = SessionStore(session_key).load()
     if BACKEND_SESSION_KEY not in session or has_ended(session, limits, now):

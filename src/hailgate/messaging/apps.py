@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 
-from hailgate.messaging.arrays import teach_psycopg
+from hailgate.messaging.store.arrays import teach_psycopg
+from hailgate.messaging.store.folding import teach_django
 
 
 class MessagingConfig(AppConfig):
@@ -9,3 +10,4 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         teach_psycopg()
+        teach_django()

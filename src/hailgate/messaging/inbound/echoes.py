@@ -1,0 +1,130 @@
+"""Echoes: providers that tell us of what we sent ourselves, as if somebody had typed it on the phone.
+
+An echo whose id is a message's of ours says that it was sent. While an attempt in its conversation is open or its
+outcome unknown, an echo may be that message: it settles it where the words are the same, and waits otherwise, as early
+statuses do. Only what is surely not ours was typed on the phone, and takes the conversation from the assistant.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from hailgate.accounts.seal import sealer
+from hailgate.core.content import content_as_json, encode_content, words_of
+from hailgate.core.events import EchoedMessage, MessageStatus
+from hailgate.core.status import Status
+from hailgate.messaging.models import Direction, EventState, WorkKind, WorkState
+from hailgate.messaging.people.conversations import address_digest
+from hailgate.messaging.store.notify import Wake, wake_after_commit
+from hailgate.messaging.store.sql import Cursor, among, array, as_uuid, atomic_cursor, every_tenant, fetch
+from hailgate.messaging.store.tables import MESSAGE
+
+# As long as statuses of messages that are not known yet: no answer of a provider comes later.
+HELD_S: Final = 600.0
+
+
+class Echo(NamedTuple):
+    """``arrival`` is the webhook that told it, ``received_at`` when that came."""
+
+    arrival: int
+    received_at: float
+    tenant_id: int
+    channel_id: int
+    event: EchoedMessage
+
+
+class Judged(NamedTuple):
+    """``ours`` are echoes of what we sent, by their place, as the status that they are; ``held`` are webhooks that
+    wait for the outcome of an attempt.
+    """
+
+    ours: Mapping[int, MessageStatus]
+    held: frozenset[int]
+
+
+NOTHING: Final = Judged({}, frozenset())
+
+
+def judge_echoes(cursor: Cursor, echoes: Sequence[Echo], moment: float) -> Judged:
+    """Part of the transaction that applies them."""
+    if not echoes:
+        return NOTHING
+    known = _known(cursor, echoes)
+    ours = {
+        place: _sent(echo) for place, echo in enumerate(echoes) if (echo.channel_id, echo.event.message_id) in known
+    }
+    unclear = {place: echo for place, echo in enumerate(echoes) if place not in ours}
+    open_attempts = _open_attempts(cursor, list(unclear.values())) if unclear else {}
+    held = set()
+    for place, echo in unclear.items():
+        waiting = open_attempts.get((echo.channel_id, address_digest(echo.event.chat[0])), [])
+        same = next((one for one in waiting if one.parked and one.says(echo.event)), None)
+        if same is not None:
+            waiting.remove(same)
+            ours[place] = _sent(echo, same.uid)
+        elif waiting and moment - echo.received_at < HELD_S:
+            held.add(echo.arrival)
+    return Judged(ours, frozenset(held))
+
+
+def release_held() -> int:
+    """Held webhooks are looked at again, with each look round."""
+    statement = f"FROM messaging_webhookevent WHERE state = {EventState.HELD.value} {every_tenant('sweep')}"
+    with atomic_cursor(read_only=True) as cursor:
+        if not fetch(cursor, f"SELECT id {statement} LIMIT 1"):
+            return 0
+    with atomic_cursor() as cursor:
+        cursor.execute(
+            f"UPDATE messaging_webhookevent SET state = {EventState.PENDING.value} "
+            f"WHERE state = {EventState.HELD.value} {every_tenant('sweep')}"
+        )
+        released = int(cursor.rowcount)
+        wake_after_commit(cursor, Wake.INGEST)
+        return released
+
+
+class _OpenAttempt(NamedTuple):
+    uid: UUID
+    parked: bool
+    content: str
+
+    def says(self, event: EchoedMessage) -> bool:
+        ours, theirs = content_as_json(self.content), content_as_json(encode_content(event.content))
+        return ours.get("type") == theirs.get("type") and (words_of(ours) or "") == (words_of(theirs) or "")
+
+
+def _sent(echo: Echo, uid: UUID | None = None) -> MessageStatus:
+    event = echo.event
+    tracker = f"{uid}.0" if uid else None
+    return MessageStatus(event.account, event.message_id, Status.SENT, event.at, event.chat[0], tracker, None, None)
+
+
+def _known(cursor: Cursor, echoes: Sequence[Echo]) -> set[tuple[int, str]]:
+    keys = {(echo.channel_id, echo.event.message_id) for echo in echoes}
+    found = MESSAGE.find(cursor, ("channel_id", "provider_id", "direction"), keys, by=("channel_id", "provider_id"))
+    return {(channel_id, own) for channel_id, own, direction in found if direction == Direction.OUTBOUND.value}
+
+
+def _open_attempts(cursor: Cursor, echoes: Sequence[Echo]) -> dict[tuple[int, str], list[_OpenAttempt]]:
+    """By channel and the address that the echo names: deliveries that are on their way or unknown."""
+    digests = {digest for echo in echoes if (digest := address_digest(echo.event.chat[0]))}
+    found = fetch(
+        cursor,
+        f"SELECT conversation.channel_id, address.digest, message.uid, work.state, message.content "
+        f"FROM messaging_contactaddress address "
+        f"JOIN messaging_contact contact ON contact.id = address.contact_id "
+        f"JOIN messaging_conversation conversation "
+        f"ON conversation.contact_id = coalesce(contact.merged_into_id, contact.id) "
+        f"JOIN messaging_work work ON work.key = conversation.id AND work.kind = {WorkKind.DELIVERY.value} "
+        f"AND work.state IN ({WorkState.LEASED.value}, {WorkState.PARKED.value}) "
+        f"JOIN messaging_message message ON message.id = work.message_id "
+        f"WHERE {among('address.digest')} AND {among('conversation.channel_id')} {every_tenant('by key')} "
+        f"ORDER BY work.id",
+        [array(digests), array({echo.channel_id for echo in echoes})],
+    )
+    unseal = sealer().unseal
+    attempts: dict[tuple[int, str], list[_OpenAttempt]] = {}
+    for channel_id, digest, uid, state, content in found:
+        one = _OpenAttempt(as_uuid(uid), state == WorkState.PARKED.value, unseal(content))
+        attempts.setdefault((channel_id, digest), []).append(one)
+    return attempts
