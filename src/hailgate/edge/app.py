@@ -1,41 +1,49 @@
 """The routes of the edge, in the order in which they are asked for most."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from hailgate.core.errors import NotFound
-from hailgate.edge.assets import Assets
-from hailgate.edge.docs import show_asset, show_errors, show_icon, show_reader, show_start
-from hailgate.edge.door import Door
-from hailgate.edge.export import Export
-from hailgate.edge.frame import Frame
-from hailgate.edge.hooks import Hooks
-from hailgate.edge.live import Live
-from hailgate.edge.media import Media
-from hailgate.edge.probes import Metrics, Probes
-from hailgate.edge.send import Sending
+from hailgate.edge.doors.docs import show_asset, show_errors, show_icon, show_reader, show_start
+from hailgate.edge.doors.export import Export
+from hailgate.edge.doors.hooks import Hooks
+from hailgate.edge.doors.live import Live
+from hailgate.edge.doors.media import Media
+from hailgate.edge.doors.probes import Metrics, Probes
+from hailgate.edge.doors.send import Sending
+from hailgate.edge.http.assets import Assets
+from hailgate.edge.http.fast_route import FastRoute
+from hailgate.edge.http.middleware import Middleware
 
 
 def doors(hooks: Hooks, sending: Sending, media: Media, export: Export) -> list[BaseRoute]:
     """What moves messages."""
     return [
-        Door("/hooks/{token}", hooks.receive),
-        Door("/v1/messages", sending.create_message),
+        FastRoute("/hooks/{token}", hooks.receive, also=["GET"]),
+        FastRoute("/v1/messages", sending.create_message, also=["GET"]),
         Route("/v1/messages/batch", sending.create_batch, methods=["POST"]),
         Route("/hooks/{token}", hooks.shake_hands, methods=["GET"]),
+        Route("/hooks/{token}/{rest:path}", hooks.shake_hands, methods=["GET"]),
         Route("/v1/media", media.upload, methods=["POST"]),
         Route("/v1/media/{media_id}", media.download, methods=["GET"]),
         Route("/media/{token}", media.open_link, methods=["GET"]),
+        Route("/files/{token}", media.open_file_link, methods=["GET"]),
         Route("/v1/dead-letters/export", export.by_key, methods=["GET"]),
     ]
+
+
+def beside_doors(rest: ASGIApp) -> list[BaseRoute]:
+    """What Django answers on a path where another method is a door's."""
+    return [Route("/v1/messages", rest, methods=["GET"])]
 
 
 def watched(probes: Probes, metrics: Metrics) -> list[BaseRoute]:
     return [
         Route("/livez", probes.live),
         Route("/readyz", probes.ready),
+        Route("/readyz/hooks", probes.ready_for_hooks),
         Route("/health", probes.health),
         Route("/metrics", metrics.show),
     ]
@@ -63,11 +71,27 @@ def console(live: Live, media: Media, export: Export, assets: Assets, assets_at:
     ]
 
 
+def apart(paths: tuple[str, ...], first: ASGIApp, rest: ASGIApp) -> ASGIApp:
+    """What is posted to these paths goes to ``first``, all else to ``rest``."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["method"] == "POST" and scope["path"].startswith(paths)
+        await (first if posted else rest)(scope, receive, send)
+
+    return choose
+
+
 def build_app(
-    routes: Sequence[BaseRoute], *, rest: ASGIApp | None = None, lifespan: Lifespan[Router] | None = None
+    routes: Sequence[BaseRoute],
+    *,
+    rest: ASGIApp | None = None,
+    lifespan: Lifespan[Router] | None = None,
+    limited: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    over_tls: bool = False,
 ) -> ASGIApp:
-    """``rest`` gets what no route answers to; without it that is a 404."""
-    return Frame(Router(routes, default=rest or _nothing, lifespan=lifespan, redirect_slashes=False))
+    """``rest`` gets what no route answers to; without it that is a 404. ``limited`` goes around all of it."""
+    router = Router(routes, default=rest or _nothing, lifespan=lifespan, redirect_slashes=False)
+    return Middleware(limited(router), over_tls=over_tls)
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

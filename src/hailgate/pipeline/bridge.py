@@ -10,17 +10,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections
 from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import Overloaded, StoreUnavailable
-from hailgate.telemetry import Event, log
-
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
+from hailgate.messaging.store.ports import Db
+from hailgate.messaging.store.thread_connections import ThreadConnections
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,18 +32,17 @@ BUSY_STATES = frozenset({"55P03", "57014"})
 GONE = "25"
 
 
-class Db(Protocol):
-    """``await db(function, *arguments)``: the function runs where the database is, atomic at its own edge."""
-
-    async def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result: ...
+async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What computes for a while, in a thread where nothing waits for it: neither the loop nor the database."""
+    return await asyncio.to_thread(function, *arguments)
 
 
 class ThreadedDatabase:
     """Runs functions in threads of its own: several on PostgreSQL, one FIFO writer on SQLite."""
 
     def __init__(self, threads: int) -> None:
-        self._opened: list[BaseDatabaseWrapper] = []
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="db", initializer=self._adopt)
+        self._connections = ThreadConnections()
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="db", initializer=self._connections.adopt)
 
     async def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result:
         # Shielded: a caller that is cancelled must not leave a transaction half way; it ends by itself.
@@ -59,18 +57,7 @@ class ThreadedDatabase:
     def close(self) -> None:
         """What is under way ends first. Each thread's connection is closed, or the pool would miss it for ever."""
         self._executor.shutdown(wait=True)
-        closing = Thread(target=self._close_connections, name="db-close")  # Django refuses the thread of a loop
-        closing.start()
-        closing.join()
-
-    def _adopt(self) -> None:
-        self._opened.append(connections["default"])
-
-    def _close_connections(self) -> None:
-        for connection in self._opened:
-            connection.inc_thread_sharing()
-            with suppress(DatabaseError, InterfaceError):
-                connection.close()
+        self._connections.close()
 
 
 def _seen(work: "asyncio.Future[Any]") -> None:
@@ -170,6 +157,11 @@ class Gate(Generic[Item, Result]):
     def waiting(self) -> int:
         """How many callers wait for their commit."""
         return len(self._waiting) + sum(map(len, self._being_written))
+
+    @property
+    def overloaded(self) -> bool:
+        """Half of what may wait does: who can wait elsewhere is not to come now."""
+        return len(self._waiting) * 2 >= self._max_waiting or self._waiting_bytes >= self._max_bytes
 
     def give_up(self, say: Callable[[], Exception]) -> None:
         """Whoever waits is told so now. What they brought is written all the same, as soon as that can be."""

@@ -1,18 +1,41 @@
 """Providers, connected: one transport per provider, one connected channel per version of its credentials."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple, Protocol
 
-from hailgate.messaging.channels import get_credentials
-from hailgate.pipeline.bridge import Db
-from hailgate.providers.contract import AnyProviderSpec, Capabilities, Provider
+from hailgate.core.errors import InputError
+from hailgate.core.window import OutsideWindow
+from hailgate.messaging.channels.derived_secrets import keep_secrets
+from hailgate.messaging.channels.registry import get_credentials
+from hailgate.messaging.store.ports import Db
+from hailgate.providers.capabilities import Capabilities
+from hailgate.providers.contract import Provider
+from hailgate.providers.spec import AnyProviderSpec
 from hailgate.providers.transport import Transport
+
+Settings = Mapping[str, str]
+
+
+class KeepsSettings(Protocol):
+    """Where the settings of a channel are that are not in our store."""
+
+    async def settings_of(self, source: str, number: str) -> Settings:
+        """The same object as long as nothing has changed. Raises ProviderUnavailable and InputError."""
+
+    async def renew(self, source: str, number: str, refused: Settings) -> bool:
+        """A provider has refused these: whether there are others by now."""
 
 
 class Connected(NamedTuple):
+    """``settings`` are those of a channel whose settings are kept elsewhere."""
+
     name: str
     provider: Provider
     capabilities: Capabilities
     marks_read: bool
+    outside: OutsideWindow = OutsideWindow()
+    settings: Settings | None = None
 
     @property
     def window_seconds(self) -> float | None:
@@ -20,23 +43,63 @@ class Connected(NamedTuple):
 
 
 class Connections:
-    """Time-outs in seconds; ``per_host`` is how many connections one provider's host may see."""
+    """Time-outs in seconds; ``per_host`` is how many connections one provider's host may see.
 
-    def __init__(self, db: Db, *, per_host: int, connect: float, total: float) -> None:
+    ``public_url`` is where providers reach this installation, empty where they do not.
+    """
+
+    def __init__(
+        self,
+        db: Db,
+        *,
+        per_host: int,
+        connect: float,
+        total: float,
+        public_url: str = "",
+        elsewhere: KeepsSettings | None = None,
+    ) -> None:
         self._db, self._per_host, self._connect, self._total = db, per_host, connect, total
+        self._public_url, self._elsewhere = public_url, elsewhere
+        self._sources: dict[int, tuple[str, str]] = {}
         self._transports: dict[str, Transport] = {}
         self._channels: dict[int, tuple[int, Connected]] = {}
 
     async def get(self, channel_id: int, version: int | None = None) -> Connected:
         """``version`` None takes whatever is known of the channel."""
         known = self._channels.get(channel_id)
-        if known and version in {None, known[0]}:
-            return known[1]
+        if known and (version is None or version == known[0]):
+            connected = known[1]
+            if connected.settings is None or connected.settings is await self._settings(channel_id):
+                return connected
         credentials = await self._db(get_credentials, channel_id)
-        provider = credentials.spec.connect(credentials.config, self._transport(credentials.spec))
-        connected = Connected(credentials.spec.name, provider, credentials.spec.capabilities, credentials.marks_read)
+        settings = None
+        if credentials.source:
+            self._sources[channel_id] = (credentials.source, credentials.number or "")
+            settings = await self._settings(channel_id)
+            credentials = credentials.configured(settings)
+        keep = partial(self._db, keep_secrets, channel_id)
+        provider = credentials.connect(self._transport(credentials.spec), self._public_url, keep)
+        connected = Connected(
+            credentials.spec.name,
+            provider,
+            credentials.spec.capabilities,
+            credentials.marks_read,
+            credentials.outside,
+            settings,
+        )
         self._channels[channel_id] = (credentials.version, connected)
         return connected
+
+    async def renew(self, channel_id: int, refused: Connected) -> bool:
+        """The provider has refused these credentials: whether a message may be sent with others."""
+        if refused.settings is None or self._elsewhere is None:
+            return False
+        return await self._elsewhere.renew(*self._sources[channel_id], refused.settings)
+
+    async def _settings(self, channel_id: int) -> Settings:
+        if self._elsewhere is None:
+            raise InputError("The channel's settings are in a tenant service that is not set up here.")
+        return await self._elsewhere.settings_of(*self._sources[channel_id])
 
     async def close(self) -> None:
         for transport in self._transports.values():

@@ -8,15 +8,21 @@ from pathlib import Path
 from django.db import DatabaseError, InterfaceError, connections
 
 from hailgate.core.errors import LeaseLost
-from hailgate.messaging import leases
-from hailgate.telemetry import Event, log, where
+from hailgate.messaging.store import hold
+from hailgate.messaging.work import leases
+from hailgate.messaging.work.marks import Marks
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log, where
 
 # Of a lease, the part in which this process still dares to begin a send. The rest covers the way to the socket.
 DARING = 0.9
 
 
 class Lease:
-    """One registration of this process as a worker. Once lost it stays lost; a new life needs a new lease."""
+    """One registration of this process as a worker. Once lost it stays lost; a new life needs a new lease.
+
+    ``held`` says, as of the last renewal, whether anything may leave at all.
+    """
 
     def __init__(self, lease_s: float, renew_s: float, folder: Path, on_lost: Callable[[], None]) -> None:
         self._lease_s, self._renew_s, self._on_lost = lease_s, renew_s, on_lost
@@ -25,13 +31,19 @@ class Lease:
         self._deadline = time.monotonic() + lease_s * DARING
         self.worker_id = 0
         self.lost = False
+        self.held = True
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def begin(self) -> None:
         """Register (a database function), then keep renewing until ``end``."""
         self._deadline = time.monotonic() + self._lease_s * DARING
         self.worker_id = leases.register(self._lease_s, str(self._lock_file.path))
+        self.held = hold.is_held()
         self._thread.start()
+
+    @property
+    def marks(self) -> Marks:
+        return self._lock_file.marks
 
     def check(self) -> None:
         """Called with a connection in hand, directly before the first byte. Raises LeaseLost."""
@@ -59,6 +71,7 @@ class Lease:
         begun = time.monotonic()
         try:
             alive = leases.renew(self.worker_id, self._lease_s)
+            self.held = hold.is_held()
         except (DatabaseError, InterfaceError) as failed:
             # Not lost yet: the lease in the database may still run. The deadline falls by itself if it does not.
             log.warning(Event.STORE_UNAVAILABLE, part="lease", error=type(failed).__name__)

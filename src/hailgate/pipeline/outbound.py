@@ -1,84 +1,70 @@
-"""Delivering: check, record the attempt, send, decide, record the outcome."""
+"""Delivering: check · upload · record · send · decide · settle."""
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-from prometheus_client import Counter, Histogram
-
-from hailgate.core import window
-from hailgate.core.content import decode_outbound, with_provider_ids
+from hailgate.core.content import decode_outbound
 from hailgate.core.content.outbound import Template
-from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
+from hailgate.core.delivery import Decision, RetryPolicy
 from hailgate.core.errors import (
+    ChannelUnauthorized,
     FileForgotten,
     HailgateError,
     InputError,
-    LeaseLost,
     OutcomeUnknown,
     ProviderThrottled,
+    ProviderUnavailable,
     Rejected,
     Scope,
     SendError,
     StoreUnavailable,
 )
-from hailgate.messaging.outcomes import Outcome, record_attempts
-from hailgate.messaging.queue import MOST_TRIES, Claim, Claimed
-from hailgate.messaging.templates import is_marketing
-from hailgate.pipeline.bridge import Db, Gate
+from hailgate.core.slots import Slots
+from hailgate.core.window import Outside
+from hailgate.messaging.inbound.ingest import has_unread
+from hailgate.messaging.outbound.claim import Claim
+from hailgate.messaging.outbound.late_answers import LateAnswer, leave_for_later
+from hailgate.messaging.outbound.outcomes import Outcome, record_attempts
+from hailgate.messaging.store.ports import Db
+from hailgate.messaging.templates.lookup import is_marketing
+from hailgate.messaging.work.claim import Batch
+from hailgate.messaging.work.marks import Marks
+from hailgate.pipeline.attempts import NO_FILES, DeliveryAttempt, bury, decide_outcome, find_refusal, snooze
+from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connected, Connections
 from hailgate.pipeline.faultpoints import faultpoint, swallow
-from hailgate.pipeline.uploads import Handed, LentFiles, Uploads, find_handed
-from hailgate.providers.contract import OutboundMessage
-from hailgate.telemetry import (
-    ACCEPT_TO_SEND_SECONDS,
-    ATTEMPTS,
-    DEAD,
-    MOST_CHANNELS,
-    PARKED,
-    RATE_LIMITED,
-    RETRIED,
-    SEND_SECONDS,
-    SENT,
-    Event,
-    log,
-    of_channel,
-    of_code,
-    where,
-)
-from hailgate.tracing import is_traced, tell_span
+from hailgate.pipeline.outcome_telemetry import tell_attempt, tell_call, tell_outcome
+from hailgate.pipeline.uploads import Uploads, find_handed
+from hailgate.providers.contract import SendReceipt
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log, where
+from hailgate.telemetry.metrics import ACCEPT_TO_SEND_SECONDS, RATE_LIMITED, of_channel
 
 # The store was away when an outcome was to be written: it is kept and offered again, as long as the lease lives.
 OFFER_AGAIN_S = 0.3
-# Whoever is killed between an intent and its first byte leaves an unknown behind: few intents run ahead of the sends.
+# Where no mark can prove that an intent never left, a kill makes it an unknown: few run ahead of the sends.
 INTENTS_AT_ONCE = 32
-# What this worker may no longer send is due again at once, by then for whoever holds the lease.
-LEASE_LOST_S = 0.5
-# A channel that is told to slow down, but not for how long: throughput is counted by the second.
-CHANNEL_REST_S = 1.0
 # A channel whose settings cannot be read is looked at again after this long.
 MISCONFIGURED_S = 60.0
-
-
-NO_FILES: LentFiles = {}
-
-
-class _Prepared(NamedTuple):
-    """A claim that can be sent. ``lent`` are the files that it names, ``handed`` the same as its provider has them."""
-
-    claim: Claim
-    connected: Connected
-    lent: LentFiles
-    handed: Handed
+# One whose tenant service is being asked.
+ASKED_S = 2.0
+# After an exchange of credentials the message goes again at once.
+RENEWED_S = 0.2
+WINDOW_CLOSED = "window_closed"
+LATER = "The window had closed; the assistant answers once the person writes again."
 
 
 class Outbound:
-    """Carries out claims for one worker. ``check_lease`` raises LeaseLost once this worker may not send any more."""
+    """Carries out claims for one worker. ``check_lease`` raises LeaseLost once this worker may not send any more.
+
+    ``clock`` below is the database's time minus the monotonic one, as they were before the claim: what is counted by it
+    is never earlier than the database's, or a provider that asked for a wait would hear from us too soon.
+    """
 
     def __init__(
         self,
@@ -89,72 +75,255 @@ class Outbound:
         connections: Connections,
         policy: RetryPolicy,
         uploads: Uploads,
+        slots: Slots,
         check_lease: Callable[[], None],
+        marks: Marks,
     ) -> None:
         self._db, self._worker_id, self._outcomes = db, worker_id, outcomes
         self._connections, self._policy, self._check_lease = connections, policy, check_lease
-        self._uploads = uploads
+        self._uploads, self.slots, self._marks = uploads, slots, marks
         self._beginnings: set[asyncio.Task[None]] = set()
         self._sends: set[asyncio.Task[None]] = set()
         self._under_way: set[int] = set()
-        self.held: dict[int, Claim] = {}
         self.freed = asyncio.Event()
         self._abandoned = False
 
-    def begin(self, claimed: Claimed, asked: float) -> asyncio.Future[None]:
+    # --- the path of a message ----------------------------------------------------------------------------------------
+
+    def begin(self, claimed: Batch[Claim], asked: float) -> asyncio.Future[None]:
         """Check a batch and start sending what passes; done when each row is on its way or refused.
 
-        ``asked`` is the monotonic time before the claim: what is counted from it is never earlier than the database's
-        clock, or a provider that asked for a wait would hear from us too soon.
-        A caller that is cancelled does not end it: an attempt on record without its send would be an unknown outcome.
+        ``asked`` is the monotonic time before the claim. A caller that is cancelled does not end it: an attempt on
+        record without its send would be an unknown outcome.
         """
-        self.held |= {claim.id: claim for claim in claimed.claims}
-        beginning = asyncio.create_task(self._begin(claimed, asked))
+        now = time.monotonic()
+        for claim in claimed.claims:
+            self.slots.begin(claim.id, claim.channel_id, now)
+        beginning = asyncio.create_task(self._begin(claimed, claimed.moment - asked))
         self._beginnings.add(beginning)
         beginning.add_done_callback(self._beginnings.discard)
         return asyncio.shield(beginning)
 
-    async def _begin(self, claimed: Claimed, asked: float) -> None:
+    async def _begin(self, claimed: Batch[Claim], clock: float) -> None:
         try:
-            await self._begin_each(claimed, claimed.moment - asked)
+            passed = await self._check(claimed)
+            for some in _few(await self._with_files(passed, claimed.moment, clock)):
+                for attempt in await self._record(some):
+                    self._start(attempt.claim, self._carry_out(attempt, clock))
         except BaseException:  # its rows become strays, which are given back
             for claim in claimed.claims:
                 if claim.id not in self._under_way:
                     self._let_go(claim)
             raise
 
-    async def _begin_each(self, claimed: Claimed, clock: float) -> None:
-        sendable: list[tuple[Claim, Connected]] = []
-        for claim in claimed.claims:
-            connected = await self._connected(claim, claimed.moment)
-            if isinstance(connected, Decision):
-                self._start(claim, self._settle(Outcome(claim, attempted=False, decision=connected)))
-            else:
-                sendable.append((claim, connected))
-        prepared = await self._prepared(sendable, claimed.moment, clock)
-        for start in range(0, len(prepared), INTENTS_AT_ONCE):
-            some = prepared[start : start + INTENTS_AT_ONCE]
-            recorded = await self._recorded([each.claim for each in some])
-            faultpoint("after_intent_commit")
-            for each in some:
-                if each.claim.id in recorded:
-                    self._start(each.claim, self._send(each, clock))
-                else:
-                    self._let_go(each.claim)
+    async def _carry_out(self, attempt: DeliveryAttempt, clock: float) -> None:
+        """From the attempt on record to its outcome on record."""
+        begun = time.monotonic()
+        answer = await self._send(attempt)
+        ended = time.monotonic()
+        outcome = self._decide(attempt, answer, clock + ended)
+        faultpoint("after_provider_answer")
+        tell_call(attempt.connected.name, outcome, ended - begun)
+        if outcome.decision:
+            outcome = outcome._replace(decision=await self._put_off(attempt.claim, outcome.decision))
+        await self._settle(outcome)
 
-    async def _prepared(
-        self, sendable: Sequence[tuple[Claim, Connected]], moment: float, clock: float
-    ) -> list[_Prepared]:
-        """Those whose provider has all that they name; the others are on their way to be given it first."""
-        lent = await self._uploads.find_lent(sendable, moment)
-        prepared = []
-        for claim, connected in sendable:
-            files = lent.get(claim.id, NO_FILES)
-            if (handed := find_handed(files)) is None:
-                self._start(claim, self._upload_and_send(claim, connected, files, clock))
+    async def _upload_and_carry_out(self, attempt: DeliveryAttempt, clock: float) -> None:
+        """No attempt is on record while a file is uploaded: a kill then leaves nothing to prove."""
+        claim = attempt.claim
+        try:
+            uploaded = await self._upload(attempt)
+            refused = find_refusal(claim, clock + time.monotonic(), attempt.connected.window_seconds)
+            if refused and await self._stands(refused, claim):
+                await self._refuse(claim, refused)
+            elif await self._record([attempt]):
+                if isinstance(uploaded, DeliveryAttempt):
+                    await self._carry_out(uploaded, clock)
+                else:
+                    await self._settle(self._decide(attempt, uploaded, clock + time.monotonic()))
+        finally:
+            self._let_go(claim)
+
+    # --- check --------------------------------------------------------------------------------------------------------
+
+    async def _check(self, claimed: Batch[Claim]) -> list[DeliveryAttempt]:
+        """Those that may be sent; the others are settled with the reason."""
+        passed = []
+        for claim in claimed.claims:
+            checked = await self._checked(claim, claimed.moment)
+            if isinstance(checked, Decision):
+                self._start(claim, self._refuse(claim, checked))
             else:
-                prepared.append(_Prepared(claim, connected, files, handed))
-        return prepared
+                passed.append(DeliveryAttempt(claim, checked))
+        return passed
+
+    async def _refuse(self, claim: Claim, why: Decision) -> None:
+        """An assistant's answer that the window closed on may be given later."""
+        await self._settle(Outcome(claim, attempted=False, decision=await self._put_off(claim, why)))
+
+    async def _put_off(self, claim: Claim, why: Decision) -> Decision:
+        if why.code != WINDOW_CLOSED or claim.cause is None or claim.kind == "template":
+            return why
+        while not self._abandoned:
+            with suppress(StoreUnavailable):
+                outside = (await self._connections.get(claim.channel_id)).outside
+                late = LateAnswer(claim.tenant_id, claim.conversation_id, claim.channel_id, claim.cause, claim.to)
+                waits = outside.choice is not Outside.REFUSE and await self._db(leave_for_later, late, outside)
+                return replace(why, detail=LATER) if waits else why
+            await asyncio.sleep(OFFER_AGAIN_S)
+        return why
+
+    async def _checked(self, claim: Claim, moment: float) -> Connected | Decision:
+        """The channel to send through, or why this must not be sent now."""
+        try:
+            connected = await self._connections.get(claim.channel_id, claim.channel_version)
+        except StoreUnavailable:
+            raise
+        except ProviderUnavailable as pending:
+            return snooze(moment + ASKED_S, pending.code, pending.detail)
+        except Exception as broken:  # noqa: BLE001 -- of a third party's provider too: only its own rows wait
+            log.error(Event.PROVIDER_ERROR, channel=claim.channel_id, error=type(broken).__name__, at=where(broken))
+            detail = broken.detail if isinstance(broken, HailgateError) else "The channel could not be connected."
+            return snooze(moment + MISCONFIGURED_S, "channel_misconfigured", detail)
+        refused = find_refusal(claim, moment, connected.window_seconds)
+        if refused and await self._stands(refused, claim):
+            return refused
+        if claim.opted_out and await self._is_marketing(claim):
+            return bury("suppressed", "The recipient wants no marketing, and this template is not known to be other.")
+        swallow("delivery", claim.content)
+        return connected
+
+    async def _stands(self, refused: Decision, claim: Claim) -> bool:
+        """A closed window does not while a webhook lies unread, in which the person may have written."""
+        return refused.code != WINDOW_CLOSED or not await self._db(has_unread, claim.channel_id)
+
+    async def _is_marketing(self, claim: Claim) -> bool:
+        try:
+            content = decode_outbound(claim.content)
+        except InputError:  # stored by a version that knew more than this one: its send will say so
+            return False
+        called = content.template if isinstance(content, Template) else None
+        return called is not None and await self._db(is_marketing, claim.tenant_id, claim.channel_id, called)
+
+    # --- upload -------------------------------------------------------------------------------------------------------
+
+    async def _with_files(
+        self, passed: Sequence[DeliveryAttempt], moment: float, clock: float
+    ) -> list[DeliveryAttempt]:
+        """Those whose provider has all that they name; the others are on their way to be given it first."""
+        lent = await self._uploads.find_lent([(each.claim, each.connected) for each in passed], moment)
+        if not lent:
+            return list(passed)
+        complete = []
+        for attempt in passed:
+            files = lent.get(attempt.claim.id, NO_FILES)
+            handed = find_handed(files)
+            naming = attempt._replace(lent=files, handed=handed or {})
+            if handed is None:
+                self._start(attempt.claim, self._upload_and_carry_out(naming, clock))
+            else:
+                complete.append(naming)
+        return complete
+
+    async def _upload(self, attempt: DeliveryAttempt) -> DeliveryAttempt | SendError:
+        try:
+            handed = await self._uploads.hand_over(attempt.claim, attempt.connected, attempt.lent)
+        except SendError as error:
+            return error
+        faultpoint("after_upload")
+        return attempt._replace(handed=handed)
+
+    # --- record -------------------------------------------------------------------------------------------------------
+
+    async def _record(self, attempts: Sequence[DeliveryAttempt]) -> list[DeliveryAttempt]:
+        """Commit that these are about to be sent. The others are no longer this worker's, and are let go."""
+        for attempt in attempts:
+            self._marks.prepare(attempt.claim.id, attempt.claim.attempt_no)
+        recorded = await self._recorded([attempt.claim for attempt in attempts])
+        faultpoint("after_intent_commit")
+        for attempt in attempts:
+            if attempt.claim.id not in recorded:
+                self._let_go(attempt.claim)
+        return [attempt for attempt in attempts if attempt.claim.id in recorded]
+
+    async def _recorded(self, claims: Sequence[Claim]) -> set[int]:
+        while True:
+            try:
+                return await self._db(record_attempts, self._worker_id, claims)
+            except StoreUnavailable:
+                await asyncio.sleep(OFFER_AGAIN_S)
+
+    # --- send ---------------------------------------------------------------------------------------------------------
+
+    async def _send(self, attempt: DeliveryAttempt) -> SendReceipt | SendError:
+        try:
+            return await attempt.connected.provider.send(attempt.render(), partial(self._guard, attempt.claim.id))
+        except SendError as error:
+            return await self._explained(error, attempt)
+        except InputError as unreadable:
+            return Rejected(unreadable.detail, code="unreadable_content")
+        except Exception as bug:  # noqa: BLE001 -- a byte may have left: never a blind second knock
+            log.error(Event.PROVIDER_ERROR, message=str(attempt.claim.uid), error=type(bug).__name__)
+            return OutcomeUnknown("The attempt ended in an error of our own.")
+
+    def _guard(self, row: int) -> None:
+        self._check_lease()
+        self._marks.begin(row)
+        faultpoint("before_first_byte")
+
+    async def _explained(self, error: SendError, attempt: DeliveryAttempt) -> SendError:
+        """A refusal of a message whose file the provider had before may mean that it has the file no longer.
+
+        One of credentials that a tenant service keeps may mean that they have been exchanged there.
+        """
+        if isinstance(error, ChannelUnauthorized) and await self._connections.renew(
+            attempt.claim.channel_id, attempt.connected
+        ):
+            return ProviderThrottled(
+                "The provider refused the credentials; others have come.",
+                code="credentials_renewed",
+                retry_after=RENEWED_S,
+                scope=Scope.MESSAGE,
+            )
+        had_before = any(one and one.provider_id for one in attempt.lent.values())
+        if not (had_before and isinstance(error, Rejected)):
+            return error
+        with suppress(StoreUnavailable):
+            await self._uploads.forget(attempt.claim, attempt.lent)
+        return FileForgotten(provider_code=error.provider_code)
+
+    # --- decide -------------------------------------------------------------------------------------------------------
+
+    def _decide(self, attempt: DeliveryAttempt, answer: SendReceipt | SendError, moment: float) -> Outcome:
+        claim = attempt.claim
+        if isinstance(answer, SendReceipt):
+            ACCEPT_TO_SEND_SECONDS.observe(moment - claim.accepted_at)
+        elif isinstance(answer, ProviderThrottled):
+            RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
+        outcome = decide_outcome(claim, answer, moment, self._policy)
+        tell_attempt(attempt.connected.name, outcome)
+        return outcome
+
+    # --- settle -------------------------------------------------------------------------------------------------------
+
+    async def _settle(self, outcome: Outcome) -> None:
+        faultpoint("before_outcome_commit")
+        try:
+            if await self._written(outcome):
+                tell_outcome(outcome)
+        finally:
+            self._let_go(outcome.claim)
+
+    async def _written(self, outcome: Outcome) -> bool:
+        while True:
+            try:
+                return await self._outcomes.submit(outcome)
+            except StoreUnavailable:
+                if self._abandoned:
+                    return False
+                await asyncio.sleep(OFFER_AGAIN_S)
+
+    # --- what is under way --------------------------------------------------------------------------------------------
 
     async def drain(self, patience: float) -> None:
         """Wait for sends in flight; what is still out then is parked as unknown by whoever ends this worker."""
@@ -173,39 +342,6 @@ class Outbound:
             await asyncio.wait(under_way)
         await self._uploads.close()
 
-    async def _connected(self, claim: Claim, moment: float) -> Connected | Decision:
-        """The channel to send through, or why this must not be sent now."""
-        try:
-            connected = await self._connections.get(claim.channel_id, claim.channel_version)
-        except StoreUnavailable:
-            raise
-        except Exception as broken:  # noqa: BLE001 -- of a third party's provider too: only its own rows wait
-            log.error(Event.PROVIDER_ERROR, channel=claim.channel_id, error=type(broken).__name__, at=where(broken))
-            detail = broken.detail if isinstance(broken, HailgateError) else "The channel could not be connected."
-            return _later(moment + MISCONFIGURED_S, "channel_misconfigured", detail)
-        if refused := _refusal(claim, moment, connected.window_seconds):
-            return refused
-        if claim.opted_out and await self._is_marketing(claim):
-            return _bury("suppressed", "The recipient wants no marketing, and this template is not known to be other.")
-        swallow("delivery", claim.content)
-        return connected
-
-    async def _is_marketing(self, claim: Claim) -> bool:
-        try:
-            content = decode_outbound(claim.content)
-        except InputError:  # stored by a version that knew more than this one: its send will say so
-            return False
-        called = content.template if isinstance(content, Template) else None
-        return called is not None and await self._db(is_marketing, claim.tenant_id, claim.channel_id, called)
-
-    async def _recorded(self, claims: Sequence[Claim]) -> set[int]:
-        while claims:
-            try:
-                return await self._db(record_attempts, self._worker_id, claims)
-            except StoreUnavailable:
-                await asyncio.sleep(OFFER_AGAIN_S)
-        return set()
-
     def _start(self, claim: Claim, step: Coroutine[Any, Any, None]) -> None:
         self._under_way.add(claim.id)
         task = asyncio.create_task(step)
@@ -219,205 +355,11 @@ class Outbound:
 
     def _let_go(self, claim: Claim) -> None:
         self._under_way.discard(claim.id)
-        self.held.pop(claim.id, None)
+        self._marks.clear(claim.id)
+        self.slots.end(claim.id, time.monotonic())
         self.freed.set()
 
-    async def _upload_and_send(self, claim: Claim, connected: Connected, lent: LentFiles, clock: float) -> None:
-        """No attempt is on record while a file is uploaded: whoever is killed then leaves no unknown behind."""
-        failed: SendError | None = None
-        handed: Handed = {}
-        try:
-            try:
-                handed = await self._uploads.hand_over(claim, connected, lent)
-            except SendError as error:
-                failed = error
-            faultpoint("after_upload")
-            if refused := _refusal(claim, clock + time.monotonic(), connected.window_seconds):
-                await self._settle(Outcome(claim, attempted=False, decision=refused))
-            elif claim.id not in await self._recorded([claim]):
-                return
-            elif failed is None:
-                await self._send(_Prepared(claim, connected, lent, handed), clock)
-            else:
-                await self._tell_outcome(connected, self._failed(claim, failed, clock))
-        finally:
-            self._let_go(claim)
 
-    async def _send(self, prepared: _Prepared, clock: float) -> None:
-        claim, connected = prepared.claim, prepared.connected
-        begun = time.monotonic()
-        try:
-            receipt = await connected.provider.send(_message(claim, prepared.handed), self._guard)
-        except SendError as error:
-            outcome = self._failed(claim, await self._explained(error, prepared), clock)
-        except InputError as unreadable:  # stored by a version that knew more than this one
-            outcome = self._failed(claim, Rejected(unreadable.detail, code="unreadable_content"), clock)
-        except Exception as bug:  # noqa: BLE001 -- a byte may have left: never a blind second knock
-            log.error(Event.PROVIDER_ERROR, message=str(claim.uid), error=type(bug).__name__)
-            outcome = self._failed(claim, OutcomeUnknown("The attempt ended in an error of our own."), clock)
-        else:
-            ACCEPT_TO_SEND_SECONDS.observe(clock + time.monotonic() - claim.accepted_at)
-            outcome = Outcome(claim, attempted=True, provider_id=receipt.provider_id[:255], address=receipt.address)
-        faultpoint("after_provider_answer")
-        _seconds_of(connected.name).observe(time.monotonic() - begun)
-        if is_traced():
-            _trace(outcome, time.monotonic() - begun)
-        await self._tell_outcome(connected, outcome)
-
-    async def _tell_outcome(self, connected: Connected, outcome: Outcome) -> None:
-        _attempts_of(connected.name, outcome.decision.action.value if outcome.decision else "sent").inc()
-        await self._settle(outcome)
-
-    async def _explained(self, error: SendError, prepared: _Prepared) -> SendError:
-        """A refusal of a message whose file the provider had before may mean that it has the file no longer."""
-        had_before = any(one and one.provider_id for one in prepared.lent.values())
-        if not (had_before and isinstance(error, Rejected)):
-            return error
-        with suppress(StoreUnavailable):
-            await self._uploads.forget(prepared.claim, prepared.lent)
-        return FileForgotten(provider_code=error.provider_code)
-
-    def _guard(self) -> None:
-        self._check_lease()
-        faultpoint("before_first_byte")
-
-    def _failed(self, claim: Claim, error: SendError, clock: float) -> Outcome:
-        moment = clock + time.monotonic()
-        if isinstance(error, LeaseLost):  # no fault of the message: it spends no attempt
-            return Outcome(claim, True, _later(moment + LEASE_LOST_S, error.code, error.detail))
-        if isinstance(error, ProviderThrottled):
-            RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
-        decision = decide(error, claim.attempts + 1, moment, claim.expires_at, self._policy, random.random)
-        return Outcome(
-            claim,
-            attempted=True,
-            decision=decision,
-            provider_code=(error.provider_code or "")[:60],
-            rests_until=_rest(error, moment),
-        )
-
-    async def _settle(self, outcome: Outcome) -> None:
-        faultpoint("before_outcome_commit")
-        try:
-            if await self._written(outcome):
-                _tell(outcome)
-        finally:
-            self._let_go(outcome.claim)
-
-    async def _written(self, outcome: Outcome) -> bool:
-        while True:
-            try:
-                return await self._outcomes.submit(outcome)
-            except StoreUnavailable:
-                if self._abandoned:
-                    return False
-                await asyncio.sleep(OFFER_AGAIN_S)
-
-
-def _message(claim: Claim, handed: Handed) -> OutboundMessage:
-    content = decode_outbound(claim.content)
-    return OutboundMessage(
-        id=claim.uid,
-        attempt=claim.knocks + 1,
-        to=claim.to,
-        content=with_provider_ids(content, handed) if handed else content,
-        context_id=claim.context_id or None,
-    )
-
-
-def _refusal(claim: Claim, moment: float, window_seconds: float | None) -> Decision | None:
-    """Why this must not be sent now, decided at the moment of sending and not when it was accepted."""
-    if claim.tries > MOST_TRIES:
-        return _bury("poison", f"The process ended {claim.tries - 1} times while this message was being prepared.")
-    if claim.expires_at is not None and claim.expires_at <= moment:
-        return _bury("expired", "The message expired before it could be sent.")
-    if claim.suppressed:
-        return _bury("suppressed", "The recipient does not want messages from this tenant.")
-    if claim.kind != "template" and not window.is_open(claim.last_inbound_at, moment, window_seconds):
-        return _bury(
-            "window_closed", "The person has not written lately: outside the window only a template may be sent."
-        )
-    return None
-
-
-def _rest(error: SendError, moment: float) -> float | None:
-    """Until when the whole channel keeps quiet; None where the provider's wish is about one message or recipient."""
-    if not isinstance(error, ProviderThrottled) or error.scope not in {Scope.CHANNEL, Scope.ACCOUNT}:
-        return None
-    return moment + min(error.retry_after or CHANNEL_REST_S, LONGEST_RETRY_AFTER)
-
-
-def _later(due_at: float, code: str, detail: str) -> Decision:
-    return replace(_bury(code, detail), action=Action.SNOOZE, due_at=due_at)
-
-
-def _bury(code: str, detail: str) -> Decision:
-    return Decision(Action.BURY, None, code, detail, pauses_channel=False, suppresses=False, breaker_failure=False)
-
-
-_EVENTS = {
-    Action.RETRY: Event.MESSAGE_RETRIED,
-    Action.SNOOZE: Event.MESSAGE_RETRIED,
-    Action.BURY: Event.MESSAGE_DEAD,
-    Action.PARK: Event.MESSAGE_UNKNOWN,
-}
-
-
-# Looking a metric up by its labels takes four times as long as counting.
-
-
-@cache
-def _seconds_of(provider: str) -> Histogram:
-    return SEND_SECONDS.labels(provider)
-
-
-@cache
-def _attempts_of(provider: str, outcome: str) -> Counter:
-    return ATTEMPTS.labels(provider, outcome)
-
-
-@lru_cache(MOST_CHANNELS)
-def _sent_of(tenant_id: int, channel_id: int) -> Counter:
-    return SENT.labels(**of_channel(tenant_id, channel_id))
-
-
-def _count(outcome: Outcome) -> None:
-    decision, claim = outcome.decision, outcome.claim
-    if decision is None:
-        _sent_of(claim.tenant_id, claim.channel_id).inc()
-        return
-    labels = of_channel(claim.tenant_id, claim.channel_id)
-    if decision.action is Action.RETRY:
-        RETRIED.labels(**labels).inc()
-    elif decision.action is Action.BURY:
-        DEAD.labels(**labels, code=of_code(decision.code)).inc()
-    elif decision.action is Action.PARK:
-        PARKED.labels(**labels).inc()
-
-
-def _trace(outcome: Outcome, seconds: float) -> None:
-    """Its wait before the attempt, and the attempt."""
-    claim, decision = outcome.claim, outcome.decision
-    facts = {"message": str(claim.uid), "channel": claim.channel_id, "tenant": claim.tenant_id}
-    result = {"outcome": decision.action.value, "code": decision.code} if decision else {"outcome": "sent"}
-    waited = time.time() - seconds - claim.accepted_at
-    tell_span("queue", claim.uid, waited, facts, ended_ago=seconds)
-    tell_span("attempt", claim.uid, seconds, {**facts, **result, "attempt": claim.knocks + 1})
-
-
-def _tell(outcome: Outcome) -> None:
-    _count(outcome)
-    claim, decision = outcome.claim, outcome.decision
-    if decision is None:
-        log.info(Event.MESSAGE_SENT, message=str(claim.uid), channel=claim.channel_id, attempt=claim.knocks + 1)
-        return
-    log.warning(
-        _EVENTS[decision.action],
-        message=str(claim.uid),
-        channel=claim.channel_id,
-        attempt=claim.knocks + 1,
-        code=decision.code,
-        provider_code=outcome.provider_code,
-    )
-    if decision.pauses_channel:
-        log.error(Event.CHANNEL_PAUSED, channel=claim.channel_id, code=decision.code)
+def _few(attempts: Sequence[DeliveryAttempt]) -> Iterator[Sequence[DeliveryAttempt]]:
+    for start in range(0, len(attempts), INTENTS_AT_ONCE):
+        yield attempts[start : start + INTENTS_AT_ONCE]

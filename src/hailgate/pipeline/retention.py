@@ -2,19 +2,23 @@
 
 import time
 
-from hailgate.messaging.alarming import keeps_house
-from hailgate.messaging.files import FOLDERS, Files
-from hailgate.messaging.housekeeping import DAY_S
-from hailgate.messaging.retention import (
+from hailgate.messaging.files.storage import FOLDERS, Files
+from hailgate.messaging.store.ports import Db
+from hailgate.messaging.upkeep.alarm_checks import keeps_house
+from hailgate.messaging.upkeep.purge import DAY_S
+from hailgate.messaging.upkeep.retention import (
     BATCH,
     find_orphans,
+    list_outlived_bodies,
     list_undropped,
     prune_amendments,
+    record_bodies_dropped,
     record_dropped,
     remove_outlived,
 )
-from hailgate.pipeline.bridge import Db
-from hailgate.telemetry import MEDIA_BYTES, Event, log
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
+from hailgate.telemetry.metrics import MEDIA_BYTES
 
 # One folder of files in each look round: all 256 in a day, whatever their number.
 EVERY_S = DAY_S / len(FOLDERS)
@@ -40,7 +44,17 @@ class Retention:
         if self._kept_s:
             full = await self._db(remove_outlived, self._kept_s) == BATCH
             full |= await self._db(prune_amendments, self._kept_s) == BATCH
+        full |= await self._drop_bodies()
         return await self._drop_removed() or full
+
+    async def _drop_bodies(self) -> bool:
+        """The file goes before its row says so: what is dropped twice was dropped."""
+        outlived = await self._db(list_outlived_bodies)
+        for each in outlived:
+            await self._files.drop(each.file)
+        if outlived:
+            await self._db(record_bodies_dropped, [each.id for each in outlived])
+        return len(outlived) == BATCH
 
     async def _drop_removed(self) -> bool:
         removed = await self._db(list_undropped)

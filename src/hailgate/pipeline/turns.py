@@ -2,124 +2,242 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
-from hailgate.assistant import find_assistant
-from hailgate.assistant.contract import Answer, Question, Said
+from hailgate.assistant.contract import Answer, Composer, Question, Usage
+from hailgate.assistant.safety import has_word
+from hailgate.assistant.sentences import sentences_of
+from hailgate.assistant.settings import AssistantSettings
+from hailgate.assistant.tools import CalledTool
+from hailgate.core import window
+from hailgate.core.address import AddressKind
 from hailgate.core.content import (
     Outbound,
     Text,
     TextBody,
     check_content,
-    content_as_json,
     encode_content,
     kind_of,
-    words_of,
 )
-from hailgate.core.errors import HailgateError, StoreUnavailable
-from hailgate.messaging.answering import Finished, Line, Turn, postpone_turn
-from hailgate.messaging.ids import uuid7
+from hailgate.core.errors import BudgetSpent, HailgateError, StoreUnavailable
+from hailgate.core.floods import FloodVerdict
+from hailgate.messaging.assistants.answers import AnswerRecord
+from hailgate.messaging.assistants.floods import take_in
+from hailgate.messaging.assistants.spending_rules import SpendingAsked
+from hailgate.messaging.inbound.turns import (
+    Finished,
+    Line,
+    Turn,
+    TurnEnd,
+    postpone_turn,
+    take_back_unsent,
+)
 from hailgate.messaging.models import PERSON
-from hailgate.messaging.queue import MOST_TRIES
-from hailgate.messaging.sending import NewMessage
-from hailgate.messaging.sql import as_uuid
-from hailgate.pipeline.bridge import Db, Gate
+from hailgate.messaging.outbound.new_message import NewMessage
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.store.ports import Db
+from hailgate.messaging.store.sql import as_uuid
+from hailgate.messaging.work.claim import MOST_CRASHES
+from hailgate.pipeline.assistants import Assistants, said_in
+from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.faultpoints import swallow
+from hailgate.pipeline.purse import TurnPurse
+from hailgate.pipeline.tools import Tools, TurnTools
+from hailgate.pipeline.writes import Writes
 from hailgate.providers.contract import MarksRead
-from hailgate.telemetry import TURNS, Event, log
-from hailgate.tracing import is_traced, tell_span
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
+from hailgate.telemetry.metrics import FLOODS, TURNS
+from hailgate.telemetry.traces import is_traced, tell_span
 
-# A person should not wait longer for an answer than this before another person is asked to give it.
-COMPOSE_S = 30.0
 MARK_READ_S = 5.0
-# One more try of an assistant that failed, then a person.
-ATTEMPTS = 2
 TRY_AGAIN_S = 2.0
 OFFER_AGAIN_S = 0.3
-FALLBACK = "Sorry, I cannot answer right now. A person will get back to you here."
+# A call has an id, but nobody reads it.
+CALL = "call"
 
 
 class Turns:
     """Carries out turns for one worker."""
 
     def __init__(
-        self, db: Db, worker_id: int, *, ends: Gate[Finished, bool], connections: Connections, life_s: float
+        self,
+        db: Db,
+        worker_id: int,
+        *,
+        ends: Gate[Finished, TurnEnd],
+        connections: Connections,
+        assistants: Assistants,
+        tools: Tools,
+        life_s: float,
+        within_s: float,
     ) -> None:
         self._db, self._worker_id, self._ends = db, worker_id, ends
-        self._connections, self._life_s = connections, life_s
+        self._connections, self._assistants, self._tools = connections, assistants, tools
+        self._writes = Writes(db, tools)
+        self._life_s, self._within_s = life_s, within_s
         self._courtesies: set[asyncio.Task[None]] = set()
 
-    async def answer(self, turn: Turn) -> None:
+    def prepare(self) -> None:
+        """At the beginning of a worker, beside everything else."""
+        self._in_background(self._prepare())
+
+    async def answer(self, turn: Turn, claimed_at: float) -> None:
+        """``claimed_at`` is the database's time of the claim."""
         if not turn.unanswered or turn.answered_by == PERSON:  # answered before, or a person took over since
             await self._end(turn, [], hand_over=False)
             return
+        if late := await self._find_lateness(turn, claimed_at):
+            await self._leave_to_person(turn, late)
+            return
+        if turn.unsent:
+            turn = await self._db(take_back_unsent, self._worker_id, turn)
         begun = time.monotonic()
         replies = await self._answer(turn)
         if is_traced():
             _trace(turn, replies, time.monotonic() - begun)
 
     async def _answer(self, turn: Turn) -> Sequence[NewMessage]:
-        """The replies that were stored."""
-        assistant = find_assistant(turn.answered_by)
-        if assistant is None or turn.tries > MOST_TRIES:
+        """The replies that were stored: choose · reserve · compose · settle · finish."""
+        assistant = self._assistants.find(turn)
+        if assistant is None or turn.crashes >= MOST_CRASHES:
             return await self._give_to_person(turn, "no_assistant" if assistant is None else "poison")
-        self._show_reading(turn)
+        if turn.stopped or turn.refused or not _may_answer(turn):
+            await self._end(turn, [], hand_over=turn.to.kind is not AddressKind.GROUP)
+            return []
+        await self._show_reading(turn)
         for line in turn.unanswered:
             swallow("turn", line.content)
+        begun = time.monotonic()
         try:
-            async with asyncio.timeout(COMPOSE_S):
-                composed = await assistant.compose(_question(turn))
+            composed = await self._writes.decide(turn) or await self._compose(turn, assistant)
             replies = [await self._reply(turn, content, place) for place, content in enumerate(composed.messages)]
         except Exception as failed:  # noqa: BLE001 -- whatever an assistant does, the person gets an answer
-            return await self._failed(turn, failed)
-        return await self._finish(turn, composed, replies)
+            return await self._failed(turn, failed, assistant.tries, time.monotonic() - begun)
+        return await self._finish(turn, composed, replies, time.monotonic() - begun)
+
+    async def _compose(self, turn: Turn, assistant: Composer) -> Answer:
+        connected = await self._connections.get(turn.channel_id)
+        question = _question(turn, reacts="reaction" in connected.capabilities.kinds)
+        runs = TurnTools(self._tools, turn, connected.capabilities.kinds)
+        if turn.flood_rules and (flooded := await self._find_flood(turn)):
+            return flooded
+        purse = await self._open_purse(turn, billed=connected.window_seconds is not None)
+        if purse and purse.exceeded:
+            return _limited(turn, purse.exceeded, Usage())
+        composed: Answer | None = None
+        try:
+            async with asyncio.timeout(assistant.deadline_s):
+                composed = await assistant.compose(question, runs, purse)
+        except BudgetSpent as spent:
+            composed = _limited(turn, spent.code, purse.usage if purse else Usage())
+        finally:
+            if purse:
+                await purse.close(answered=composed is not None and bool(composed.messages))
+        return composed
+
+    async def _find_flood(self, turn: Turn) -> Answer | None:
+        """What is said to whoever writes too much, or nothing; never to an emergency, or who asks for a person."""
+        if turn.live and has_word(map(said_in, turn.unanswered), _urgent_words(turn.live.settings)):
+            return None
+        group = turn.to.kind is AddressKind.GROUP
+        taking_in = partial(take_in, group=group)
+        count = len(turn.unanswered)
+        verdict, subject = await self._db(taking_in, turn.tenant_id, turn.contact_id, turn.flood_rules, count)
+        if verdict is FloodVerdict.ANSWER:
+            return None
+        FLOODS.labels(subject).inc(count)
+        log.warning(Event.FLOODED, turn=turn.id, channel=turn.channel_id, code=subject, replies=int(verdict.speaks))
+        said = (Text(TextBody(sentences_of(_language_of(turn)).flood)),) if verdict.speaks else ()
+        return Answer(said, note=f"flood_of_{subject}")
+
+    async def _open_purse(self, turn: Turn, *, billed: bool) -> TurnPurse | None:
+        """None for the built-in script. A provider with a window is one that charges for messages."""
+        if turn.live is None:
+            return None
+        live = turn.live
+        asked = SpendingAsked(turn.tenant_id, live.id, turn.contact_id, turn.to, live.settings, billed)
+        return await TurnPurse.open(self._db, asked)
 
     async def close(self) -> None:
         for task in tuple(self._courtesies):
             task.cancel()
         await asyncio.gather(*self._courtesies, return_exceptions=True)
 
-    async def _finish(self, turn: Turn, composed: Answer, replies: Sequence[NewMessage]) -> Sequence[NewMessage]:
-        ours = await self._end(turn, replies, hand_over=composed.hand_over)
-        TURNS.labels("answered" if ours else "dropped").inc()
-        log.info(
-            Event.TURN_ANSWERED,
-            turn=turn.id,
-            replies=len(replies) if ours else 0,
-            reviewed="kept" if ours else "dropped",
-        )
+    async def _finish(
+        self, turn: Turn, composed: Answer, replies: Sequence[NewMessage], seconds: float
+    ) -> Sequence[NewMessage]:
+        record = _record(turn, composed, replies, seconds)
+        end = await self._end(turn, replies, hand_over=composed.hand_over, record=record, called=composed.called)
+        ours = end is TurnEnd.KEPT
+        TURNS.labels("answered" if ours else end.value).inc()
+        log.info(Event.TURN_ANSWERED, turn=turn.id, replies=len(replies) if ours else 0, reviewed=end.value)
         if ours and composed.hand_over:
             log.info(Event.CONVERSATION_HANDED_OVER, turn=turn.id, channel=turn.channel_id)
         return replies if ours else []
 
-    async def _end(self, turn: Turn, replies: Sequence[NewMessage], *, hand_over: bool) -> bool:
+    async def _end(
+        self,
+        turn: Turn,
+        replies: Sequence[NewMessage],
+        *,
+        hand_over: bool,
+        record: AnswerRecord | None = None,
+        called: Sequence[CalledTool] = (),
+    ) -> TurnEnd:
         """Offered until the store takes it: a turn that was taken already is no longer ours, and says so."""
         while True:
             try:
-                return await self._ends.submit(Finished(turn, replies, hand_over))
+                return await self._ends.submit(Finished(turn, replies, hand_over, record, called))
             except StoreUnavailable:
                 await asyncio.sleep(OFFER_AGAIN_S)
 
-    async def _failed(self, turn: Turn, failed: Exception) -> Sequence[NewMessage]:
+    async def _failed(self, turn: Turn, failed: Exception, tries: int, seconds: float) -> Sequence[NewMessage]:
         code = failed.code if isinstance(failed, HailgateError) else type(failed).__name__
         TURNS.labels("failed").inc()
-        log.warning(Event.TURN_FAILED, turn=turn.id, attempt=turn.attempts + 1, code=code)
-        if turn.attempts + 1 < ATTEMPTS:
+        log.warning(Event.TURN_FAILED, turn=turn.id, attempt=turn.spent + 1, code=code)
+        if turn.spent + 1 < tries:
             await self._db(postpone_turn, self._worker_id, turn, TRY_AGAIN_S, code[:60])
             return []
-        return await self._give_to_person(turn, code)
+        return await self._give_to_person(turn, code, seconds)
 
-    async def _give_to_person(self, turn: Turn, code: str) -> Sequence[NewMessage]:
+    async def _find_lateness(self, turn: Turn, now: float) -> str | None:
+        """Why nothing is composed any more: free text would be refused, or nobody waits for a machine's answer."""
+        if turn.last_inbound_at is None:
+            return None
+        if now > turn.last_inbound_at + self._within_s:
+            return "too_old"
+        try:
+            connected = await self._connections.get(turn.channel_id)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 -- whoever composes meets it again, and tells it
+            return None
+        length = connected.window_seconds
+        return None if window.is_open(turn.last_inbound_at, now, length, turn.free_until) else "window_closed"
+
+    async def _leave_to_person(self, turn: Turn, code: str) -> None:
+        """Without a word: what cannot be sent, or comes too late, is no apology either."""
         TURNS.labels("given_to_person").inc()
-        log.error(Event.TURN_FAILED, turn=turn.id, attempt=turn.attempts + 1, code=code)
+        log.warning(Event.CONVERSATION_HANDED_OVER, turn=turn.id, channel=turn.channel_id, code=code)
+        await self._end(turn, [], hand_over=True)
+
+    async def _give_to_person(self, turn: Turn, code: str, seconds: float = 0.0) -> Sequence[NewMessage]:
+        TURNS.labels("given_to_person").inc()
+        log.error(Event.TURN_FAILED, turn=turn.id, attempt=turn.spent + 1, code=code)
         replies = await self._apology(turn)
-        return replies if await self._end(turn, replies, hand_over=True) else []
+        record = AnswerRecord("failed", code, turn.answered_by, _version_of(turn), False, Usage(), seconds)
+        end = await self._end(turn, replies, hand_over=True, record=record)
+        return replies if end is TurnEnd.KEPT else []
 
     async def _apology(self, turn: Turn) -> list[NewMessage]:
         """None where the channel cannot send: a person is asked all the same."""
         try:
-            return [await self._reply(turn, Text(TextBody(FALLBACK)), 0)]
+            return [await self._reply(turn, Text(TextBody(sentences_of(_language_of(turn)).apology)), 0)]
         except StoreUnavailable:
             raise
         except Exception as failed:  # noqa: BLE001 -- or the turn would come back for ever
@@ -144,22 +262,45 @@ class Turns:
             conversation_id=turn.conversation_id,
         )
 
-    def _show_reading(self, turn: Turn) -> None:
+    async def _show_reading(self, turn: Turn) -> None:
         """A courtesy, never a duty: nothing waits for it and nothing is tried again."""
-        task = asyncio.create_task(self._mark_read(turn))
+        try:
+            connected = await self._connections.get(turn.channel_id)
+        except Exception as failed:  # noqa: BLE001 -- whoever composes meets it again, and tells it
+            log.debug(Event.PROVIDER_ERROR, turn=turn.id, error=type(failed).__name__)
+            return
+        if connected.marks_read and isinstance(connected.provider, MarksRead):
+            self._in_background(self._mark_read(turn, connected.provider))
+
+    def _in_background(self, courtesy: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(courtesy)
         self._courtesies.add(task)
         task.add_done_callback(self._courtesies.discard)
 
-    async def _mark_read(self, turn: Turn) -> None:
-        last = turn.unanswered[-1].provider_id
+    async def _prepare(self) -> None:
+        with suppress(StoreUnavailable):
+            await self._assistants.prepare(self._db)
+
+    async def _mark_read(self, turn: Turn, provider: MarksRead) -> None:
+        last = next((line.provider_id for line in reversed(turn.unanswered) if line.kind != CALL), None)
+        if not last:
+            return
         try:
-            connected = await self._connections.get(turn.channel_id)
-            if not last or not connected.marks_read or not isinstance(connected.provider, MarksRead):
-                return
             async with asyncio.timeout(MARK_READ_S):
-                await connected.provider.mark_read(last, typing=True)
+                await provider.mark_read(last, typing=True)
         except Exception as failed:  # noqa: BLE001 -- nobody waits for it
             log.debug(Event.PROVIDER_ERROR, turn=turn.id, error=type(failed).__name__)
+
+
+def _urgent_words(settings: AssistantSettings) -> tuple[str, ...]:
+    return (*settings.emergency_words, *settings.person_words)
+
+
+def _limited(turn: Turn, code: str, usage: Usage) -> Answer:
+    """The person is told once: a person goes on from here."""
+    log.warning(Event.ASSISTANT_LIMITED, turn=turn.id, channel=turn.channel_id, code=code)
+    said = sentences_of(_language_of(turn)).limit
+    return Answer((Text(TextBody(said)),), hand_over=True, note=code, usage=usage)
 
 
 def _trace(turn: Turn, replies: Sequence[NewMessage], seconds: float) -> None:
@@ -171,12 +312,46 @@ def _trace(turn: Turn, replies: Sequence[NewMessage], seconds: float) -> None:
         tell_span("accept", reply.uid, 0.0, {**facts, "message": str(reply.uid)}, follows=(last,))
 
 
-def _question(turn: Turn) -> Question:
+def _question(turn: Turn, *, reacts: bool) -> Question:
     """What is to be answered comes last, also where something of ours was written after it."""
     asked = turn.unanswered
-    before = (line for line in turn.lines if line.id <= turn.answered_id or not line.inbound)
-    return Question(tuple(_said(line) for line in (*before, *asked)), len(asked))
+    before = [line for line in turn.lines if line.id <= turn.answered_id or line.answered or not line.inbound]
+    ttl = turn.live.settings.context_ttl_s if turn.live else None
+    context = before if ttl is None else _current_context(before, asked[0].at, ttl)
+    first = turn.live is not None and not turn.disclosed
+    return Question(tuple(said_in(line) for line in (*context, *asked)), len(asked), first, reacts)
 
 
-def _said(line: Line) -> Said:
-    return Said(by_person=line.inbound, kind=line.kind, text=words_of(content_as_json(line.content)))
+def _current_context(lines: Sequence[Line], now: float, ttl: float) -> Sequence[Line]:
+    """The lines since the conversation was last silent for ``ttl`` seconds."""
+    later = now
+    for place in reversed(range(len(lines))):
+        if later - lines[place].at > ttl:
+            return lines[place + 1 :]
+        later = lines[place].at
+    return lines
+
+
+def _may_answer(turn: Turn) -> bool:
+    """Not where it is switched off, and in a group only where its owner says so and somebody calls it."""
+    if turn.live is None or turn.to.kind is not AddressKind.GROUP:
+        return turn.live is None or turn.live.active
+    settings = turn.live.settings
+    called = has_word(map(said_in, turn.unanswered), settings.mention_words or (turn.live.name,))
+    return turn.live.active and settings.in_groups and called
+
+
+def _record(turn: Turn, composed: Answer, replies: Sequence[NewMessage], seconds: float) -> AnswerRecord:
+    outcome = "handed_over" if composed.hand_over else "answered" if replies else "silent"
+    uid = replies[0].uid if replies else None
+    return AnswerRecord(
+        outcome, composed.note, turn.answered_by, _version_of(turn), composed.disclosed, composed.usage, seconds, uid
+    )
+
+
+def _version_of(turn: Turn) -> int | None:
+    return turn.live.version_id if turn.live else None
+
+
+def _language_of(turn: Turn) -> str:
+    return turn.live.settings.language if turn.live else "en"

@@ -19,31 +19,42 @@ from hailgate.core.errors import (
     Rejected,
     SendError,
 )
+from hailgate.core.filenames import fit_name
 from hailgate.core.media import LocalMedia
-from hailgate.messaging.attaching import Lent, find_lent, forget_handed, record_handed
-from hailgate.messaging.files import Files
-from hailgate.messaging.media import StoredFile
-from hailgate.messaging.queue import Claim
-from hailgate.pipeline.bridge import Db
+from hailgate.core.slots import Slots
+from hailgate.messaging.files.attachments import StoredFile
+from hailgate.messaging.files.storage import Files
+from hailgate.messaging.outbound.claim import Claim
+from hailgate.messaging.outbound.file_links import NO_PUBLIC_URL, make_file_link
+from hailgate.messaging.outbound.media_refs import Lent, find_lent, forget_handed, record_handed
+from hailgate.messaging.store.ports import Db
 from hailgate.pipeline.connections import Connected
+from hailgate.pipeline.fair_slots import FairSlots
+from hailgate.pipeline.voice_notes import decode_voice, is_voice
+from hailgate.providers.capabilities import TakesFiles
 from hailgate.providers.contract import StoresMedia
-from hailgate.telemetry import MEDIA_BYTES, Event, log, where
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log, where
+from hailgate.telemetry.metrics import MEDIA_BYTES
 
 # Each holds parts of a large file in memory, and shares its provider's connections with the sends.
 UPLOADS_AT_ONCE = 16
+# A channel whose uploads usually take longer leaves most of the places to others.
+SLOW_UPLOAD_S = 5.0
 # An id is not used any more when it has less than this left to live: a message may wait before it is read.
 SPARE_LIFE_S = 86_400.0
 
 LentFiles = Mapping[UUID, Lent | None]
-Handed = Mapping[UUID, HandedFile]
+Handed = Mapping[UUID, HandedFile | LocalMedia]
 
 
 class Uploads:
     """Gives files to providers for one worker."""
 
-    def __init__(self, db: Db, *, files: Files) -> None:
-        self._db, self._files = db, files
-        self._room = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    def __init__(self, db: Db, *, files: Files, public_url: str = "") -> None:
+        """``public_url`` is where providers may fetch a file from, empty where they cannot."""
+        self._db, self._files, self._public_url = db, files, public_url
+        self._places = FairSlots(Slots(UPLOADS_AT_ONCE, SLOW_UPLOAD_S))
         self._under_way: dict[tuple[int, int], asyncio.Task[str]] = {}
 
     async def find_lent(self, sendable: Sequence[tuple[Claim, Connected]], moment: float) -> Mapping[int, LentFiles]:
@@ -80,11 +91,32 @@ class Uploads:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _handed(self, claim: Claim, connected: Connected, lent: Lent | None) -> HandedFile:
+    async def _handed(self, claim: Claim, connected: Connected, lent: Lent | None) -> HandedFile | LocalMedia:
         if lent is None:
             raise Rejected("The file of the message is not stored any more.", code="file_removed")
+        match connected.capabilities.takes_files:
+            case TakesFiles.INLINE:
+                return await self._inline(claim, connected, lent.stored)
+            case TakesFiles.BY_LINK:
+                return await self._linked(claim, connected, lent.stored)
         provider_id = lent.provider_id or await self._uploaded_once(lent.stored, claim.channel_id, connected.provider)
-        return HandedFile(provider_id, lent.stored.name)
+        return HandedFile(provider_id, _name(lent.stored))
+
+    async def _linked(self, claim: Claim, connected: Connected, stored: StoredFile) -> HandedFile:
+        if not self._public_url:
+            raise Rejected(NO_PUBLIC_URL, code="media_unsupported")
+        life_s = connected.capabilities.link_life_s
+        path = await self._db(make_file_link, claim.message_id, claim.attempt_no, stored, life_s)
+        return HandedFile("", _name(stored), f"{self._public_url}{path}")
+
+    async def _inline(self, claim: Claim, connected: Connected, stored: StoredFile) -> LocalMedia:
+        local = self._local(stored)
+        unsafe = connected.capabilities.breaks_on_voice and is_voice(claim.content)
+        return await decode_voice(local) if unsafe else local
+
+    def _local(self, stored: StoredFile) -> LocalMedia:
+        chunks = partial(self._files.read, stored.file, stored.key)
+        return LocalMedia(_name(stored), stored.mime, stored.size, chunks)
 
     async def _uploaded_once(self, stored: StoredFile, channel_id: int, provider: Any) -> str:
         """Messages that wait for the same file wait for one upload."""
@@ -98,9 +130,8 @@ class Uploads:
     async def _uploaded(self, stored: StoredFile, channel_id: int, provider: Any) -> str:
         if not isinstance(provider, StoresMedia):
             raise Rejected("This channel's provider takes no files.", code="media_unsupported")
-        async with self._room:
-            chunks = partial(self._files.read, stored.file, stored.key)
-            provider_id = await provider.upload_media(LocalMedia(stored.name, stored.mime, stored.size, chunks))
+        async with self._places.place(channel_id):
+            provider_id = await provider.upload_media(self._local(stored))
         await self._db(record_handed, stored, channel_id, provider_id)
         MEDIA_BYTES.labels("uploaded").inc(stored.size)
         log.info(Event.FILE_UPLOADED, channel=channel_id, size=stored.size)
@@ -109,8 +140,14 @@ class Uploads:
 
 def find_handed(lent: LentFiles) -> Handed | None:
     """The files as the provider has them; None where it lacks one."""
-    handed = {uid: HandedFile(one.provider_id, one.stored.name) for uid, one in lent.items() if one and one.provider_id}
+    handed = {
+        uid: HandedFile(one.provider_id, _name(one.stored)) for uid, one in lent.items() if one and one.provider_id
+    }
     return handed if len(handed) == len(lent) else None
+
+
+def _name(stored: StoredFile) -> str:
+    return fit_name(stored.name, stored.mime)
 
 
 def _still_valid(lent: LentFiles, since: float) -> LentFiles:
