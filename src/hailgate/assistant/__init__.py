@@ -1,10 +1,23 @@
-"""The assistants that an installation can let answer: one visible tuple."""
+"""Assistants: what composes answers. A tenant's own are versions of settings; one is built in, for the demo."""
 
-from hailgate.assistant.contract import Assistant
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from hailgate.assistant.contract import Composer
+from hailgate.assistant.model_assistant import ModelAssistant
+from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.scripted import ScriptedAssistant
+from hailgate.assistant.settings import SCRIPTED, AssistantSettings
 
-ASSISTANTS: tuple[Assistant, ...] = (ScriptedAssistant(),)
+# Where a tenant has no assistant of that name.
+BUILT_IN: Final[Mapping[str, Composer]] = MappingProxyType({SCRIPTED: ScriptedAssistant()})
 
 
-def find_assistant(name: str) -> Assistant | None:
-    return next((assistant for assistant in ASSISTANTS if assistant.name == name), None)
+def make_assistant(
+    name: str, settings: AssistantSettings, models: CallsModels, private_targets: Sequence[str] = ()
+) -> Composer:
+    """From one version of its settings."""
+    if settings.is_scripted:
+        return ScriptedAssistant(settings.script, name)
+    return ModelAssistant(name, settings, models, private_targets=private_targets)

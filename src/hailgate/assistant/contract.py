@@ -1,46 +1,103 @@
-"""What an assistant is: something that reads a conversation and composes an answer. It sends nothing itself."""
+"""Assistant: something that reads a conversation and composes an answer. It sends nothing itself."""
 
 from typing import Protocol
 
 from msgspec import Struct
 
+from hailgate.assistant.settings import ModelChoice
+from hailgate.assistant.tools import CalledTool, RunsTools
 from hailgate.core.content import Outbound
 
 
-class Said(Struct, frozen=True):
-    """One message of the conversation. ``text`` is None where nothing was said in words; ``kind`` names what it was."""
+class ConversationLine(Struct, frozen=True):
+    """One message of the conversation. ``text`` is None where nothing was said in words; ``kind`` names what it was.
+
+    ``message_id`` is what a reaction names it by: empty where it has none.
+    """
 
     by_person: bool
     kind: str
     text: str | None
+    message_id: str = ""
 
     def __repr__(self) -> str:
-        return f"Said(by_person={self.by_person}, kind={self.kind!r})"
+        return f"<ConversationLine by_person={self.by_person} kind={self.kind!r}>"
 
 
 class Question(Struct, frozen=True):
-    """``history`` ends with the messages to be answered, ``unanswered`` counts them (at least one)."""
+    """``history`` ends with the messages to be answered, ``unanswered`` counts them (at least one).
 
-    history: tuple[Said, ...]
+    ``first`` says that the assistant has not yet told the person that it is one, since somebody else last answered.
+    ``reacts`` says that the channel shows reactions.
+    """
+
+    history: tuple[ConversationLine, ...]
     unanswered: int
+    first: bool = False
+    reacts: bool = False
 
     @property
-    def asked(self) -> tuple[Said, ...]:
+    def asked(self) -> tuple[ConversationLine, ...]:
         return self.history[-self.unanswered :]
 
 
+class Usage(Struct, frozen=True):
+    """What an answer took, all its calls together. ``model`` is the one that gave it."""
+
+    vendor: str = ""
+    model: str = ""
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def plus(self, calls: int, input_tokens: int, output_tokens: int) -> "Usage":
+        return Usage(
+            self.vendor,
+            self.model,
+            self.calls + calls,
+            self.input_tokens + input_tokens,
+            self.output_tokens + output_tokens,
+        )
+
+
 class Answer(Struct, frozen=True):
-    """Messages to send, in order (none is allowed), and whether a person should take over afterwards."""
+    """Messages to send, in order (none is allowed), and whether a person should take over afterwards.
+
+    ``note`` is a constant word for the log and for "why this answer"; ``disclosed`` says that the answer tells that it
+    is automated. ``called`` are the tools that were asked for.
+    """
 
     messages: tuple[Outbound, ...]
     hand_over: bool = False
+    note: str = ""
+    usage: Usage = Usage()
+    disclosed: bool = False
+    called: tuple[CalledTool, ...] = ()
 
 
-class Assistant(Protocol):
-    """``reads_history``: whether it wants to know what was said before the messages that it answers."""
+class Purse(Protocol):
+    """What the calls of one turn may spend. What is not settled counts as spent."""
+
+    async def reserve(self, choice: ModelChoice, input_tokens: int, output_tokens: int) -> None:
+        """Room for the largest that a call may take. Raises BudgetSpent where there is none."""
+
+    async def settle(self, input_tokens: int, output_tokens: int) -> None:
+        """What the call took that was reserved last."""
+
+
+class Composer(Protocol):
+    """``reads_history``: whether it wants to know what was said before the messages that it answers.
+
+    ``deadline_s`` bounds `compose` as a whole; ``tries`` is how often a turn is begun anew where it raised.
+    """
 
     name: str
     reads_history: bool
+    deadline_s: float
+    tries: int
 
-    async def compose(self, question: Question) -> Answer:
-        """Raises AssistantError; anything slow or unsafe is the caller's to bound and review."""
+    async def compose(self, question: Question, runs: RunsTools | None = None, purse: Purse | None = None) -> Answer:
+        """``runs`` carries out what is asked for of tools; each call is paid from ``purse``.
+
+        Raises AssistantError; anything slow or unsafe is the caller's to bound and review.
+        """

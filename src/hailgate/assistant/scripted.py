@@ -1,10 +1,11 @@
 """An assistant that needs no key: it follows a short script, so that a fresh installation answers at once."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from hailgate.assistant.contract import Answer, Question, Said
+from hailgate.assistant.contract import Answer, ConversationLine, Purse, Question
+from hailgate.assistant.settings import SCRIPTED, ScriptRule
+from hailgate.assistant.tools import RunsTools
 from hailgate.core.content import Text, TextBody
 
 # What is quoted of one message, and what is said at once: an answer is read on a telephone.
@@ -12,26 +13,18 @@ QUOTE_LENGTH: Final = 200
 ANSWER_LENGTH: Final = 1000
 
 
-class Rule(NamedTuple):
-    """What a message must hold (a regular expression, any case), what is said then, and whether a person takes over."""
-
-    pattern: re.Pattern[str]
-    reply: str
-    hand_over: bool = False
-
-
 DEMO_SCRIPT = (
-    Rule(
-        re.compile(r"\b(human|person|agent|operator|doctor)\b", re.IGNORECASE),
+    ScriptRule(
+        r"\b(human|person|agent|operator|doctor)\b",
         "I am passing you on to a person. Somebody will write to you here.",
         hand_over=True,
     ),
-    Rule(
-        re.compile(r"^\W*(hi|hello|hey|good (morning|afternoon|evening))\b", re.IGNORECASE),
+    ScriptRule(
+        r"^\W*(hi|hello|hey|good (morning|afternoon|evening))\b",
         'Hello! I am the scripted assistant of this demo. Write anything, or "human" to reach a person.',
     ),
-    Rule(
-        re.compile(r"\b(open|opening|hours)\b", re.IGNORECASE),
+    ScriptRule(
+        r"\b(open|opening|hours)\b",
         "We are open Monday to Friday, 8:00 to 18:00.",
     ),
 )
@@ -55,28 +48,35 @@ THANKS: Final[Mapping[str, str]] = {
 class ScriptedAssistant:
     """Answers with the first rule that fits, else by saying what came; nothing it says is invented."""
 
-    name = "scripted"
     reads_history = False
+    deadline_s = 5.0
+    tries = 2
 
-    def __init__(self, script: Sequence[Rule] = DEMO_SCRIPT) -> None:
-        self._script = script
+    def __init__(self, script: Sequence[ScriptRule] = DEMO_SCRIPT, name: str = SCRIPTED) -> None:
+        self.name = name
+        self._rules = [(rule.compiled(), rule) for rule in script]
 
-    async def compose(self, question: Question) -> Answer:
+    async def compose(
+        self,
+        question: Question,
+        runs: RunsTools | None = None,  # noqa: ARG002 -- it needs none
+        purse: Purse | None = None,  # noqa: ARG002 -- it asks no model
+    ) -> Answer:
         """No message where all was taken back before it was answered."""
         texts = [said.text for said in question.asked if said.text is not None]
-        for rule in self._script:
-            if any(rule.pattern.search(text) for text in texts):
+        for pattern, rule in self._rules:
+            if any(pattern.search(text) for text in texts):
                 return _say(rule.reply, hand_over=rule.hand_over)
         lines = [*_quoted(question.asked), *dict.fromkeys(filter(None, map(_acknowledged, question.asked)))]
         return _say("\n".join(lines)) if lines else Answer(())
 
 
-def _quoted(asked: Iterable[Said]) -> list[str]:
+def _quoted(asked: Iterable[ConversationLine]) -> list[str]:
     written = [f"> {_shortened(said.text)}" for said in asked if said.kind == "text" and said.text is not None]
     return ["You wrote:", *written] if written else []
 
 
-def _acknowledged(said: Said) -> str | None:
+def _acknowledged(said: ConversationLine) -> str | None:
     """What is said of anything but a text. None for that, and for what was taken back."""
     if said.kind in CHOICES:
         return FORM if said.text is None else f"You chose: {_shortened(said.text)}"

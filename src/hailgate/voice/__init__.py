@@ -13,7 +13,7 @@ from typing import Final
 from hailgate.core.errors import InputError
 from hailgate.voice.limits import CPU_S, LONGEST_S, TOO_LONG
 
-MISSING: Final = "Voice notes are made with PyAV, which is not installed here: install the extra, `hailgate[voice]`."
+MISSING: Final = "Voice notes are made with PyAV, which is not installed here: it comes with the extra `voice`."
 # More than the child may compute, for a machine that is busy with other things.
 PATIENCE_S: Final = CPU_S * 3
 

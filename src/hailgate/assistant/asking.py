@@ -1,0 +1,170 @@
+"""Asking models: the calls of one turn, with its tools, within one deadline that covers all of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from hailgate.assistant.contract import ConversationLine, Purse, Question, Usage
+from hailgate.assistant.model_processes import CallsModels
+from hailgate.assistant.model_protocol import ModelCall, ModelReply, SaidLine, ToolOffer, ToolTold
+from hailgate.assistant.safety import is_word
+from hailgate.assistant.settings import AssistantSettings, ModelChoice
+from hailgate.assistant.tool_use import ToolUse
+from hailgate.assistant.tools import LONGEST_RESULT, describe_parameters
+from hailgate.core.errors import AssistantError, BudgetSpent
+
+# From the end of the typing wait to the answer: all tries, the second model, tools and summary included.
+DEADLINE_S: Final = 25.0
+# A call that could not end before the deadline is not begun.
+LEAST_CALL_S: Final = 1.0
+# Of a first model: once more. A wrong key or a model that is not there is not asked again.
+TRIES: Final = 2
+FINAL_CODES: Final = frozenset({"model_unauthorized", "model_refused", "vendor_unsupported", "address_refused"})
+# The vendor did no work for these.
+UNPAID_CODES: Final = FINAL_CODES | {"model_throttled", "model_unavailable"}
+# No tokenizer in use needs a token for less than two bytes of text, on the average of a conversation.
+BYTES_PER_TOKEN: Final = 2
+# Of what stands around the text: the form of the answer, roles, marks between messages.
+OVERHEAD_TOKENS: Final = 400
+SHORTEN: Final = "Say the same in at most {limit} characters, in the same language."
+
+
+class Asking:
+    """Of one turn. ``usage`` is what its calls took together, also where they failed."""
+
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        models: CallsModels,
+        question: Question,
+        tools: ToolUse,
+        purse: Purse | None = None,
+        *,
+        targets: tuple[str, ...],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._models, self._question, self._tools = settings, models, question, tools
+        self._purse, self._targets, self._clock = purse, targets, clock
+        self._ends_at = clock() + DEADLINE_S
+        self._choice = settings.choices[0]
+        self.usage = Usage()
+
+    @property
+    def _left(self) -> float:
+        return self._ends_at - self._clock()
+
+    async def ask(self) -> ModelReply:
+        """The first usable reply. Raises AssistantError with the code of the last failure."""
+        await self._models.ready(self._left)
+        last = AssistantError("There was no time to ask a model.", code="model_timeout")
+        hopeless: set[ModelChoice] = set()
+        for choice in self._planned():
+            if self._left < LEAST_CALL_S:
+                break
+            if choice in hopeless:
+                continue
+            self._choice = choice
+            try:
+                return await self._converse(self._first_call())
+            except BudgetSpent:
+                raise
+            except AssistantError as failed:
+                last = failed
+                if failed.code in FINAL_CODES:
+                    hopeless.add(choice)
+        raise last
+
+    async def shorten(self, reply: ModelReply) -> ModelReply:
+        """Too long a reply in the model's own fewer words, asked for once; as it was where none come."""
+        limit = self._settings.reply_limit
+        if len(reply.reply) <= limit or self._left < LEAST_CALL_S:
+            return reply
+        call = self._first_call()
+        wish = SaidLine(by_person=True, text=SHORTEN.format(limit=limit))
+        lines = (*call.lines, SaidLine(by_person=False, text=reply.reply), wish)
+        try:
+            shorter = await self._call(msgspec.structs.replace(call, lines=lines, tools=()))
+        except AssistantError:
+            return reply
+        return msgspec.structs.replace(reply, reply=shorter.reply)
+
+    def _planned(self) -> Iterable[ModelChoice]:
+        first, *others = self._settings.choices
+        return [*(first for _ in range(TRIES)), *others]
+
+    async def _converse(self, call: ModelCall) -> ModelReply:
+        """Until the model answers, asks the person to confirm, or has spent its calls."""
+        reply = await self._call(call)
+        while reply.asked:
+            results = [(asked.id, await self._tools.carry_out(asked)) for asked in reply.asked]
+            if self._tools.proposed or self._tools.spent:
+                return reply
+            if self._left < LEAST_CALL_S:
+                raise AssistantError("There was no time to ask a model.", code="model_timeout")
+            told = tuple(ToolTold(id_, result.text[:LONGEST_RESULT]) for id_, result in results)
+            reply = await self._call(msgspec.structs.replace(call, resume=reply.resume, told=told))
+        return reply
+
+    async def _call(self, call: ModelCall) -> ModelReply:
+        so_far, choice = self.usage.plus(1, 0, 0), call.choice
+        self.usage = msgspec.structs.replace(so_far, vendor=choice.vendor, model=choice.model)
+        bounded = msgspec.structs.replace(call, timeout_s=min(call.timeout_s, self._left))
+        reply = await self._paid(bounded)
+        self.usage = self.usage.plus(0, reply.input_tokens, reply.output_tokens)
+        return reply
+
+    async def _paid(self, call: ModelCall) -> ModelReply:
+        """Reserved before and settled after it; what a vendor refused took nothing, what else failed may have."""
+        if self._purse is None:
+            return await self._models.call(call)
+        await self._purse.reserve(call.choice, largest_input(call), call.max_tokens)
+        try:
+            reply = await self._models.call(call)
+        except AssistantError as failed:
+            if failed.code in UNPAID_CODES:
+                await self._purse.settle(0, 0)
+            raise
+        await self._purse.settle(reply.input_tokens, reply.output_tokens)
+        return reply
+
+    def _first_call(self) -> ModelCall:
+        settings = self._settings
+        offers = (ToolOffer(tool.name, tool.description, describe_parameters(tool)) for tool in self._tools.offered)
+        return ModelCall(
+            id=0,
+            choice=self._choice,
+            instructions=settings.instructions,
+            lines=_lines(self._question, settings),
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            timeout_s=settings.timeout_s,
+            private_targets=self._targets,
+            tools=tuple(offers),
+        )
+
+
+def largest_input(call: ModelCall) -> int:
+    """Tokens that a call can have a model read at most."""
+    begun = [call.resume] if call.resume else [call.instructions, *(line.text for line in call.lines)]
+    parts = [*begun, *(each.text for each in call.told)]
+    offered = sum(len(msgspec.json.encode(tool)) for tool in call.tools)
+    return (sum(len(part.encode()) for part in parts) + offered) // BYTES_PER_TOKEN + OVERHEAD_TOKENS
+
+
+def _lines(question: Question, settings: AssistantSettings) -> tuple[SaidLine, ...]:
+    """The latest messages of the context as a model reads them; those to be answered are one, and come last."""
+    before = context_of(question, settings)[-settings.context_messages :]
+    asked = "\n".join(_shown(line) for line in question.asked)
+    return (*(SaidLine(line.by_person, _shown(line)) for line in before), SaidLine(by_person=True, text=asked))
+
+
+def context_of(question: Question, settings: AssistantSettings) -> Sequence[ConversationLine]:
+    """What was said before the messages to be answered, since the last reset word."""
+    before = question.history[: -question.unanswered]
+    begin = max((place + 1 for place, line in enumerate(before) if is_word(line, settings.reset_words)), default=0)
+    return before[begin:]
+
+
+def _shown(line: ConversationLine) -> str:
+    return line.text if line.text is not None else f"[{line.kind}]"
