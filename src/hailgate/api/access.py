@@ -13,8 +13,8 @@ from ninja.security import HttpBearer
 
 from hailgate import problems
 from hailgate.accounts.audit import Actor, key_of
-from hailgate.accounts.holders import Holder, HolderKind
 from hailgate.accounts.keys import KeyView, find_key
+from hailgate.accounts.link_owner import Holder, HolderKind
 from hailgate.core.errors import (
     HailgateError,
     InputError,
@@ -29,7 +29,7 @@ LONGEST_KEY: Final = 200
 _NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
 
 
-class ApiKey(HttpBearer):
+class BearerKey(HttpBearer):
     """A key of the tenant, as `Authorization: Bearer <key>`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> KeyView:

@@ -5,16 +5,17 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
+from hailgate.api.presenters import show_channel
 from hailgate.api.schemas import ChannelOut, Page
-from hailgate.api.showing import show_channel
 from hailgate.core.errors import NotFound
+from hailgate.messaging.channels.admin import BY_HAND, count_queued, pause_channel, resume_channel
 from hailgate.messaging.models import Channel
-from hailgate.messaging.tending import BY_HAND, count_queued, pause_channel, resume_channel
-from hailgate.messaging.writing import write
-from hailgate.telemetry import Event, log
+from hailgate.messaging.store.sqlite_writer import write
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
 
 router = Router(tags=["Channels"])
 
@@ -33,7 +34,7 @@ def list_channels(request: HttpRequest, limit: Limit = 50, cursor: Place = None)
 def pause(request: HttpRequest, channel_id: str) -> ChannelOut:
     """Send nothing until it is resumed: messages are still accepted and wait. What is being sent is finished."""
     tenant_id, uid = tenant_of(request), parse_id(channel_id)
-    deed = Deed(actor_of(request), tenant_id, Action.CHANNEL_PAUSED, f"channel:{uid}")
+    deed = AuditRecord(actor_of(request), tenant_id, AuditAction.CHANNEL_PAUSED, f"channel:{uid}")
     if not write(audited, deed, pause_channel, tenant_id, uid):
         raise NotFound
     log.warning(Event.CHANNEL_PAUSED, channel=str(uid), code=BY_HAND)
@@ -44,7 +45,7 @@ def pause(request: HttpRequest, channel_id: str) -> ChannelOut:
 def resume(request: HttpRequest, channel_id: str) -> ChannelOut:
     """Let a paused channel send again, with its breaker closed. Does nothing to one that is not paused."""
     tenant_id, uid = tenant_of(request), parse_id(channel_id)
-    deed = Deed(actor_of(request), tenant_id, Action.CHANNEL_RESUMED, f"channel:{uid}")
+    deed = AuditRecord(actor_of(request), tenant_id, AuditAction.CHANNEL_RESUMED, f"channel:{uid}")
     if not write(audited, deed, resume_channel, tenant_id, uid):
         raise NotFound
     log.info(Event.CHANNEL_RESUMED, channel=str(uid))

@@ -6,18 +6,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router
 
-from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Cursor, Limit, Place, page_of, read_cursor
+from hailgate.api.presenters import by_contact, show_conversation, show_messages
 from hailgate.api.schemas import ConversationOut, HandoverIn, MessagePage, Page
-from hailgate.api.showing import by_contact, show_conversation, show_messages
-from hailgate.assistant import ASSISTANTS, find_assistant
 from hailgate.core.errors import NotFound
-from hailgate.messaging.conversations import hand_over
+from hailgate.messaging.assistants.registry import choose_answering
 from hailgate.messaging.models import ContactAddress, Conversation, Message
-from hailgate.messaging.sql import keyed
-from hailgate.messaging.writing import write
-from hailgate.telemetry import Event, log
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.people.roots import find_root, of_thread
+from hailgate.messaging.store.sql import keyed
+from hailgate.messaging.store.sqlite_writer import write
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
 
 router = Router(tags=["Conversations"])
 
@@ -62,8 +64,8 @@ def hand_conversation_over(request: HttpRequest, conversation_id: str, body: Han
     tenant_id = tenant_of(request)
     conversation = _find(tenant_id, conversation_id)
     to = PERSON if body.to == PERSON else _assistant_of(conversation)
-    action = Action.CONVERSATION_TAKEN_OVER if to == PERSON else Action.CONVERSATION_GIVEN_BACK
-    deed = Deed(actor_of(request), tenant_id, action, f"conversation:{conversation.uid}")
+    action = AuditAction.CONVERSATION_TAKEN_OVER if to == PERSON else AuditAction.CONVERSATION_GIVEN_BACK
+    deed = AuditRecord(actor_of(request), tenant_id, action, f"conversation:{conversation.uid}")
     write(audited, deed, hand_over, tenant_id, conversation.uid.hex, to)
     log.info(Event.CONVERSATION_HANDED_OVER, conversation=str(conversation.uid), outcome=body.to)
     return get_conversation(request, conversation_id)
@@ -71,12 +73,12 @@ def hand_conversation_over(request: HttpRequest, conversation_id: str, body: Han
 
 def _page(tenant_id: int, conversation_id: int, place: Cursor, limit: int) -> tuple[list[Message], bool]:
     """Newest first, whichever way the page was turned; and whether there are more in that direction."""
-    rows = Message.objects.filter(tenant_id=tenant_id, conversation_id=conversation_id)
+    rows = Message.objects.filter(of_thread(tenant_id, conversation_id), tenant_id=tenant_id)
     if place.newer:
         rows = rows.filter(id__gt=place.place).order_by("id")
     else:
         rows = rows.filter(id__lt=place.place).order_by("-id")
-    found = list(rows.select_related("conversation", "channel")[: limit + 1])
+    found = list(rows.select_related("conversation__merged_into", "channel")[: limit + 1])
     page = found[:limit]
     return (page[::-1] if place.newer else page), len(found) > limit
 
@@ -86,7 +88,9 @@ def _conversations(tenant_id: int) -> QuerySet[Conversation]:
 
 
 def _find(tenant_id: int, conversation_id: str) -> Conversation:
-    found = _conversations(tenant_id).filter(uid=parse_id(conversation_id)).first()
+    """One that was joined to another is that other: old ids go on answering."""
+    root = find_root(tenant_id, parse_id(conversation_id))
+    found = None if root is None else _conversations(tenant_id).filter(id=root).first()
     if found is None:
         raise NotFound
     return found
@@ -98,7 +102,7 @@ def _shown(tenant_id: int, page: list[Conversation]) -> list[ConversationOut]:
     addresses = by_contact(keyed(ContactAddress.objects.filter(contact_id__in=contacts), tenant_id).order_by("id"))
     last_ids = [conversation.last_message_id for conversation in page]
     messages = keyed(Message.objects.filter(id__in=last_ids), tenant_id)
-    found = list(messages.select_related("conversation", "channel"))
+    found = list(messages.select_related("conversation__merged_into", "channel"))
     last = {message.id: shown for message, shown in zip(found, show_messages(tenant_id, found), strict=True)}
     return [
         show_conversation(each, addresses.get(each.contact_id, []), last.get(each.last_message_id)) for each in page
@@ -107,5 +111,4 @@ def _shown(tenant_id: int, page: list[Conversation]) -> list[ConversationOut]:
 
 def _assistant_of(conversation: Conversation) -> str:
     """The channel's own assistant; where a person answers the channel, the first one that is installed."""
-    own = find_assistant(conversation.channel.answered_by)
-    return (own or ASSISTANTS[0]).name
+    return choose_answering(conversation.tenant_id, conversation.channel.answered_by)

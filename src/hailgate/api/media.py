@@ -7,13 +7,13 @@ from ninja import Router
 
 from hailgate.api.access import holder_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
+from hailgate.api.presenters import show_attachment
 from hailgate.api.schemas import AttachmentOut, MediaLinkOut, Page
-from hailgate.api.showing import show_attachment
 from hailgate.core.errors import NotFound
-from hailgate.messaging.fetching import fetch_again
-from hailgate.messaging.media import make_link
+from hailgate.messaging.files.attachments import make_link
+from hailgate.messaging.files.fetch import fetch_again
 from hailgate.messaging.models import Attachment, AttachmentState
-from hailgate.messaging.writing import write
+from hailgate.messaging.store.sqlite_writer import write
 
 router = Router(tags=["Media"])
 
@@ -36,7 +36,7 @@ def list_failed_media(request: HttpRequest, limit: Limit = 50, cursor: Place = N
 
 @router.post("/media/{media_id}/fetch", response=AttachmentOut, operation_id="fetch_media_again")
 def fetch_media_again(request: HttpRequest, media_id: str) -> AttachmentOut:
-    """Try again to fetch a file that failed, for as long as the provider keeps it: Meta does for seven days."""
+    """Try again to fetch a file that failed, for as long as the provider keeps it: for some days only."""
     tenant_id, uid = tenant_of(request), parse_id(media_id)
     if not write(fetch_again, tenant_id, uid):
         raise NotFound

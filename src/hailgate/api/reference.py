@@ -4,8 +4,19 @@ from importlib.metadata import version
 
 from ninja import NinjaAPI
 
-from hailgate.api import audit, channels, conversations, deadletters, media, messages, templates
-from hailgate.api.access import ApiKey, answer_errors
+from hailgate.api import (
+    audit,
+    channels,
+    conversations,
+    deadletters,
+    media,
+    messages,
+    money,
+    people,
+    sessions,
+    templates,
+)
+from hailgate.api.access import BearerKey, answer_errors
 
 DESCRIPTION = """\
 Send and receive WhatsApp messages through any provider.
@@ -20,12 +31,12 @@ def make_api() -> NinjaAPI:
         title="Hailgate",
         version=version("hailgate"),
         description=DESCRIPTION,
-        auth=ApiKey(),
+        auth=BearerKey(),
         docs_url=None,
         openapi_url=None,
         urls_namespace="v1",
     )
     answer_errors(api)
-    for part in (messages, conversations, channels, templates, deadletters, media, audit):
+    for part in (messages, conversations, people, channels, sessions, templates, deadletters, media, money, audit):
         api.add_router("", part.router)
     return api

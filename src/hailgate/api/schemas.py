@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
 Item = TypeVar("Item")
 
@@ -28,9 +28,24 @@ class TextOut(Schema):
 
 
 class UnsupportedOut(Schema):
-    """A message of a kind that is kept but not understood yet."""
+    """A message of a kind that is kept but not understood yet, or that the provider did not hand over."""
 
-    kind: str
+    kind: str = Field(description="What the person sent, as far as that is known: `poll`, `video_note` …")
+    why: Literal["not_delivered", "not_downloaded", "unavailable", "unreadable"] | None = Field(
+        None, description="Why it is not here, where the provider said so."
+    )
+    code: str | None = Field(None, description="The provider's own code for that.")
+
+
+class PriceOut(Schema):
+    """What the provider says that a message costs, in its own words, and nothing before it said so."""
+
+    category: str
+    type: str
+    billed: bool | None = Field(description="Null where it was not told.")
+    free_until: datetime | None = Field(description="Until when messages to this person are free.")
+    cost: str | None = Field(description="A decimal, estimated by your own prices as they are now; null if unknown.")
+    currency: str | None = Field(description="Of the cost; null where it is free or unknown.")
 
 
 class ReactionOut(Schema):
@@ -61,31 +76,84 @@ class MessageOut(Schema):
     channel: str
     direction: Literal["inbound", "outbound"]
     sender: str = Field(
-        description="`contact`, `api`, `operator`, `telephone` (the business's), or an assistant's name."
+        description="`contact`, `api`, `operator`, `telephone` (the business's), `responder` (another one at the "
+        "same number, such as Meta's own agent), `consent` (told to who stopped messages), or an assistant's name."
     )
     address: AddressOut = Field(description="The other side: who wrote, or who is written to.")
     author: AddressOut | None = Field(description="Who wrote, in a group.")
     type: str
-    text: TextOut | None
+    text: TextOut | None = Field(
+        description="What a text says. Beside a reply: what the person wrote, where a choice was answered in words."
+    )
     content: Any = Field(description="What stands under the name of its type in the Cloud API, of whatever kind.")
     preview: str = Field(description="One line for lists, whatever the kind.")
     unsupported: UnsupportedOut | None
     origin: Any = Field(description="Whether it was forwarded; the ad or product that led here. Null for most.")
     attachment: AttachmentOut | None
     context_id: str | None = Field(description="The provider's id of the message that this one answers.")
+    quoted: str | None = Field(
+        description="Our id of that message; null beside a `context_id` where the message is not here."
+    )
     reactions: list[ReactionOut] = Field(description="What people put on it, the last of each.")
     edited_at: datetime | None = Field(description="`content` is what it says since then.")
     deleted_at: datetime | None = Field(description="Its sender took it back; `type` is then `deleted`.")
     provider_id: str | None
     status: Literal["received", "queued", "sent", "failed", "delivered", "read", "played"]
     unknown: bool = Field(description="The provider may or may not have taken it.")
+    stale: bool = Field(description="It was sent more than an hour ago, and the provider has told nothing of it since.")
     code: str | None
     detail: str | None
+    price: PriceOut | None
     metadata: dict[str, Any]
     accepted_at: datetime
     provider_at: datetime | None
     send_at: datetime | None
     expires_at: datetime | None
+
+
+class CostOut(Schema):
+    currency: str
+    amount: str = Field(description="A decimal.")
+
+
+class TallyOut(Schema):
+    """Delivered messages, and what models took. `unpriced` messages and answers are not in `costs`."""
+
+    messages: int
+    charged: int
+    free_service: int = Field(description="Free service messages that the provider told of: at least so many.")
+    unpriced: int
+    tokens: int
+    unpriced_answers: int
+    costs: list[CostOut]
+
+
+class ChannelCostsOut(TallyOut):
+    channel: ChannelRef
+    origins: dict[Literal["assistant", "person", "api"], TallyOut]
+
+
+class CostsOut(Schema):
+    """Estimated by your own prices as they are now."""
+
+    month: str
+    channels: list[ChannelCostsOut]
+
+
+class BudgetOut(Schema):
+    """A decimal in `most` and `spent` where it is in money. `spent` is null where it is not of the whole tenant."""
+
+    subject: Literal["turn", "contact", "tenant"]
+    period: Literal["turn", "day", "month"]
+    unit: Literal["messages", "tokens", "money"]
+    most: str
+    spent: str | None
+    currency: str | None
+
+
+class SpendingOut(Schema):
+    stopped_at: datetime | None = Field(description="Since when all assistants are stopped; null while they answer.")
+    budgets: list[BudgetOut]
 
 
 class MediaLinkOut(Schema):
@@ -108,6 +176,8 @@ class TimelineEntry(Schema):
     code: str | None = None
     detail: str | None = None
     next_at: datetime | None = None
+    told: str | None = Field(None, description="The provider's own words.")
+    participant: AddressOut | None = Field(None, description="The one person of a group whom this is about.")
 
 
 class MessageWithTimeline(MessageOut):
@@ -116,9 +186,21 @@ class MessageWithTimeline(MessageOut):
 
 class ContactOut(Schema):
     id: str
-    name: str
+    name: str = Field(description="What an operator calls them; else what they call themselves.")
+    told_name: str = Field(description="What they call themselves, as their provider told it last.")
     is_group: bool
     addresses: list[AddressOut]
+
+
+class ThreadOut(Schema):
+    """Who answers at the provider, where several responders share the channel's number."""
+
+    owner: Literal["us", "other", "unknown"] = Field(
+        description="`other`: another responder answers, such as Meta's own agent; a message of yours takes the thread "
+        "from it. `unknown`: what the provider told last does not go together; no assistant answers."
+    )
+    role: str | None = Field(description="What the provider calls the other responder, where it says so.")
+    told_at: datetime | None = Field(description="When that was last told. After a day without it the thread is ours.")
 
 
 class ConversationOut(Schema):
@@ -126,10 +208,46 @@ class ConversationOut(Schema):
     channel: ChannelRef
     contact: ContactOut
     answered_by: str = Field(description="`person`, or the name of the assistant.")
+    thread: ThreadOut
     last_message: MessageOut | None
     last_message_at: datetime | None
     window_open: bool = Field(description="Whether free text may be sent now.")
     window_closes_at: datetime | None
+    free_until: datetime | None = Field(
+        description="When a free entry point ends, as the provider told: till then the window is open and all is free."
+    )
+
+
+class JoinSide(Schema):
+    id: str
+    name: str
+    addresses: list[str]
+
+
+class JoinOut(Schema):
+    """Two contacts that are one person by what was told; `source` says more about the proof."""
+
+    id: str
+    state: Literal["proven", "joined", "undoing", "undone", "confirmed", "suggested", "dismissed"]
+    proof: str = Field(description="answer, status, webhook, change, card, country, operator or spelling.")
+    source: str
+    one: JoinSide
+    other: JoinSide
+    by: str
+    told_at: datetime
+    joined_at: datetime | None
+    undone_at: datetime | None
+
+
+class JoinIn(Schema):
+    """Ids of two contacts."""
+
+    one: str
+    other: str
+
+
+class ContactNameIn(Schema):
+    name: str = Field(max_length=200, pattern=PLAIN)
 
 
 class Breaker(Schema):
@@ -157,6 +275,18 @@ class Queued(Schema):
     dead: int
 
 
+class KindOut(Schema):
+    """What a channel takes of one kind. Characters for text and caption, bytes for the file; null is no limit."""
+
+    kind: str
+    text: int | None
+    caption: int | None
+    bytes: int | None
+    types: list[str] = Field(description="MIME types; an empty list is any.")
+    quotable: bool
+    degrades_to: str | None = Field(description="What it is sent as, where the provider cannot express it.")
+
+
 class ChannelOut(Schema):
     id: str
     name: str
@@ -170,6 +300,7 @@ class ChannelOut(Schema):
     breaker: Breaker
     rate: Rate
     queued: Queued
+    kinds: list[KindOut]
 
 
 class VariableOut(Schema):
@@ -236,11 +367,12 @@ class DeadLetter(Schema):
     """A message that is not tried again by itself."""
 
     id: str = Field(description="The message's id.")
-    state: Literal["dead", "unknown"]
+    state: Literal["dead", "unknown", "failed"]
     code: str
     provider_code: str | None = Field(description="The provider's own code, at the last attempt.")
     reason: str = Field(description="What the code means.")
     advice: str = Field(description="What to do about it.")
+    remedy: Literal["again", "edit", "template", "settle", "none"] = Field(description="What can work.")
     detail: str
     attempts: int
     channel: str
@@ -252,11 +384,12 @@ class DeadLetter(Schema):
 class CauseOut(Schema):
     """Messages that ended in the same way."""
 
-    state: Literal["dead", "unknown"]
+    state: Literal["dead", "unknown", "failed"]
     code: str
     provider_code: str
     reason: str
     advice: str
+    remedy: Literal["again", "edit", "template", "settle", "none"]
     count: int
     oldest_at: datetime
     newest_at: datetime
@@ -266,16 +399,56 @@ class Causes(Schema):
     items: list[CauseOut]
 
 
+def _as_written(value: object) -> object:
+    """A number would be read as seconds since 1970, and 0 as long ago: RFC 3339 it is, or nothing."""
+    if isinstance(value, str) and "-" in value:
+        return value
+    raise ValueError("must be RFC 3339 with an offset")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_written)]
+
+
+class MessageFilter(Schema):
+    """Messages that match all of it; times are those of acceptance, `until` not included."""
+
+    channel: Annotated[str, Field(max_length=100, pattern=PLAIN, description="Its id or name.")] | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    status: (
+        Annotated[
+            Literal["received", "queued", "sent", "failed", "delivered", "read", "played"],
+            Field(description="As messages show it; `received` is every message that came in."),
+        ]
+        | None
+    ) = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class LetterFilter(Schema):
     """Letters that match all of it; times are those of acceptance, `until` not included."""
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Literal["dead", "unknown"] | None = None
+    state: Literal["dead", "unknown", "failed"] | None = None
     channel: Annotated[str, Field(max_length=100, pattern=PLAIN, description="Its id or name.")] | None = None
     code: Annotated[str, Field(max_length=60, pattern=PLAIN)] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class DismissOut(Schema):
+    dismissed: list[str]
+    not_found: list[str]
+
+
+class SettleIn(Schema):
+    sent: bool = Field(description="Whether the person has it.")
+
+
+class SettleOut(Schema):
+    id: str
+    sent: bool
 
 
 class ReviveAllOut(Schema):
@@ -332,3 +505,33 @@ class ReviveOut(Schema):
 
     revived: list[str]
     not_found: list[str]
+
+
+class SessionOut(Schema):
+    """How a channel is paired with its phone. While `worker_running` is false nothing that was asked for happens."""
+
+    state: Literal["closed", "starting", "pairing", "open", "unpaired"]
+    wish: Literal["open", "pair", "close", "log_out"]
+    since: datetime
+    number: str | None = Field(description="The phone's own number, where it is told.")
+    unconfirmed_number: str | None = Field(description="Another phone than expected: nothing is sent until confirmed.")
+    detail: str | None
+    has_code: bool = Field(description="Whether a code can be asked for.")
+    worker_running: bool
+
+
+class SessionWishIn(Schema):
+    """`phone` asks for a code to type on that phone instead of one to scan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wish: Literal["pair", "open", "close", "log_out"]
+    phone: Annotated[str | None, Field(default=None, max_length=20, pattern=PLAIN)] = None
+
+
+class PairingCodeOut(Schema):
+    """A secret. Make a QR code of it (`qr`), or type it on the phone (`text`)."""
+
+    code: str
+    kind: Literal["qr", "text"]
+    expires_at: datetime

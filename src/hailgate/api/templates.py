@@ -8,17 +8,17 @@ import msgspec
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from hailgate.accounts.audit import Action, Deed, audited
+from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas import Page, TemplateFilter, TemplateOut, TemplateSyncOut, VariableOut
 from hailgate.core.errors import NotFound
 from hailgate.core.templates import APPROVED, list_variables, parse_definition
-from hailgate.messaging.businesses import ask_for_list, get_business
 from hailgate.messaging.models import Business, Channel, Template
-from hailgate.messaging.sql import keyed
-from hailgate.messaging.templates import as_template, find_templates
-from hailgate.messaging.writing import write
+from hailgate.messaging.store.sql import keyed
+from hailgate.messaging.store.sqlite_writer import write
+from hailgate.messaging.templates.lookup import as_template, find_templates
+from hailgate.messaging.templates.sync import ask_for_list, get_business
 
 router = Router(tags=["Templates"])
 
@@ -55,7 +55,7 @@ def get_template_sync(request: HttpRequest, channel_id: str) -> TemplateSyncOut:
 def sync_templates(request: HttpRequest, channel_id: str) -> Status[TemplateSyncOut]:
     """List the channel's templates at its provider now, instead of in some hours. A worker does it."""
     channel = _channel(tenant_of(request), parse_id(channel_id))
-    deed = Deed(actor_of(request), channel.tenant_id, Action.TEMPLATES_LISTED, f"channel:{channel.uid}")
+    deed = AuditRecord(actor_of(request), channel.tenant_id, AuditAction.TEMPLATES_LISTED, f"channel:{channel.uid}")
     write(audited, deed, ask_for_list, channel)
     return Status(202, _shown(channel))
 

@@ -11,10 +11,11 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from hailgate.accounts.audit import Action, Actor, audited_of_operator
+from hailgate.accounts.audit import Actor, AuditAction, audited_of_operator
 from hailgate.accounts.models import ApiKey, AuditEntry, Membership, Operator, RaisedAlarm, Tenant
+from hailgate.accounts.session_store import end_sessions
 from hailgate.messaging import models as messaging
-from hailgate.messaging.sql import every_tenant
+from hailgate.messaging.store.sql import every_tenant
 
 # Settings of hooks and channels hold credentials; content, names and addresses belong to the tenants' own pages.
 SECRET = frozenset({
@@ -41,6 +42,11 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # the class takes n
     show_full_result_count = False
     list_per_page = 50
     ordering = ("-id",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """None: a filter of a hidden column would tell it letter by letter, and of a shown one, over all tenants."""
+        del lookup, value, request
+        return False
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         del request, obj
@@ -98,10 +104,12 @@ class Operators(ReadOnly):
         """On record as what is done by the command is."""
         chief: Any = request.user
         save = partial(super().save_model, request, obj, form, change)
-        switched = Action.OPERATOR_LET_IN if obj.is_active else Action.OPERATOR_SHUT_OUT
-        action = switched if "is_active" in form.changed_data else Action.OPERATOR_CHANGED
+        switched = AuditAction.OPERATOR_LET_IN if obj.is_active else AuditAction.OPERATOR_SHUT_OUT
+        action = switched if "is_active" in form.changed_data else AuditAction.OPERATOR_CHANGED
         who = Actor("operator", chief.uid.hex, str(chief))
         audited_of_operator(who, action, obj, save, detail=", ".join(form.changed_data))
+        if not obj.is_active:
+            end_sessions(obj.pk)
 
 
 site = Site(name="admin")

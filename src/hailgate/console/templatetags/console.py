@@ -8,6 +8,9 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from hailgate.accounts.operators import CurrentOperator
+from hailgate.messaging.models import Channel
+
 register = template.Library()
 
 # Our own strokes on a grid of 24.
@@ -23,6 +26,7 @@ _ICONS: Final = {
     "info": "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M12 11v5M12 7.8v.2",
     "close": "M6 6l12 12M18 6 6 18",
     "person": "M12 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 21a7.5 7.5 0 0 1 15 0",
+    "people": "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7M3 20a6 6 0 0 1 12 0M16 5a3 3 0 0 1 0 6M18 14a6 6 0 0 1 3 5",
     "assistant": "M6 8h12v10H6zM12 8V4M9.5 12.5v1M14.5 12.5v1M3 12v3M21 12v3",
     "theme": "M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9",
     "out": "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
@@ -49,6 +53,7 @@ _TICKS: Final = {
     "played": "ticks",
     "failed": "cross",
     "unknown": "help",
+    "stale": "help",
 }
 
 
@@ -77,6 +82,18 @@ def moment(at: datetime | None, shape: str = "full") -> SafeString:
         shape,
         at.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+@register.filter
+def span(value: float) -> str:
+    """A short time, in milliseconds below one second."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 60 else seconds(value)
+
+
+@register.simple_tag
+def paused_channels(viewer: CurrentOperator) -> int:
+    """How many of them send nothing until somebody mends them: on every page, since nobody may overlook it."""
+    return Channel.objects.filter(tenant_id=viewer.tenant_id, active=True, paused_at__isnull=False).count()
 
 
 @register.filter

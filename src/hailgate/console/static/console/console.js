@@ -4,6 +4,8 @@
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+// As the server searches: without accents and capitals.
+const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 const language = document.documentElement.lang || "en";
 
 // --- times -----------------------------------------------------------------------------------------------------------
@@ -71,7 +73,15 @@ function followWindow() {
   if (!composer) return;
   const closed = $("#window")?.dataset.open === "no";
   composer.classList.toggle("closed", closed);
-  for (const field of $$("textarea, .send, [data-pick]", composer)) field.disabled = closed;
+  for (const field of $$("textarea, [data-pick]", composer)) field.disabled = closed;
+  allowSending(composer);
+}
+
+/** A closed window, too many characters and a file on its way each forbid it; none of them forgets the others. */
+function allowSending(composer) {
+  const body = $("#body", composer);
+  const tooLong = body.value.length > Number(body.dataset.longest);
+  $(".send", composer).disabled = tooLong || $("#window")?.dataset.open === "no" || uploading(composer);
 }
 
 function step(by) {
@@ -159,6 +169,7 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (detail.target.id === "dialog-body" && !$("#dialog").open) $("#dialog").showModal();
   if (detail.target.id === "pane") {
     listen();
+    bringDraft();
     refresh("#rows");
     if (matchMedia("(min-width: 48rem)").matches) $("#body")?.focus();
   }
@@ -171,15 +182,23 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     detail.swapOverride = "innerHTML";
   }
 });
-document.addEventListener("htmx:responseError", () => toast(document.body.dataset.failed));
-document.addEventListener("htmx:sendError", () => toast(document.body.dataset.offline));
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
+document.addEventListener("htmx:responseError", (event) => {
+  const away = event.detail.xhr.status === 503;
+  if (!answered(event, away)) toast(away ? document.body.dataset.offline : document.body.dataset.failed);
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (!answered(event, true)) toast(document.body.dataset.offline);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { detail } = event;
   if (detail.successful) toast("");
+  if (detail.successful || detail.xhr.status === 422) answered(event, false);
 });
 document.addEventListener("replied", () => {
   const body = $("#body");
   if (!body) return;
   body.value = "";
+  keepDraft();
   $("#preview").replaceChildren();
   $("#problem").replaceChildren();
   drop("quoted");
@@ -193,9 +212,80 @@ document.addEventListener("sent", () => {
   $(".scroll").scrollTop = 0;
 });
 
+// --- drafts: what is half written stays with its conversation, in this browser --------------------------------------
+
+const draftKey = () => `draft:${document.body.dataset.operator}:${openConversation()}`;
+
+function keepDraft() {
+  const body = $("#body");
+  if (!body || !openConversation()) return;
+  if (body.value.trim()) localStorage.setItem(draftKey(), body.value);
+  else localStorage.removeItem(draftKey());
+}
+
+function bringDraft() {
+  const body = $("#body");
+  const kept = body && !body.value ? localStorage.getItem(draftKey()) : null;
+  if (!kept) return;
+  body.value = kept;
+  body.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function forgetDrafts() {
+  for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
+}
+
+function measure(body) {
+  const over = body.value.length - Number(body.dataset.longest);
+  const form = body.form;
+  allowSending(form);
+  if (over > 0) complain(`${form.dataset.tooLong} ${over}`);
+  else if (form.dataset.measured) $("#problem").replaceChildren();
+  form.dataset.measured = over > 0 ? "1" : "";
+}
+
+// --- an answer that could not be handed in is tried again, under the same name: it is stored once --------------------
+
+let trying = null;
+
+function tryAgain(form) {
+  const body = $("#body", form);
+  body.readOnly = true;
+  const note = document.createElement("p");
+  note.className = "trouble";
+  note.textContent = `${form.dataset.trying} `;
+  const stop = document.createElement("button");
+  Object.assign(stop, { type: "button", className: "btn", textContent: form.dataset.stop });
+  stop.dataset.size = "sm";
+  stop.addEventListener("click", () => {
+    stopTrying(body);
+    complain(form.dataset.notSent);
+  });
+  note.append(stop);
+  $("#problem", form).replaceChildren(note);
+  clearTimeout(trying);
+  trying = setTimeout(() => form.isConnected && form.requestSubmit(), 3000);
+}
+
+function stopTrying(body) {
+  clearTimeout(trying);
+  trying = null;
+  if (body) body.readOnly = false;
+}
+
+function answered({ detail }, failed) {
+  const form = detail.elt.closest?.(".composer");
+  if (!form || detail.elt !== form) return false;
+  if (failed) tryAgain(form);
+  else stopTrying($("#body", form));
+  return failed;
+}
+
 // --- what goes with an answer ----------------------------------------------------------------------------------------
 
 let upload = null;
+
+const uploading = (composer) => Boolean(upload && !$("progress", composer).hidden);
 
 function drop(name) {
   const composer = $(".composer");
@@ -205,7 +295,7 @@ function drop(name) {
   upload?.abort();
   upload = null;
   $("#file").value = "";
-  $(".send").disabled = false;
+  allowSending(composer);
 }
 
 function complain(words) {
@@ -222,10 +312,11 @@ function attach(file) {
   $("#problem").replaceChildren();
   if (file.size > Number(line.dataset.most)) return complain(line.dataset.tooLarge);
   const most = { image: 5, audio: 16, video: 16 }[file.type.split("/")[0]];
-  const size = new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(file.size / 1_048_576);
+  const [unit, whole] = file.size < 1_048_576 ? ["KB", 1024] : ["MB", 1_048_576];
+  const size = new Intl.NumberFormat(language, { maximumFractionDigits: unit === "KB" ? 0 : 1 }).format(Math.max(file.size / whole, unit === "KB" ? 1 : 0));
   const asDocument = most && file.size > most * 1_048_576 ? `, ${line.dataset.asDocument}` : "";
   const place = $("#attached");
-  $("p", place).textContent = `${file.name} (${size} MB${asDocument})`;
+  $("p", place).textContent = `${file.name} (${size} ${unit}${asDocument})`;
   place.hidden = false;
   send(file, place, line);
   $("#body").focus();
@@ -242,7 +333,7 @@ function send(file, place, line) {
   upload = request;
   bar.hidden = false;
   bar.value = 0;
-  $(".send").disabled = true;
+  allowSending($(".composer"));
   request.open("POST", "/console/media");
   request.responseType = "json";
   request.setRequestHeader("X-Hailgate-Console", "1");
@@ -255,7 +346,7 @@ function send(file, place, line) {
     if (upload !== request) return;
     $(".composer").elements.attachment.value = request.response.id;
     bar.hidden = true;
-    $(".send").disabled = false;
+    allowSending($(".composer"));
   });
   request.send(file);
 }
@@ -312,6 +403,8 @@ document.addEventListener("click", (event) => {
     showPicture(picture);
   }
   if (target.closest("[data-pick]")) $("#file").click();
+  const copier = target.closest("[data-copies]");
+  if (copier) navigator.clipboard.writeText(document.getElementById(copier.dataset.copies).textContent);
   if (target.closest("[data-quote]")) quote(target.closest(".bubble"));
   if (target.closest("[data-react]")) react(target.closest(".bubble"));
   const dropped = target.closest("[data-drop]");
@@ -335,7 +428,8 @@ document.addEventListener("change", ({ target }) => {
 
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Safari ends a composition before the Enter that ends it, which then has the code 229.
+  if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.id === "body" && key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     const { attachment } = target.form.elements;
@@ -364,8 +458,25 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "body") {
+    keepDraft();
+    measure(target);
+  }
+  if (target.dataset?.narrows) {
+    const words = fold(target.value);
+    for (const each of $$(target.dataset.narrows)) each.hidden = !fold(each.textContent).includes(words);
+  }
+});
+
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches("[data-forgets]")) forgetDrafts();
+});
+
 document.addEventListener("DOMContentLoaded", () => {
   tidy();
+  bringDraft();
+  if (new URLSearchParams(location.search).has("template")) $(".tool.always")?.click();
   listen();
   $("#rows")?.addEventListener("scroll", ({ target }) => {
     if (listIsStale && target.scrollTop <= 120) refreshList();

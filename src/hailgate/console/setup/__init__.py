@@ -1,0 +1,1 @@
+"""Setting up: channels at their providers, the team, and API keys."""
