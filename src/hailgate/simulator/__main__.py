@@ -6,9 +6,8 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from hailgate.simulator.cloud.wire import WINDOW_S
+from hailgate.simulator.model import WINDOW_S, Retries
 from hailgate.simulator.server import Server, Settings
-from hailgate.simulator.webhooks import Retries
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

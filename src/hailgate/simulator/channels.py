@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from hailgate.simulator.provider import Channel
+from hailgate.simulator.model import Channel
 
 
 def list_channels(db: sqlite3.Connection) -> list[Channel]:

@@ -3,16 +3,16 @@
 It has no key of its own: it belongs on a loopback address or inside a private network. A call that a browser
 makes for a foreign page is refused.
 
-Beside what tests need there are, for people and the page: `GET` and `PUT /_sim/phones/{number}` (name, reachable,
-online, read_receipts, username, hides_number, user_id), `POST /_sim/phones/{number}/files` (a file to send: its id),
-`POST /_sim/phones/{number}/play` (a voice message), `GET /_sim/files/{id}`, `POST /_sim/channels/{number}/handshake`
-(does the webhook address know its verify token?), `GET /_sim/faults`, `GET /_sim/clock`, `GET` and
-`PUT /_sim/templates` (what Meta does to a template by itself), and `GET /_sim/events` (what happens, as server-sent
-events).
+`GET /_sim/providers` says what is spoken here: name, label, address of the API, credentials that a channel needs, and
+whether a phone has to be paired. Beside what tests need there are, for people and the page: `GET` and
+`PUT /_sim/phones/{number}` (name, reachable, online, read_receipts, username, hides_number, by_lid,
+user_id),
+`POST /_sim/phones/{number}/files` (a file to send: its id), `POST /_sim/phones/{number}/play` (a voice message),
+`GET /_sim/files/{id}`, `POST /_sim/channels/{number}/handshake` (does the webhook address know its verify token?),
+`GET /_sim/faults`, `GET /_sim/clock`, `GET` and `PUT /_sim/templates` (what Meta does to a template by itself), and
+`GET /_sim/events` (what happens, as server-sent events).
 """
 
-import re
-from functools import partial
 from typing import Annotated, Any
 
 import aiohttp
@@ -23,34 +23,23 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hailgate.simulator import files
 from hailgate.simulator.faults import Fault
-from hailgate.simulator.files import Upload
 from hailgate.simulator.ledger import list_ledger
+from hailgate.simulator.model import Channel
+from hailgate.simulator.numbers import check_number, take_number
 from hailgate.simulator.phones import get_phone, list_messages, list_phones
 from hailgate.simulator.problems import (
-    BodyTooLarge,
     Problem,
     answer_problem,
     json_response,
-    read_body,
     read_json,
     read_number,
 )
-from hailgate.simulator.provider import Channel
+from hailgate.simulator.provider import Provider, ShakesHands
+from hailgate.simulator.providers import SPOKEN
 from hailgate.simulator.world import World
 
-NUMBER = re.compile(r"[0-9]{5,15}")
 TEN_YEARS_S = 315_576_000.0
-MAX_FILE = 100 * 1024 * 1024  # bytes; WhatsApp's own for documents
-RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
-FILE_HEADERS = {
-    "content-disposition": "attachment",
-    "content-security-policy": "default-src 'none'; sandbox",
-    "x-content-type-options": "nosniff",
-    "cache-control": "private, max-age=3600",
-    "accept-ranges": "bytes",
-}
 
 
 class SendOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +71,7 @@ class PhoneOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     read_receipts: bool | None = None
     username: Annotated[str, Meta(min_length=3, max_length=35)] | None = None
     hides_number: bool | None = None
+    by_lid: bool | None = None
     user_id: Annotated[str, Meta(pattern=r"^[A-Z]{2}\.[A-Za-z0-9]{1,128}$")] | None = None
 
 
@@ -91,16 +81,16 @@ class Control:
 
     def routes(self) -> list[BaseRoute]:
         return [
+            Route("/_sim/providers", self.show_providers, methods=["GET"]),
             Route("/_sim/state", self.show_state, methods=["GET"]),
             Route("/_sim/channels", self.put_channels, methods=["PUT"]),
+            Route("/_sim/channels/{number}/send", self.send_from_business, methods=["POST"]),
             Route("/_sim/channels/{number}/handshake", self.shake_hands, methods=["POST"]),
             Route("/_sim/phones/{number}", self.show_phone, methods=["GET"]),
             Route("/_sim/phones/{number}", self.update_phone, methods=["PUT"]),
             Route("/_sim/phones/{number}/send", self.send, methods=["POST"]),
             Route("/_sim/phones/{number}/messages", self.show_messages, methods=["GET"]),
-            Route("/_sim/phones/{number}/files", self.put_file, methods=["POST"]),
             Route("/_sim/phones/{number}/play", self.play, methods=["POST"]),
-            Route("/_sim/files/{id}", self.show_file, methods=["GET"]),
             Route("/_sim/phones/{number}/read", self.read, methods=["POST"]),
             Route("/_sim/ledger", self.show_ledger, methods=["GET"]),
             Route("/_sim/faults", self.show_faults, methods=["GET"]),
@@ -111,6 +101,10 @@ class Control:
             Route("/_sim/reset", self.reset, methods=["POST"]),
             Route("/_sim/events", self.stream_events, methods=["GET"]),
         ]
+
+    async def show_providers(self, request: Request) -> Response:
+        home = f"{request.url.scheme}://{request.url.netloc}"
+        return json_response([spoken.describe(home) for spoken in SPOKEN])
 
     async def show_state(self, _request: Request) -> Response:
         phones = await self._world.store.read(list_phones)
@@ -129,15 +123,18 @@ class Control:
         for channel in channels:
             self._check_channel(channel)
         check_unique("number", [channel.number for channel in channels])
-        check_unique("phone_number_id", [c.credentials["phone_number_id"] for c in channels if c.provider == "cloud"])
+        for provider in self._world.providers.values():
+            check_identity(provider, channels)
         await self._world.put_channels(channels)
         return await self.show_state(request)
 
     async def shake_hands(self, request: Request) -> Response:
         channel = self._get_channel(request.path_params["number"])
         provider = self._world.providers[channel.provider]
+        if not isinstance(provider, ShakesHands):
+            raise Problem(409, f"{channel.provider} does not verify webhook addresses by a call.")
         try:
-            return json_response(await provider.shake_hands(channel, self._world.office.session))
+            return json_response(await provider.shake_hands(channel, self._world.webhooks.session))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return json_response({"matched": False, "status": None, "error": type(error).__name__})
 
@@ -163,27 +160,16 @@ class Control:
         except ValueError as error:
             raise Problem(422, str(error)) from None
 
-    async def put_file(self, request: Request) -> Response:
-        """The body is the file, its `content-type` the file's; `?filename=` names it."""
-        number = take_number(request)
+    async def send_from_business(self, request: Request) -> Response:
+        """Somebody types on the business's own phone: `to` is the person."""
+        channel = self._get_channel(request.path_params["number"])
+        order = await read_json(request, SendOrder)
+        check_number(order.to)
         try:
-            content = await read_body(request, MAX_FILE)
-        except BodyTooLarge:
-            raise Problem(413, f"A file has at most {MAX_FILE} bytes.") from None
-        if not content:
-            raise Problem(422, "The body is empty; it is the file.")
-        mime_type = request.headers.get("content-type", "application/octet-stream")
-        upload = Upload("person", number, mime_type[:100], request.query_params.get("filename"), content)
-        file = await self._world.add_file(upload)
-        return json_response({"id": file.id, "mime_type": file.mime_type, "sha256": file.sha256, "size": file.size})
-
-    async def show_file(self, request: Request) -> Response:
-        """Of a phone or of a business, for the page; never as a page of its own."""
-        file = await self._world.store.read(partial(files.find_file, file_id=request.path_params["id"]))
-        if file is None:
-            raise Problem(404, "There is no file with this id.")
-        content = await self._world.store.read(partial(files.get_content, file=file))
-        return serve_content(request, file.media_type, content)
+            self._world.providers[channel.provider].check_inbound(order.message)
+            return json_response({"id": await self._world.write_from_business(channel, order.to, order.message)})
+        except ValueError as error:
+            raise Problem(422, str(error)) from None
 
     async def play(self, request: Request) -> Response:
         order = await read_json(request, PlayOrder)
@@ -238,7 +224,9 @@ class Control:
             raise Problem(422, f"`webhook_url` of {channel.number} is no http address.")
         provider = self._world.providers.get(channel.provider)
         if provider is None:
-            raise Problem(422, f"`provider` is one of: {', '.join(sorted(self._world.providers))}.")
+            spoken = ", ".join(sorted(self._world.providers))
+            wrong = f"`provider` of {channel.number} is {channel.provider[:40]!r}"
+            raise Problem(422, f"{wrong}; the simulator speaks: {spoken}.")
         try:
             provider.check_credentials(channel.credentials)
         except ValueError as error:
@@ -266,29 +254,9 @@ class HomeOnly:
         await self._app(scope, receive, send)
 
 
-def serve_content(request: Request, media_type: str, content: bytes) -> Response:
-    """A part, where a player asks for one: without it a browser cannot move within audio or video."""
-    headers = FILE_HEADERS | {"content-type": media_type}
-    asked = RANGE.fullmatch(request.headers.get("range", ""))
-    if asked is None:
-        return Response(content, headers=headers)
-    start, last = int(asked.group(1)), int(asked.group(2) or len(content) - 1)
-    if start > last or start >= len(content):
-        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{len(content)}"})
-    part = content[start : last + 1]
-    headers["content-range"] = f"bytes {start}-{start + len(part) - 1}/{len(content)}"
-    return Response(part, 206, headers)
-
-
-def take_number(request: Request) -> str:
-    number: str = request.path_params["number"]
-    check_number(number)
-    return number
-
-
-def check_number(number: str) -> None:
-    if not NUMBER.fullmatch(number):
-        raise Problem(422, "A number is 5 to 15 digits, without a plus.")
+def check_identity(provider: Provider, channels: list[Channel]) -> None:
+    if name := provider.identity:
+        check_unique(name, [c.credentials[name] for c in channels if c.provider == provider.name])
 
 
 def check_unique(name: str, values: list[str]) -> None:

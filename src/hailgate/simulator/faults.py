@@ -12,13 +12,16 @@ from msgspec.structs import replace
 
 from hailgate.simulator.problems import Problem
 
+Copies = Annotated[int, Meta(ge=2, le=100)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 
 
 class Do(StrEnum):
     """Before acceptance: delay … revoke_token; a delayed call is accepted even if its caller has gone.
     After acceptance: accept_then_reset … status_before_answer. Of the statuses: withhold_status … statuses; their
-    operation is `send` or `status`. drop_session is for providers with sessions: others do not notice it.
+    operation is `send` or `status`. Of what people write: lose_inbound, duplicate_inbound; their operation is
+    `inbound`. drop_session is for providers with sessions: others do
+    not notice it.
     """
 
     DELAY = "delay"
@@ -28,18 +31,24 @@ class Do(StrEnum):
     REVOKE_TOKEN = "revoke_token"  # noqa: S105
     ACCEPT_THEN_RESET = "accept_then_reset"
     ACCEPT_THEN_GARBAGE = "accept_then_garbage"
+    ACCEPT_THEN_ERROR = "accept_then_error"
     DRIP = "drip"
     STATUS_BEFORE_ANSWER = "status_before_answer"
     WITHHOLD_STATUS = "withhold_status"
     DUPLICATE_STATUS = "duplicate_status"
     SHUFFLE_STATUS = "shuffle_status"
     STATUSES = "statuses"
+    LOSE_INBOUND = "lose_inbound"
+    DUPLICATE_INBOUND = "duplicate_inbound"
     DROP_SESSION = "drop_session"
 
 
-ALL_STATUSES = ("sent", "delivered", "read", "played", "failed")
+ALL_STATUSES = ("queued", "sent", "delivered", "read", "played", "failed")
 REFUSALS = frozenset({Do.THROTTLE, Do.ERROR, Do.RESET_BEFORE_READ, Do.REVOKE_TOKEN})
-MISHAPS = frozenset({Do.ACCEPT_THEN_RESET, Do.ACCEPT_THEN_GARBAGE, Do.DRIP, Do.STATUS_BEFORE_ANSWER})
+SPOILERS = frozenset(
+    {Do.ACCEPT_THEN_RESET, Do.ACCEPT_THEN_GARBAGE, Do.ACCEPT_THEN_ERROR, Do.DRIP, Do.STATUS_BEFORE_ANSWER}
+)
+OF_INBOUND = frozenset({Do.LOSE_INBOUND, Do.DUPLICATE_INBOUND})
 OF_STATUSES = frozenset({Do.WITHHOLD_STATUS, Do.DUPLICATE_STATUS, Do.SHUFFLE_STATUS, Do.STATUSES})
 
 
@@ -63,23 +72,29 @@ VALUES: Mapping[Do, Any] = {
     Do.DELAY: Seconds,
     Do.THROTTLE: Throttle,
     Do.ERROR: Error,
+    Do.ACCEPT_THEN_ERROR: Error,
     Do.DRIP: Seconds,
     Do.STATUS_BEFORE_ANSWER: Seconds,
     Do.WITHHOLD_STATUS: list[str],
-    Do.DUPLICATE_STATUS: Annotated[int, Meta(ge=2, le=100)],
+    Do.DUPLICATE_STATUS: Copies,
     Do.SHUFFLE_STATUS: Seconds,
     Do.STATUSES: list[str],
+    Do.DUPLICATE_INBOUND: Copies,
+    Do.DROP_SESSION: Seconds | None,
 }
 DEFAULTS: Mapping[Do, Any] = {
     Do.DELAY: 1.0,
     Do.THROTTLE: {},
     Do.ERROR: {},
+    Do.ACCEPT_THEN_ERROR: {},
     Do.DRIP: 5.0,  # seconds over which the answer is spread
     Do.STATUS_BEFORE_ANSWER: 5.0,  # the longest that the answer waits for its statuses
     Do.WITHHOLD_STATUS: [],  # none named: all
     Do.DUPLICATE_STATUS: 2,
     Do.SHUFFLE_STATUS: 0.0,  # the longest pause before each of the shuffled statuses
     Do.STATUSES: [],
+    Do.DUPLICATE_INBOUND: 2,
+    Do.DROP_SESSION: None,  # seconds until it is back; none: not by itself
 }
 
 
@@ -106,9 +121,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call of a provider's API, or the statuses of one message.
+    """A call of a provider's API, the statuses of one message, or what a person writes.
 
-    Operations: send, read, typing, check (of a number, a file, a template), upload, download, templates; status.
+    Operations: send, read, typing, check (of a number, a file, a template), upload, download, templates; status;
+    inbound.
     """
 
     provider: str
@@ -142,11 +158,15 @@ class StatusPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What happens to one call: a delay, then a refusal or else a mishap after acceptance."""
+    """What happens to one call: a delay, then a refusal or else a spoiler after acceptance.
+
+    `drop` loses the session before the call is looked at.
+    """
 
     delay: float = 0.0
+    drop: Fault | None = None
     refusal: Fault | None = None
-    mishap: Fault | None = None
+    spoiler: Fault | None = None
     statuses: StatusPlan = StatusPlan()
 
 
@@ -165,15 +185,16 @@ class Faults:
         return [rule.fault for rule in self._rules]
 
     def plan(self, call: Call) -> Plan:
-        """Every delay and status rule that matches counts; of refusals and of mishaps the first."""
+        """Every delay and status rule that matches counts; of refusals and of spoilers the first."""
         if not self._rules:
             return UNHARMED
         rules = self._matching(call, self._rules)
         faults = [rule.fault for rule in rules]
         return Plan(
             delay=sum(fault.value for fault in faults if fault.do is Do.DELAY),
+            drop=next((fault for fault in faults if fault.do is Do.DROP_SESSION), None),
             refusal=next((fault for fault in faults if fault.do in REFUSALS), None),
-            mishap=next((fault for fault in faults if fault.do in MISHAPS), None),
+            spoiler=next((fault for fault in faults if fault.do in SPOILERS), None),
             statuses=plan_statuses(rules),
         )
 
@@ -181,6 +202,13 @@ class Faults:
         """For statuses that follow no call of the business: delivered later, or read."""
         rules = [rule for rule in self._rules if rule.fault.do in OF_STATUSES]
         return plan_statuses(self._matching(call, rules))
+
+    def count_inbound(self, call: Call) -> int:
+        """How often the webhook of what a person wrote is sent: once, unless a fault says otherwise."""
+        rules = self._matching(call, [rule for rule in self._rules if rule.fault.do in OF_INBOUND])
+        if any(rule.fault.do is Do.LOSE_INBOUND for rule in rules):
+            return 0
+        return max((rule.fault.value for rule in rules), default=1)
 
     def _matching(self, call: Call, rules: "Sequence[Rule]") -> "Sequence[Rule]":
         now = time.monotonic()

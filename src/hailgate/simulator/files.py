@@ -8,41 +8,11 @@ from typing import Any
 
 import msgspec
 
+from hailgate.simulator.model import File, Upload
+
 ID_DIGITS = 16
 
 COLUMNS = "id, owner, holder, mime_type, filename, sha256, size, at, deleted"
-
-
-class Upload(msgspec.Struct, frozen=True):
-    """`owner` and `holder` as of a file."""
-
-    owner: str
-    holder: str
-    mime_type: str
-    filename: str | None
-    content: bytes
-
-
-class File(msgspec.Struct, frozen=True):
-    """`owner` is person or business. `holder` is who may use it: a phone's number before it is sent, else a channel's.
-
-    `sha256` is in hexadecimal. A deleted file is gone for businesses; chats that show it keep it.
-    """
-
-    id: str
-    owner: str
-    holder: str
-    mime_type: str
-    filename: str | None
-    sha256: str
-    size: int
-    at: float
-    deleted: bool = False
-
-    @property
-    def media_type(self) -> str:
-        """Without parameters such as codecs."""
-        return self.mime_type.partition(";")[0].strip().lower()
 
 
 def add_file(db: sqlite3.Connection, upload: Upload, at: float) -> File:

@@ -4,7 +4,7 @@ import sqlite3
 
 import msgspec
 
-from hailgate.simulator.provider import Channel
+from hailgate.simulator.model import Channel
 
 PAGE = 10_000
 

@@ -5,18 +5,22 @@ import time
 
 import msgspec
 
+from hailgate.simulator.model import Post
 from hailgate.simulator.phones import ChatEntry, mark_delivered_to_business
 
 GIVE_UP_AFTER = 7 * 86_400.0  # seconds of the simulator's clock; Meta's "up to 7 days"
 
+HELD = 1e9  # seconds: a pause until `release_held`
+
 
 class Webhook(msgspec.Struct, frozen=True, gc=False):
-    """`message` is the chat entry that the business has once this arrived."""
+    """`message` is the chat entry that the business has once this arrived; `url` None is the channel's own address."""
 
     seq: int
     lane: str
     message: int | None
     body: bytes
+    url: str | None
     attempts: int
     expires_at: float
 
@@ -25,16 +29,17 @@ def enqueue(
     db: sqlite3.Connection,
     channel: str,
     lane: str,
-    body: bytes,
+    post: Post,
     *,
     now: float,
     message: int | None = None,
     pause: float = 0.0,
 ) -> None:
-    """`now` is the simulator's clock; `pause` is in real seconds from the real now."""
+    """`now` is the simulator's clock; `pause` is in real seconds from the real now, beside the post's own."""
+    due_at = time.time() + post.pause + pause
     db.execute(
-        "INSERT INTO webhooks (channel, lane, message, body, due_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (channel, lane, message, body, time.time() + pause, now + GIVE_UP_AFTER),
+        "INSERT INTO webhooks (channel, lane, message, body, url, due_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (channel, lane, message, post.body, post.url, due_at, now + GIVE_UP_AFTER),
     )
 
 
@@ -42,7 +47,7 @@ def find_due(db: sqlite3.Connection, channel: str, limit: int) -> tuple[list[Web
     """What is due, and when the first of the others is."""
     now = time.time()
     rows = db.execute(
-        "SELECT seq, lane, message, body, attempts, expires_at FROM webhooks"
+        "SELECT seq, lane, message, body, url, attempts, expires_at FROM webhooks"
         " WHERE channel = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
         (channel, now, limit),
     )
@@ -51,6 +56,12 @@ def find_due(db: sqlite3.Connection, channel: str, limit: int) -> tuple[list[Web
         "SELECT due_at FROM webhooks WHERE channel = ? AND due_at > ? ORDER BY due_at LIMIT 1", (channel, now)
     ).fetchone()
     return due, later[0] if later else None
+
+
+def release_held(db: sqlite3.Connection, channel: str) -> None:
+    """What was enqueued with a pause of HELD goes now."""
+    now = time.time()
+    db.execute("UPDATE webhooks SET due_at = ? WHERE channel = ? AND due_at > ?", (now, channel, now + HELD / 2))
 
 
 def remove(db: sqlite3.Connection, webhook: Webhook) -> list[ChatEntry]:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "page.js", "talk.js", "chat.js", "thread.js", "bubble.js", "menu.js", "composer.js", "breaking.js", "settings.js",
+    "pairing.js",
 )  # fmt: skip
 FILES = {
     "/": ("page.html", "text/html"),

@@ -1,17 +1,19 @@
 """People's phones and what stands in their chats: rows and the questions asked of them."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from hailgate.simulator.provider import Phone
+from hailgate.simulator.model import Phone
 
 PAGE = 10_000
 EXAMPLES = (Phone("15550100042", "Ana"), Phone("15550100055", "Ben"))
 
-PHONE_COLUMNS = "number, name, reachable, online, read_receipts, username, hides_number, user_id"
+DERIVED_USER_ID = re.compile(r"US\.([0-9]{7,15})")
+PHONE_COLUMNS = "number, name, reachable, online, read_receipts, username, hides_number, user_id, by_lid"
 ENTRY_COLUMNS = "seq, phone, direction, provider, channel, provider_id, message, correlation, status, at"
 
 
@@ -51,17 +53,20 @@ def ensure_examples(db: sqlite3.Connection) -> None:
 
 def get_phone(db: sqlite3.Connection, number: str) -> Phone:
     """An unknown phone exists on first use."""
+    if db.execute("SELECT 1 FROM phones WHERE number = ?", (number,)).fetchone() is None:
+        save_phone(db, find_phone(db, number))
+    return find_phone(db, number)
+
+
+def find_phone(db: sqlite3.Connection, number: str) -> Phone:
+    """As `get_phone`, of a question that must write nothing: an unknown one is as it will be."""
     row = db.execute(f"SELECT {PHONE_COLUMNS} FROM phones WHERE number = ?", (number,)).fetchone()
-    if row is not None:
-        return as_phone(row)
-    phone = Phone(number, f"Phone {number[-4:]}")
-    save_phone(db, phone)
-    return phone
+    return Phone(number, f"Phone {number[-4:]}") if row is None else as_phone(row)
 
 
 def save_phone(db: sqlite3.Connection, phone: Phone) -> None:
     db.execute(
-        f"INSERT OR REPLACE INTO phones ({PHONE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO phones ({PHONE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         msgspec.structs.astuple(phone),
     )
 
@@ -76,10 +81,22 @@ def find_by_user_id(db: sqlite3.Connection, user_id: str) -> Phone | None:
     return None if row is None else as_phone(row)
 
 
+def find_by_lid(db: sqlite3.Connection, lid: str) -> Phone | None:
+    return next((phone for phone in list_phones(db) if phone.lid == lid), None)
+
+
+def resolve_user_id(db: sqlite3.Connection, user_id: str) -> str:
+    """The number of the phone that has it; an id that nobody has stays as it is."""
+    if phone := find_by_user_id(db, user_id):
+        return phone.number
+    derived = DERIVED_USER_ID.fullmatch(user_id)
+    return derived.group(1) if derived else user_id
+
+
 def as_phone(row: Sequence[Any]) -> Phone:
-    number, name, reachable, online, read_receipts, username, hides_number, user_id = row
+    number, name, reachable, online, read_receipts, username, hides_number, user_id, by_lid = row
     flags = (bool(reachable), bool(online), bool(read_receipts))
-    return Phone(number, name, *flags, username=username, hides_number=bool(hides_number), user_id=user_id)
+    return Phone(number, name, *flags, username, bool(hides_number), user_id, bool(by_lid))
 
 
 def open_window(db: sqlite3.Connection, phone: str, channel: str, now: float) -> None:
@@ -143,6 +160,11 @@ def find_message(db: sqlite3.Connection, provider_id: str) -> ChatEntry | None:
     """Of a message to a group the one on the first phone."""
     row = db.execute(f"SELECT {ENTRY_COLUMNS} FROM messages WHERE provider_id = ? LIMIT 1", (provider_id,)).fetchone()
     return None if row is None else as_entry(row)
+
+
+def change_message(db: sqlite3.Connection, entry: ChatEntry, message: str) -> ChatEntry:
+    db.execute("UPDATE messages SET message = ? WHERE seq = ?", (message, entry.seq))
+    return msgspec.structs.replace(entry, message=msgspec.Raw(message.encode()))
 
 
 def has_message(db: sqlite3.Connection, provider_id: str, phone: str, channel: str) -> bool:

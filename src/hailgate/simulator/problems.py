@@ -1,4 +1,4 @@
-"""What the control API answers to a wrong call: problem details (RFC 9457)."""
+"""Refusals: problem details of the control API (RFC 9457), the mother of providers' errors, and reading a body."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -21,6 +21,13 @@ class Problem(Exception):  # noqa: N818 - the name of the RFC
         super().__init__(detail)
         self.status = status
         self.detail = detail
+
+
+class ProviderError(Exception):
+    """A provider's refusal in its own shape."""
+
+    def answer(self) -> Response:
+        raise NotImplementedError
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - the class says what happened

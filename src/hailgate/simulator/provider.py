@@ -1,121 +1,39 @@
-"""What the simulator needs to know of one provider: how it judges, speaks and signs.
+"""What the simulator needs to know of one provider, and the abilities that only some have.
 
-A further provider is one package beside `cloud` with such a class, and one line in `providers.py`.
+A further provider is one package beside `cloud` and one line in `providers.py`. It says nothing of HTTP here: its
+endpoints are routes that `providers.py` collects.
 """
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import msgspec
-from starlette.routing import BaseRoute
+import aiohttp
 
-from hailgate.simulator.files import File
-
-if TYPE_CHECKING:
-    import aiohttp
-
-    from hailgate.simulator.world import World
-
-
-class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A business number: where its provider posts, and the credentials its API asks for."""
-
-    provider: str
-    number: str
-    webhook_url: str
-    credentials: dict[str, str]
-
-
-class Phone(msgspec.Struct, frozen=True):
-    """A person's phone.
-
-    reachable: WhatsApp can deliver to it at all. online: it takes messages now, not when it is back.
-    read_receipts: businesses learn that a message was read. username: shown to businesses.
-    hides_number: businesses see the user id alone. user_id: None for the one that follows from the number.
-    """
-
-    number: str
-    name: str
-    reachable: bool = True
-    online: bool = True
-    read_receipts: bool = True
-    username: str | None = None
-    hides_number: bool = False
-    user_id: str | None = None
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """Why a message that was accepted is not delivered, in the provider's own code and words."""
-
-    code: int
-    title: str
-    details: str
-
-
-class Send(msgspec.Struct, frozen=True):
-    """A message that a business sends: `message` for the chat, `body` as it stands in the request.
-
-    `group` when it goes to a group, whose id is then `to`. `category` of a template. `doom` is why it fails whoever
-    it goes to.
-    """
-
-    channel: Channel
-    to: str
-    provider_id: str
-    message: Mapping[str, Any]
-    correlation: str | None
-    body: bytes
-    group: bool = False
-    category: str | None = None
-    doom: Failure | None = None
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What the simulator knows of a person and a business number when a message is judged.
-
-    `knows_target`: the message that a reaction is for stands in the chat.
-    """
-
-    phone: Phone
-    window_opened_at: float | None
-    refuses_marketing: bool = False
-    knows_target: bool = True
-
-
-class Report(msgspec.Struct, frozen=True):
-    """A status of one message, before it has a provider's shape.
-
-    `group` is the one that it was sent to; `message` is known of statuses that follow the send.
-    """
-
-    provider_id: str
-    status: str
-    at: float
-    phone: Phone
-    correlation: str | None = None
-    failure: Failure | None = None
-    window_opened_at: float | None = None
-    group: str | None = None
-    message: Mapping[str, Any] | None = None
-
-
-class Inbound(msgspec.Struct, frozen=True):
-    """What a person wrote: `message` is the Cloud API's shape without sender, id and time.
-
-    `file` is what it carries, `home` the address under which the business reaches this simulator.
-    """
-
-    provider_id: str
-    at: float
-    phone: Phone
-    message: Mapping[str, Any]
-    file: File | None = None
-    home: str = ""
+from hailgate.simulator.model import (
+    Attempt,
+    Channel,
+    Failure,
+    Inbound,
+    Phone,
+    Post,
+    Report,
+    Retries,
+    Send,
+    Standing,
+)
+from hailgate.simulator.sessions import Session, SessionBook
 
 
 class Provider(Protocol):
+    """`identity` is the credential that no two channels may share; empty where they may share all.
+
+    `patience_s`: how long it waits for the answer of a webhook.
+    """
+
     name: str
+    identity: str
+    patience_s: float
 
     def check_credentials(self, credentials: Mapping[str, str]) -> None:
         """Raises ValueError with a sentence that names the field."""
@@ -125,16 +43,12 @@ class Provider(Protocol):
         """Called with all its channels at start and whenever they change."""
         ...
 
-    def prepare(self, db: sqlite3.Connection) -> None:
-        """What its channels find on their first day; called after `adopt` and after a reset."""
-        ...
-
     def check_inbound(self, message: Mapping[str, Any]) -> None:
         """Raises ValueError for what a phone cannot send."""
         ...
 
-    def new_id(self, message: Mapping[str, Any]) -> str:
-        """The id under which the business will know what a person sends."""
+    def new_id(self, message: Mapping[str, Any], phone: Phone) -> str:
+        """The id under which the business will know what this person sends."""
         ...
 
     def judge(self, send: Send, standing: Standing, now: float) -> Failure | None:
@@ -145,26 +59,113 @@ class Provider(Protocol):
         """What the business is told of a message that arrives."""
         ...
 
-    def opens_window(self, message: Mapping[str, Any]) -> bool:
-        """Whether what the person does lets the business write freely for a day."""
-        ...
+    def render_inbound(self, channel: Channel, inbound: Inbound) -> Sequence[Post]: ...
 
-    def find_marketing_wish(self, message: Mapping[str, Any]) -> bool | None:
-        """True or False when the person says whether marketing is welcome."""
-        ...
+    def render_status(self, channel: Channel, report: Report) -> Sequence[Post]: ...
 
-    def find_file_id(self, message: Mapping[str, Any]) -> str | None:
-        """The id of the file that a phone sends with this message."""
-        ...
-
-    def render_inbound(self, channel: Channel, inbound: Inbound) -> bytes: ...
-
-    def render_status(self, channel: Channel, report: Report) -> bytes: ...
-
-    def sign(self, channel: Channel, body: bytes) -> dict[str, str]:
+    def sign(self, channel: Channel, url: str, body: bytes) -> dict[str, str]:
         """The headers of one webhook call."""
         ...
 
-    async def shake_hands(self, channel: Channel, session: "aiohttp.ClientSession") -> dict[str, Any]: ...
+    def find_pause(self, attempt: Attempt, retries: Retries) -> float | None:
+        """Seconds until a webhook that failed is called again; None gives it up."""
+        ...
 
-    def routes(self, world: "World") -> Sequence[BaseRoute]: ...
+
+@runtime_checkable
+class ShakesHands(Protocol):
+    """Webhook addresses are verified by a call of the provider's."""
+
+    async def shake_hands(self, channel: Channel, session: aiohttp.ClientSession) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class HearsWishes(Protocol):
+    """People can say by a message that they want no marketing, or no message at all."""
+
+    def find_marketing_wish(self, message: Mapping[str, Any]) -> bool | None:
+        """True or False when the person says whether it is welcome."""
+        ...
+
+
+@runtime_checkable
+class WritesFiles(Protocol):
+    """Some messages of people become files of the provider's making."""
+
+    def write_file(self, message: Mapping[str, Any]) -> tuple[str, bytes] | None:
+        """Type and content."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """Businesses can look messages up."""
+
+    def make_record(self, channel: Channel, inbound: Inbound) -> Mapping[str, Any]:
+        """What a look-up shows of what a person sent."""
+        ...
+
+
+@runtime_checkable
+class StartsWithExamples(Protocol):
+    """Templates and the like, there from the first day."""
+
+    def prepare(self, db: sqlite3.Connection) -> None:
+        """Called after `adopt` and after a reset."""
+        ...
+
+
+@runtime_checkable
+class InlinesFiles(Protocol):
+    """The bytes of files stand in the webhook."""
+
+    def wants_content(self, channel: Channel) -> bool: ...
+
+
+@runtime_checkable
+class EchoesSends(Protocol):
+    """The business hears of its own messages: those of the API, and those that somebody types on its phone."""
+
+    def render_echo(self, send: Send) -> Sequence[Post]: ...
+
+    def render_own(self, channel: Channel, inbound: Inbound) -> Sequence[Post]:
+        """`inbound.phone` is who gets it."""
+        ...
+
+
+@runtime_checkable
+class PairsSessions(Protocol):
+    """A phone is linked to a server by a code. Each act takes the session as it is and gives what it becomes.
+
+    `keeps_for_later`: what happens while the connection is lost is told when it is back. `code_life_s`: of one code.
+    """
+
+    name: str
+    sessions: SessionBook
+    keeps_for_later: bool
+    code_life_s: float
+
+    def begin(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session:
+        """Shows a code, or connects a phone that is linked."""
+        ...
+
+    def scan(self, db: sqlite3.Connection, channel: Channel, session: Session, phone: str) -> Session: ...
+
+    def unlink(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session:
+        """Logged out on the phone."""
+        ...
+
+    def drop(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session:
+        """The connection is lost; the phone stays linked."""
+        ...
+
+    def restore(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session: ...
+
+    def renew_code(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session: ...
+
+
+@runtime_checkable
+class HangsSessions(Protocol):
+    """A session can be starting for ever."""
+
+    def hang(self, db: sqlite3.Connection, channel: Channel, session: Session) -> Session: ...

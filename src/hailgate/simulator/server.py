@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hailgate.simulator.cloud import Cloud
-from hailgate.simulator.cloud.wire import WINDOW_S
 from hailgate.simulator.control import Control, HomeOnly
+from hailgate.simulator.file_control import FileControl
+from hailgate.simulator.model import WINDOW_S, Retries
 from hailgate.simulator.page import page_routes
 from hailgate.simulator.problems import Problem, answer_problem
-from hailgate.simulator.webhooks import Retries
+from hailgate.simulator.providers import build_providers, list_routes
+from hailgate.simulator.session_control import SessionControl
 from hailgate.simulator.world import World
 
 GRACE_S = 1  # for answers under way at a stop; the whole stop stays within two seconds
@@ -54,7 +55,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 class Server(uvicorn.Server):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._world = World(settings.home, {"cloud": Cloud(settings.window_s)}, settings.retries)
+        self._world = World(settings.home, build_providers(settings.window_s), settings.retries)
         self.ready = asyncio.Event()
         super().__init__(
             uvicorn.Config(
@@ -112,9 +113,10 @@ def build_app(world: World) -> Starlette:
         finally:
             await world.close()
 
-    routes = [route for provider in world.providers.values() for route in provider.routes(world)]
+    controls = (Control(world), FileControl(world), SessionControl(world))
+    control_routes = [route for control in controls for route in control.routes()]
     return Starlette(
-        routes=[*routes, *Control(world).routes(), *page_routes()],
+        routes=[*list_routes(world), *control_routes, *page_routes()],
         middleware=[Middleware(HomeOnly)],
         exception_handlers={Problem: answer_problem, HTTPException: answer_problem},
         lifespan=lifespan,

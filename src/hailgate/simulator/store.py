@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 5
 MAX_BATCH = 500  # changes in one transaction: bounds the latency of the first of them
 
 SCHEMA = """
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS channels (
 CREATE TABLE IF NOT EXISTS phones (
     number TEXT PRIMARY KEY, name TEXT NOT NULL, reachable INTEGER NOT NULL DEFAULT 1,
     online INTEGER NOT NULL DEFAULT 1, read_receipts INTEGER NOT NULL DEFAULT 1,
-    username TEXT, hides_number INTEGER NOT NULL DEFAULT 0, user_id TEXT
+    username TEXT, hides_number INTEGER NOT NULL DEFAULT 0, user_id TEXT, by_lid INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS windows (
     phone TEXT NOT NULL, channel TEXT NOT NULL, opened_at REAL NOT NULL, PRIMARY KEY (phone, channel)
@@ -62,9 +62,19 @@ CREATE TABLE IF NOT EXISTS ledger (
     recipient TEXT NOT NULL, operation TEXT NOT NULL, provider_id TEXT NOT NULL, correlation TEXT,
     body BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, provider_id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, phone TEXT NOT NULL,
+    direction TEXT NOT NULL, status TEXT NOT NULL, code INTEGER, at REAL NOT NULL, changed_at REAL NOT NULL,
+    content TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS records_of_channel ON records (channel, phone, seq);
+CREATE TABLE IF NOT EXISTS documents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL,
+    document TEXT NOT NULL, UNIQUE (kind, id)
+) STRICT;
 CREATE TABLE IF NOT EXISTS webhooks (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, lane TEXT NOT NULL, message INTEGER,
-    body BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL, expires_at REAL NOT NULL
+    body BLOB NOT NULL, url TEXT, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL, expires_at REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (channel, due_at, seq);
 """
@@ -72,7 +82,7 @@ CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (channel, due_at, seq);
 
 FORGOTTEN_AT_RESET = (
     "settings", "phones", "windows", "refusals", "members", "contents", "media", "templates", "messages", "ledger",
-    "webhooks",
+    "records", "documents", "webhooks",
 )  # fmt: skip
 
 

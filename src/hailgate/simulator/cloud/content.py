@@ -1,6 +1,7 @@
 """What a business may send, kind by kind, with the Cloud API's limits. Pure."""
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,16 +54,20 @@ def check_source(media: Params) -> None:
         raise GraphError(100, f"Param {media.path} needs either an id or a link.")
     if "id" in media:
         media.get_text("id")
-    elif not is_web_address(media.get_text("link", 2000)):
+    elif not find_host(media.get_text("link", 2000)):
         raise GraphError(100, f"Param {media.path}['link'] must be a valid URI.")
 
 
-def is_web_address(text: str) -> bool:
+def find_host(link: str) -> str | None:
+    """Of a web address; None for anything else, on every Python alike."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(link)
+        host = parts.hostname
+        if "[" in parts.netloc:
+            IPv6Address(host or "")
     except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+        return None
+    return host if parts.scheme in {"http", "https"} else None
 
 
 def check_location(call: Mapping[str, Any]) -> None:

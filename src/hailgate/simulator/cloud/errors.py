@@ -5,8 +5,8 @@ import secrets
 from starlette.responses import Response
 
 from hailgate.simulator.faults import Error, Throttle
-from hailgate.simulator.problems import json_response
-from hailgate.simulator.provider import Failure
+from hailgate.simulator.model import Failure
+from hailgate.simulator.problems import ProviderError, json_response
 
 DOCS = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
@@ -61,7 +61,7 @@ NO_SUCH_MESSAGE = Failure(
 )
 
 
-class GraphError(Exception):
+class GraphError(ProviderError):
     """An answer other than 200, ready to be sent."""
 
     def __init__(
@@ -90,9 +90,8 @@ class GraphError(Exception):
             **({"is_transient": True} if code in TRANSIENT else {}),
         }
 
-
-def answer_error(error: GraphError) -> Response:
-    return json_response({"error": error.error}, error.status)
+    def answer(self) -> Response:
+        return json_response({"error": self.error}, self.status)
 
 
 def token_missing() -> GraphError:
@@ -143,7 +142,7 @@ def as_webhook_error(failure: Failure) -> dict[str, object]:
 
 def answer_throttle(throttle: Throttle) -> Response:
     details = "Cloud API message throughput has been reached." if throttle.code is None else None
-    answer = answer_error(GraphError(throttle.code or 130429, details, status=throttle.status))
+    answer = GraphError(throttle.code or 130429, details, status=throttle.status).answer()
     if throttle.retry_after is not None:
         answer.headers["retry-after"] = str(throttle.retry_after)
     return answer
@@ -152,7 +151,7 @@ def answer_throttle(throttle: Throttle) -> Response:
 def answer_outage(error: Error) -> Response:
     if error.body is True:
         code = error.code or (131016 if error.status >= 500 else 131000)
-        return answer_error(GraphError(code, status=error.status))
+        return GraphError(code, status=error.status).answer()
     if error.body is False:
         return Response(status_code=error.status)
     if isinstance(error.body, str):

@@ -1,4 +1,4 @@
-"""Interactive messages: buttons, lists, links, flows, a wish for a location. Pure."""
+"""Interactive messages: buttons, lists, links, flows, wishes for a place or a call, products, orders. Pure."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,6 +12,9 @@ MAX_LIST_BODY = 4096
 MAX_BUTTONS = 3
 MAX_ROWS = 10  # of all sections together
 MAX_SECTIONS = 10
+MAX_PRODUCTS = 30
+MAX_CARDS = 10
+BODILESS = frozenset({"product", "call_permission_request"})
 HEADERS = ("text", "image", "video", "document")
 
 CheckSource = Callable[[Params], None]
@@ -22,7 +25,8 @@ def check_interactive(interactive: Params, check_source: CheckSource) -> None:
     kind = interactive.get_choice("type", list(ACTIONS))
     if "header" in interactive:
         check_header(interactive.get_params("header"), kind, check_source)
-    interactive.get_params("body").get_text("text", MAX_LIST_BODY if kind == "list" else MAX_BODY)
+    if kind not in BODILESS or "body" in interactive:
+        interactive.get_params("body").get_text("text", MAX_LIST_BODY if kind == "list" else MAX_BODY)
     if "footer" in interactive:
         interactive.get_params("footer").get_text("text", MAX_FOOTER)
     ACTIONS[kind](interactive.get_params("action"))
@@ -85,7 +89,7 @@ def check_flow(action: Params) -> None:
     flow.get_choice("flow_message_version", ["3"])
     if ("flow_id" in flow) == ("flow_name" in flow):
         raise GraphError(100, f"Param {flow.path} needs either a flow_id or a flow_name.")
-    get_text(flow, "flow_cta", "Flow CTA", 20)
+    get_text(flow, "flow_cta", "Flow CTA", 30)
     flow.find_text("flow_token")
     if "mode" in flow:
         flow.get_choice("mode", ["draft", "published"])
@@ -95,6 +99,35 @@ def check_flow(action: Params) -> None:
 
 def check_location_request(action: Params) -> None:
     action.get_choice("name", ["send_location"])
+
+
+def check_product(action: Params) -> None:
+    action.get_text("catalog_id")
+    action.get_text("product_retailer_id")
+
+
+def check_products(action: Params) -> None:
+    action.get_text("catalog_id")
+    for section in action.get_list("sections", most=MAX_SECTIONS):
+        for item in section.get_list("product_items", most=MAX_PRODUCTS):
+            item.get_text("product_retailer_id")
+
+
+def check_cards(action: Params) -> None:
+    for card in action.get_list("cards", least=2, most=MAX_CARDS):
+        card.get_number("card_index", 0, MAX_CARDS - 1)
+        card.get_params("action")
+
+
+def check_named(name: str, *needed: str) -> Callable[[Params], None]:
+    """An action that its name says all of, but for the parameters that it needs."""
+
+    def check(action: Params) -> None:
+        action.get_choice("name", [name])
+        for parameter in needed:
+            action.get_params("parameters").get(parameter)
+
+    return check
 
 
 def get_text(owner: Params, name: str, called: str, most: int) -> str:
@@ -113,4 +146,14 @@ ACTIONS: Mapping[str, Callable[[Params], None]] = {
     "cta_url": check_link,
     "flow": check_flow,
     "location_request_message": check_location_request,
+    "product": check_product,
+    "product_list": check_products,
+    "catalog_message": check_named("catalog_message"),
+    "order_details": check_named("review_and_pay", "reference_id"),
+    "order_status": check_named("review_order", "reference_id"),
+    "voice_call": check_named("voice_call"),
+    "call_permission_request": check_named("call_permission_request"),
+    "request_contact_info": check_named("request_contact_info"),
+    "address_message": check_named("address_message", "country"),
+    "carousel": check_cards,
 }

@@ -14,8 +14,8 @@ from hailgate.simulator.cloud.examples import EXAMPLES
 from hailgate.simulator.cloud.templates import Template
 from hailgate.simulator.cloud.wire import render_account_event
 from hailgate.simulator.files import new_id
+from hailgate.simulator.model import Channel, Post
 from hailgate.simulator.outbox import enqueue
-from hailgate.simulator.provider import Channel
 
 REVIEW_S = 1.0  # real seconds; Meta takes minutes to a day
 NAME_BLOCKED_S = 30 * 86_400.0
@@ -174,7 +174,7 @@ def tell(
     lane = f"template {value['message_template_id']}"
     for channel in told:
         body = render_account_event(channel, field, value, now + pause)
-        enqueue(db, channel.number, lane, body, now=now, pause=pause)
+        enqueue(db, channel.number, lane, Post(body), now=now, pause=pause)
 
 
 def insert(

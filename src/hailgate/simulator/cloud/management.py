@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -12,17 +12,15 @@ from starlette.routing import BaseRoute, Route
 
 from hailgate.simulator.cloud import library
 from hailgate.simulator.cloud.creation import parse_creation
-from hailgate.simulator.cloud.doors import Door, authorise_account
+from hailgate.simulator.cloud.endpoints import Endpoint, authorise_account
 from hailgate.simulator.cloud.errors import GraphError, parameter_required
+from hailgate.simulator.cloud.provider import Cloud
 from hailgate.simulator.cloud.templates import Template
 from hailgate.simulator.cloud.wire import account_of
 from hailgate.simulator.files import new_id
+from hailgate.simulator.model import Channel
 from hailgate.simulator.problems import Problem, json_response, read_body, read_json
-from hailgate.simulator.provider import Channel
 from hailgate.simulator.world import World
-
-if TYPE_CHECKING:
-    from hailgate.simulator.cloud import Cloud
 
 PAGE = 25
 MAX_PAGE = 1000
@@ -39,7 +37,7 @@ PROFILE: dict[str, Any] = {
 }
 
 
-class TemplatesDoor(Door):
+class TemplatesEndpoint(Endpoint):
     """`/{version}/{waba_id}/message_templates`: list, create, delete."""
 
     operation = "templates"
@@ -64,7 +62,7 @@ class TemplatesDoor(Door):
             raise GraphError(100, "The request body is not valid JSON.") from None
         template = parse_creation(call, new_id())
         account, now = account_of(channel), self._world.clock.now()
-        told = self._cloud.list_doors_of(account)
+        told = self._cloud.list_webhook_channels(account)
         deed = partial(library.create, account=account, template=template, now=now, told=told)
         await self._world.store.write(deed)
         wake(self._world, told)
@@ -75,7 +73,7 @@ class TemplatesDoor(Door):
         if not name:
             raise parameter_required("name")
         account, now = account_of(channel), self._world.clock.now()
-        told, chosen = self._cloud.list_doors_of(account), request.query_params.get("hsm_id")
+        told, chosen = self._cloud.list_webhook_channels(account), request.query_params.get("hsm_id")
         deed = partial(library.delete, account=account, name=name, template_id=chosen, now=now, told=told)
         if not await self._world.store.write(deed):
             text = "There is no template of this name, or no language of it with this id."
@@ -90,7 +88,7 @@ class TemplatesDoor(Door):
         return json_response({"success": True})
 
 
-class ProfileDoor(Door):
+class ProfileEndpoint(Endpoint):
     """`GET /{version}/{phone_number_id}/whatsapp_business_profile`."""
 
     async def serve(self, request: Request, channel: Channel) -> Response:
@@ -120,7 +118,7 @@ class TemplateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
 class TemplateControl:
     """`GET /_sim/templates`, `PUT /_sim/templates/{id}`: one is paused, edited, falls in quality, changes category."""
 
-    def __init__(self, cloud: "Cloud", world: World) -> None:
+    def __init__(self, cloud: Cloud, world: World) -> None:
         self._cloud = cloud
         self._world = world
 
@@ -147,7 +145,7 @@ class TemplateControl:
         changes = {name: value for name, value in msgspec.structs.asdict(order).items() if value is not None}
         if order.components is not None:
             changes["components"] = edited(template, order.components)
-        told, now = self._cloud.list_doors_of(account), self._world.clock.now()
+        told, now = self._cloud.list_webhook_channels(account), self._world.clock.now()
         deed = partial(library.change, account=account, template=template, changes=changes, told=told, now=now)
         changed = await self._world.store.write(deed)
         wake(self._world, told)
@@ -163,7 +161,7 @@ def edited(template: Template, components: list[dict[str, Any]]) -> list[dict[st
 
 def wake(world: World, told: Sequence[Channel]) -> None:
     for channel in told:
-        world.office.wake(channel.number)
+        world.webhooks.wake(channel.number)
 
 
 def render_page(query: Mapping[str, str], templates: Sequence[Template]) -> dict[str, Any]:

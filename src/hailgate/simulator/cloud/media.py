@@ -5,11 +5,10 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
+from hailgate.simulator.cloud.content import find_host
 from hailgate.simulator.cloud.errors import GraphError
-from hailgate.simulator.files import File
-from hailgate.simulator.provider import Channel, Failure
+from hailgate.simulator.model import Channel, Failure, File
 
 URL_LIVES_S = 300.0
 UPLOAD_LIVES_S = 30 * 86_400.0
@@ -56,7 +55,7 @@ def max_size(media_type: str) -> int:
 def find_fault(kind: str, media: Mapping[str, Any], file: File | None) -> Failure | None:
     """Why a message with this media fails after it was accepted: Meta looks at the file only then."""
     if file is None:
-        host = urlsplit(media["link"]).hostname or ""
+        host = find_host(media["link"]) or ""
         return as_failure("Downloading media from weblink failed.") if host.endswith(NOWHERE) else None
     if kind in TYPES and file.media_type not in TYPES[kind]:
         allowed = ", ".join(TYPES[kind])

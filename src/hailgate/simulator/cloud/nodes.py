@@ -1,21 +1,22 @@
-"""Doors to single things: a business number, a file, a template; and the upload and download of files."""
+"""Endpoints of single things: a business number, a file, a template; and the upload and download of files."""
 
 from functools import partial
 from typing import Any
 
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hailgate.simulator import files
 from hailgate.simulator.cloud import errors, library, media
-from hailgate.simulator.cloud.doors import Door, authorise, find_holders
+from hailgate.simulator.cloud.endpoints import Endpoint, authorise, find_holders
 from hailgate.simulator.cloud.errors import GraphError
 from hailgate.simulator.cloud.management import render_template
 from hailgate.simulator.cloud.wire import account_of
-from hailgate.simulator.files import File, Upload
-from hailgate.simulator.multipart import Part, parse_form
-from hailgate.simulator.problems import json_response, read_body
-from hailgate.simulator.provider import Channel
+from hailgate.simulator.model import Channel, File, Upload
+from hailgate.simulator.problems import BodyTooLarge, json_response
 
 FORM_OVERHEAD = 64 * 1024  # bytes of a form beside its file
 NUMBER_FIELDS: dict[str, Any] = {
@@ -33,7 +34,7 @@ NUMBER_FIELDS: dict[str, Any] = {
 DEFAULT_FIELDS = "verified_name,code_verification_status,display_phone_number,quality_rating"
 
 
-class NodeDoor(Door):
+class NodeEndpoint(Endpoint):
     """`/{version}/{id}`: how a business looks at its number, a file or a template of its own."""
 
     async def enter(self, request: Request) -> Channel:
@@ -62,25 +63,23 @@ class NodeDoor(Door):
         if request.method == "DELETE":
             await self._world.store.write(partial(files.delete_file, file_id=file.id))
             return json_response({"success": True})
-        home = f"{request.url.scheme}://{request.url.netloc}"
+        home = f"{request.scope['scheme']}://{request.headers['host']}"
         return json_response(media.render_file(file, media.render_url(home, holder, file.id, now)))
 
 
-class UploadDoor(Door):
+class UploadEndpoint(Endpoint):
     """`POST /{version}/{phone_number_id}/media`: a form with `messaging_product`, `type` and `file`."""
 
     operation = "upload"
 
     async def serve(self, request: Request, channel: Channel) -> Response:
-        file = await take_file(request)
-        mime_type = file.content_type or "application/octet-stream"
-        media.check_upload(mime_type.partition(";")[0].strip().lower(), len(file.content))
-        upload = Upload("business", channel.number, mime_type, file.filename, file.content)
+        upload = await take_upload(request, channel)
+        media.check_upload(upload.mime_type.partition(";")[0].strip().lower(), len(upload.content))
         kept = await self._world.add_file(upload)
         return json_response({"id": kept.id})
 
 
-class DownloadDoor(Door):
+class DownloadEndpoint(Endpoint):
     """The address that a look-up or a webhook gave: good for five minutes, and only with the token."""
 
     operation = "download"
@@ -117,19 +116,36 @@ def check_number(request: Request, holder: Channel, file: File) -> None:
         )
 
 
-async def take_file(request: Request) -> Part:
-    body = await read_body(request, media.MAX_DOCUMENT + FORM_OVERHEAD)
+async def take_upload(request: Request, channel: Channel) -> Upload:
+    if int(request.headers.get("content-length", "0")) > media.MAX_DOCUMENT + FORM_OVERHEAD:
+        raise BodyTooLarge
+    form = await read_form(request)
     try:
-        form = parse_form(request.headers.get("content-type", ""), body)
-    except ValueError as error:
-        raise GraphError(100, str(error)) from None
+        file = get_file(form)
+        mime_type = file.content_type or "application/octet-stream"
+        return Upload("business", channel.number, mime_type, file.filename, await file.read())
+    finally:
+        await form.close()
+
+
+def get_file(form: FormData) -> UploadFile:
     if "messaging_product" not in form:
         raise errors.parameter_required("messaging_product")
-    if form["messaging_product"].content != b"whatsapp":
+    if form["messaging_product"] != "whatsapp":
         raise GraphError(100, "Param messaging_product must be one of {WHATSAPP}.")
-    if "file" not in form or form["file"].filename is None:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
         raise errors.parameter_required("file")
-    return form["file"]
+    return file
+
+
+async def read_form(request: Request) -> FormData:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise GraphError(100, "The content type is not multipart/form-data with a boundary.")
+    try:
+        return await request.form(max_files=2, max_fields=20)
+    except (HTTPException, MultiPartException) as error:
+        raise GraphError(100, str(getattr(error, "detail", error))) from None
 
 
 def is_valid(expires_at: str, given: str, holders: list[Channel], file: File, now: float) -> bool:

@@ -1,6 +1,5 @@
 """What a send refers to: files, templates, groups, user ids. Each function reads the store."""
 
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,10 +14,7 @@ from hailgate.simulator.cloud.content import MEDIA_KINDS
 from hailgate.simulator.cloud.errors import GraphError, no_such_media
 from hailgate.simulator.cloud.templates import check_may_send, fill, list_media
 from hailgate.simulator.cloud.wire import account_of
-from hailgate.simulator.files import File
-from hailgate.simulator.provider import Channel, Failure
-
-DERIVED_USER_ID = re.compile(r"US\.([0-9]{7,15})")
+from hailgate.simulator.model import Channel, Failure, File
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -35,10 +31,7 @@ def needs_store(call: SendCall) -> bool:
 
 def resolve_user(db: sqlite3.Connection, call: SendCall) -> SendCall:
     """The call with the number of the phone whose user id it names; an id that nobody has stays as it is."""
-    if phone := phones.find_by_user_id(db, call.to):
-        return replace(call, to=phone.number)
-    derived = DERIVED_USER_ID.fullmatch(call.to)
-    return replace(call, to=derived.group(1)) if derived else call
+    return replace(call, to=phones.resolve_user_id(db, call.to))
 
 
 def prepare(db: sqlite3.Connection, channel: Channel, call: SendCall, now: float) -> Prepared:

@@ -12,9 +12,8 @@ import msgspec
 
 from hailgate.simulator.cloud.calls import SendCall
 from hailgate.simulator.cloud.errors import as_webhook_error
-from hailgate.simulator.provider import Channel, Phone, Report
+from hailgate.simulator.model import WINDOW_S, Channel, Phone, Report
 
-WINDOW_S = 86_400.0  # Meta's customer service window
 DEFAULT_ACCOUNT = "102000000000001"
 WAMID_HEAD = b"\x1c\x18\x0f"
 
@@ -41,9 +40,8 @@ def new_wacid() -> str:
 
 def identify(phone: Phone) -> dict[str, str]:
     """What a business learns of who a person is: the number, unless it is hidden, and the business-scoped user id."""
-    user_id = phone.user_id or (f"US.{phone.number}" if phone.number.isdigit() else phone.number)
     shows_number = phone.number.isdigit() and not phone.hides_number
-    return {**({"wa_id": phone.number} if shows_number else {}), "user_id": user_id}
+    return {**({"wa_id": phone.number} if shows_number else {}), "user_id": phone.scoped_id}
 
 
 def sign(secret: str, body: bytes) -> str:

@@ -9,13 +9,18 @@ const BREAKAGES = [
     ["Server errors", "answers with error 503", { do: "error", value: { status: 503 } }],
     ["Hangs up at once", "the connection breaks first", { do: "reset_before_read" }],
     ["Token revoked", "says that the access token is void", { do: "revoke_token" }],
-    ["Session lost", "only where a phone is paired", { do: "drop_session" }],
+    ["Session lost", "for 10 seconds, where a phone is paired", { do: "drop_session", value: 10 }],
   ]],
   ["After it has accepted", [
     ["Takes it, then hangs up", "accepts, but never says so", { do: "accept_then_reset" }],
     ["Half an answer", "accepts, its answer breaks off", { do: "accept_then_garbage" }],
+    ["Takes it, then says no", "accepts, and answers with error 503", { do: "accept_then_error", value: { status: 503 } }],
     ["Dripping answer", "accepts, the answer takes 5 seconds", { do: "drip", value: 5 }],
     ["Ticks come first", "“sent” arrives before the answer", { do: "status_before_answer" }],
+  ]],
+  ["What people write", [
+    ["Never told", "the business hears nothing of it", { do: "lose_inbound" }],
+    ["Told twice", "the business hears of it again", { do: "duplicate_inbound" }],
   ]],
   ["The ticks", [
     ["No ticks at all", "every status is withheld", { do: "withhold_status" }],

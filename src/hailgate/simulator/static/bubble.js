@@ -20,6 +20,9 @@ export function drawContent({ entry, message }, phone, answer) {
     case "template": return drawTemplate(message, (reply) => answer({ ...reply, context: quote }));
     case "button": return [drawText(content.text)];
     case "order": return [drawOrder(content)];
+    case "poll": return [drawPoll(content, (options) => answer({ type: "poll_vote", poll_vote: { message_id: message.id, options } }))];
+    case "poll_vote": return [drawText(`Voted: ${content.options.join(", ")}`)];
+    case "deleted": return [make("span", "odd", "This message was deleted")];
     case "unsupported": return [make("span", "odd", `Something that WhatsApp tells no business: ${content?.type ?? "unknown"}`)];
     default: return [make("span", "odd", `[${message.type}]`)];
   }
@@ -117,6 +120,12 @@ function drawOrder({ product_items: items = [], text }) {
   return card;
 }
 
+function drawPoll({ name, options }, vote) {
+  const card = make("span", "card");
+  card.append(make("b", "", name), drawChoices(options.map((option) => makeButton("choice", option, () => vote([option])))));
+  return card;
+}
+
 function drawHeader(header) {
   if (!header) return [];
   if (header.type === "text") return [make("b", "header", header.text)];
@@ -138,7 +147,7 @@ function drawInteractive(interactive, answer) {
   if (interactive.nfm_reply) return [drawText(describeForm(interactive.nfm_reply))];
   return [
     ...drawHeader(interactive.header),
-    drawText(interactive.body.text),
+    drawText(interactive.body?.text ?? ""),
     ...drawFooter(interactive.footer?.text),
     drawChoices(drawActions(interactive, answer)),
   ];
@@ -155,6 +164,12 @@ function describeForm({ response_json: json }) {
 
 const sendReply = (answer, kind, reply) => answer({ type: "interactive", interactive: { type: kind, [kind]: reply } });
 
+const NAMED = {
+  catalog_message: "View catalog", order_details: "Review and pay", order_status: "Order status", voice_call: "Call",
+  call_permission_request: "May the business call you?", request_contact_info: "Share phone number",
+  address_message: "Provide address",
+};
+
 function drawActions({ type, action }, answer) {
   const parameters = action.parameters ?? {};
   switch (type) {
@@ -164,7 +179,11 @@ function drawActions({ type, action }, answer) {
     case "cta_url": return [makeLink("choice", `↗ ${parameters.display_text}`, parameters.url)];
     case "flow": return [drawForm(parameters, answer)];
     case "location_request_message": return [makeButton("choice", "Send location", () => answer(EXAMPLE_PLACE))];
-    default: return [];
+    case "product": return [make("small", "", `Product ${action.product_retailer_id}`)];
+    case "product_list": return action.sections.flatMap((section) => section.product_items)
+      .map((item) => make("small", "", `Product ${item.product_retailer_id}`));
+    case "carousel": return action.cards.map((card) => make("small", "", card.body?.text ?? `Card ${card.card_index + 1}`));
+    default: return NAMED[type] ? [make("small", "", NAMED[type])] : [];
   }
 }
 

@@ -4,6 +4,7 @@ import { drawBreaking, loadFaults, showFaults } from "./breaking.js";
 import { fold, targetOf } from "./chat.js";
 import { clearDraft, drawComposer } from "./composer.js";
 import { closeMenu } from "./menu.js";
+import { loadSessions, showSession } from "./pairing.js";
 import { drawSettings, loadClock, showClock, showPhone } from "./settings.js";
 import { at, attempt, call, make } from "./talk.js";
 import { drawItem, drawTicks } from "./thread.js";
@@ -30,6 +31,7 @@ function watch() {
   events.addEventListener("typing", (event) => showTyping(JSON.parse(event.data)));
   events.addEventListener("phone", (event) => learnPhone(JSON.parse(event.data)));
   events.addEventListener("faults", (event) => showFaults(JSON.parse(event.data)));
+  events.addEventListener("session", (event) => showSession(JSON.parse(event.data)));
   events.addEventListener("clock", (event) => showClock(JSON.parse(event.data)));
   events.addEventListener("resync", () => attempt(loadWorld));
 }
@@ -42,7 +44,7 @@ async function loadWorld() {
   state.phone = [state.phone, phone].find((number) => state.phones.has(number)) ?? world.phones[0]?.number ?? null;
   state.channel = [state.channel, channel].find(isChannel) ?? state.channels[0]?.number ?? null;
   drawChannels();
-  await Promise.all([openPhone(state.phone), loadFaults(), loadClock()]);
+  await Promise.all([openPhone(state.phone), loadFaults(), loadClock(), loadSessions()]);
 }
 
 const isChannel = (number) => state.channels.some((channel) => channel.number === number);

@@ -8,7 +8,22 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from hailgate.simulator.faults import Do, Fault
+
 LINGER_NOT = struct.pack("ii", 1, 0)  # struct linger {on, 0 s}: closing sends RST at once and drops what is unsent
+
+
+async def spoil(request: Request, answer: Response, fault: Fault | None) -> Response:
+    """What was asked is done; the answer does not arrive as it should."""
+    match fault:
+        case Fault(do=Do.ACCEPT_THEN_RESET):
+            return await cut(request)
+        case Fault(do=Do.ACCEPT_THEN_GARBAGE):
+            return garble(answer)
+        case Fault(do=Do.DRIP, value=seconds):
+            return drip(answer, seconds)
+        case _:
+            return answer
 
 
 async def cut(request: Request) -> Response:

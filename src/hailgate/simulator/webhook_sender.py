@@ -1,4 +1,4 @@
-"""Webhooks as a provider sends them: stored first, repeated until somebody answers 2xx, across restarts.
+"""Webhooks as a provider sends them: stored first, repeated as that provider repeats them, across restarts.
 
 One courier per channel. Different webhooks may overtake each other, but those of one lane (a person's
 messages to one number, the statuses of one message) start in order: the next one waits until the one before
@@ -13,34 +13,26 @@ from collections.abc import Iterable
 from functools import partial
 
 import aiohttp
-import msgspec
+from yarl import URL
 
 from hailgate.simulator.clock import Clock
 from hailgate.simulator.feed import Feed
+from hailgate.simulator.model import Attempt, Channel, Retries
+from hailgate.simulator.names import NameResolver
 from hailgate.simulator.outbox import Webhook, find_due, postpone, remove, remove_arrived
 from hailgate.simulator.phones import ChatEntry
-from hailgate.simulator.provider import Channel, Provider
+from hailgate.simulator.provider import Provider
 from hailgate.simulator.store import Store
 
 IN_FLIGHT = 32  # calls at once for one channel
 PAGE = 64  # webhooks taken from the store at a time
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
+CONNECT_S = 5.0
 IDLE_CONNECTION = 4.0  # seconds; below the 5 s after which many servers close an idle connection
 
 log = logging.getLogger(__name__)
 
 
-class Retries(msgspec.Struct, frozen=True):
-    """Pauses in seconds: first, first * 2, first * 4, …, at most cap."""
-
-    first: float = 1.0
-    cap: float = 60.0
-
-    def pause(self, failures: int) -> float:
-        return min(self.cap, self.first * 2.0 ** min(failures - 1, 32))
-
-
-class PostOffice:
+class WebhookSender:
     """The couriers of all channels and the lanes that wait for an answer to leave first."""
 
     def __init__(self, store: Store, clock: Clock, feed: Feed, retries: Retries) -> None:
@@ -52,7 +44,7 @@ class PostOffice:
         self._couriers: dict[str, Courier] = {}
 
     def open(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION, resolver=NameResolver())
         self.session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def close(self) -> None:
@@ -94,10 +86,11 @@ class PostOffice:
 class Courier:
     """Carries one channel's webhooks to its address."""
 
-    def __init__(self, terms: tuple[Channel, Provider], office: PostOffice) -> None:
+    def __init__(self, terms: tuple[Channel, Provider], sender: WebhookSender) -> None:
         self.terms = terms
         self._channel, self._provider = terms
-        self._office = office
+        self._timeout = aiohttp.ClientTimeout(total=self._provider.patience_s, connect=CONNECT_S)
+        self._sender = sender
         self._in_hand: set[int] = set()
         self._lanes: dict[str, deque[Webhook]] = {}
         self._done: dict[str, asyncio.Event] = {}
@@ -133,10 +126,10 @@ class Courier:
 
     async def _take_due(self) -> float | None:
         """Takes what is due; the seconds until something else is, None for nothing."""
-        held = self._office.held_lanes
+        held = self._sender.held_lanes
         limit = PAGE + len(self._in_hand) + 2 * len(held)
         known = self._in_hand.copy()  # what is put down while we read is still in the answer
-        due, next_at = await self._office.store.read(partial(find_due, channel=self._channel.number, limit=limit))
+        due, next_at = await self._sender.store.read(partial(find_due, channel=self._channel.number, limit=limit))
         for webhook in due:
             if webhook.seq not in known and webhook.lane not in held:
                 self._take(webhook)
@@ -167,41 +160,53 @@ class Courier:
     async def _walk(self, queue: deque[Webhook], lane: str | None) -> None:
         while queue:
             async with self._slots:
-                arrived = await self._call(queue[0])
-            self._settle(queue.popleft(), arrived)
+                status = await self._call(queue[0])
+            self._settle(queue.popleft(), status)
         if lane is not None:
             del self._lanes[lane]
             if done := self._done.get(lane):
                 done.set()
 
-    async def _call(self, webhook: Webhook) -> bool:
+    async def _call(self, webhook: Webhook) -> int | None:
+        """The answer's status; None for no answer."""
+        address = self._find_address(webhook).partition("#")[0]
         try:
-            async with self._office.session.post(
-                self._channel.webhook_url,
+            async with self._sender.session.post(
+                URL(address, encoded=True),  # byte for byte, since some sign it
                 data=webhook.body,
-                headers=self._provider.sign(self._channel, webhook.body),
-                timeout=CALL_TIMEOUT,
+                headers=self._provider.sign(self._channel, address, webhook.body),
+                timeout=self._timeout,
                 allow_redirects=False,
             ) as answer:
                 await answer.read()  # or the connection cannot be used again
-                return 200 <= answer.status < 300
+                return answer.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.debug("webhook_failed %s %s", self._channel.number, type(error).__name__)
-            return False
+            return None
 
-    def _settle(self, webhook: Webhook, arrived: bool) -> None:
-        if arrived:
+    def _find_address(self, webhook: Webhook) -> str:
+        return self._channel.webhook_url if webhook.url is None else webhook.url
+
+    def _settle(self, webhook: Webhook, status: int | None) -> None:
+        pause = self._find_pause(webhook, status)
+        if status is not None and 200 <= status < 300:
             change = partial(remove_arrived, webhook=webhook)
-        elif self._office.clock.now() >= webhook.expires_at:
+        elif pause is None:
             change = partial(remove, webhook=webhook)
         else:
-            pause = self._office.retries.pause(webhook.attempts + 1)
             change = partial(postpone, webhook=webhook, due_at=time.time() + pause)
-        written = self._office.store.write(change)
+        written = self._sender.store.write(change)
         written.add_done_callback(partial(self._put_down, webhook))
+
+    def _find_pause(self, webhook: Webhook, status: int | None) -> float | None:
+        """None: it is not called again."""
+        if self._sender.clock.now() >= webhook.expires_at:
+            return None
+        attempt = Attempt(self._find_address(webhook), status, webhook.attempts + 1)
+        return self._provider.find_pause(attempt, self._sender.retries)
 
     def _put_down(self, webhook: Webhook, written: asyncio.Future[list[ChatEntry]]) -> None:
         self._in_hand.discard(webhook.seq)
         self.wake()
         if not written.cancelled() and (entries := written.result()):
-            self._office.feed.publish("messages", entries)
+            self._sender.feed.publish("messages", entries)

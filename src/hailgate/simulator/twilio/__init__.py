@@ -1,0 +1,1 @@
+"""Twilio's WhatsApp over the Messages and Content APIs, from the other side."""

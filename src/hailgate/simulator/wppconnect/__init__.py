@@ -1,0 +1,1 @@
+"""WPPConnect Server 2.10.4, from the other side."""
