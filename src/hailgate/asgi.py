@@ -7,31 +7,39 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
-from hailgate.edge.background import report_end, report_what_nobody_awaits
-from hailgate.edge.server import Server, listen
+from hailgate.edge.http.background_tasks import report_end, report_what_nobody_awaits
+from hailgate.edge.http.server import Server, listen
 from hailgate.env import Environment, split_bind
-from hailgate.telemetry import configure_logging
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import configure_logging, log
 
 if TYPE_CHECKING:
-    from hailgate.edge.hooks import Hooks
-    from hailgate.edge.rejections import Rejections
-    from hailgate.edge.spool import Arrived, Spool
-    from hailgate.messaging.receiving import ReceivedWebhook
-    from hailgate.messaging.sending import Accepted, NewMessage
-    from hailgate.pipeline.bridge import Db, Gate, ThreadedDatabase
-    from hailgate.pipeline.watch import Watch
-    from hailgate.pipeline.worker import Worker
-    from hailgate.providers.contract import AnyProviderSpec
+    from hailgate.connectors.live_updates import LiveUpdates
+    from hailgate.connectors.tenant_service import TenantService
+    from hailgate.edge.doors.hooks import Hooks
+    from hailgate.edge.doors.rejections import Rejections
+    from hailgate.edge.http.counters import RedisCounters
+    from hailgate.edge.http.keys import Keys
+    from hailgate.messaging.inbound.receive import ReceivedWebhook
+    from hailgate.messaging.outbound.accept import Accepted
+    from hailgate.messaging.outbound.new_message import NewMessage
+    from hailgate.messaging.store.ports import Db
+    from hailgate.pipeline.alarm_checks import Watch
+    from hailgate.pipeline.bridge import Gate, ThreadedDatabase
+    from hailgate.pipeline.store_watchdog import StoreWatchdog
+    from hailgate.pipeline.worker import WorkerProcess
+    from hailgate.providers.spec import AnyProviderSpec
+    from hailgate.spool.webhooks import Arrived, Spool
 
 # Threads that work in Python hold the interpreter for at most this long while the event loop wants it. Python's own
 # 5 ms make four of them cost an edge request 25 ms.
@@ -39,6 +47,8 @@ SWITCH_INTERVAL_S: Final = 0.0005
 # Garbage in cycles is rare here, and each look for it passes by all that is in flight: with Python's own 700 new
 # objects between two looks, they took a quarter of the processor's time.
 COLLECT_AFTER: Final = 50_000
+# Of those who sign in, so many may wait for the one thread; more are asked to come back.
+SIGN_INS_WAITING: Final = 4
 VERSION: Final = version("hailgate")
 ASSETS: Final = (("hailgate.console", "static"), ("django.contrib.admin", "static"))
 
@@ -70,34 +80,36 @@ def create_app(
 ) -> ASGIApp:
     """The whole program as an ASGI application; starting and stopping go through its lifespan."""
     service = Service(env, with_worker=with_worker, on_failure=on_failure)
-    db = service.db
     from django.conf import settings
-    from django.core.wsgi import get_wsgi_application
 
     from hailgate.accounts.sessions import Limits
-    from hailgate.edge.app import build_app, console, doors, pages
-    from hailgate.edge.assets import Assets
-    from hailgate.edge.export import Export
-    from hailgate.edge.hooks import Hooks
-    from hailgate.edge.keys import Keys
-    from hailgate.edge.live import Live
-    from hailgate.edge.management import Management
-    from hailgate.edge.media import Media
-    from hailgate.edge.rejections import Rejections
-    from hailgate.edge.send import Sending
-    from hailgate.edge.sessions import Sessions
-    from hailgate.messaging.files import open_files
-    from hailgate.messaging.writing import use_writer
+    from hailgate.edge.app import beside_doors, build_app, console, doors, pages
+    from hailgate.edge.doors.export import Export
+    from hailgate.edge.doors.hooks import Hooks
+    from hailgate.edge.doors.live import Live
+    from hailgate.edge.doors.media import Media
+    from hailgate.edge.doors.rejections import Rejections
+    from hailgate.edge.doors.send import Sending
+    from hailgate.edge.doors.webhook_bodies import WebhookBodies
+    from hailgate.edge.http.assets import Assets
+    from hailgate.edge.http.keys import Keys
+    from hailgate.edge.http.sessions import OperatorSessions
+    from hailgate.messaging.files.storage import open_files
+    from hailgate.messaging.store.sqlite_writer import use_writer
 
-    gates = _gates(env, db)
-    rejections = Rejections(db)
-    pulse = service.pulse
+    db, pulse = service.db, service.pulse
+    gates, rejections = service.open_gates(), Rejections(db)
     asked = pulse.guard_db(db)
     spooling = _make_spool(env, asked)
-    hooks = Hooks(asked, pulse.guard(gates.webhooks), rejections, spooling.spool)
-    management = Management(get_wsgi_application(), threads=env.web_threads, wait=pulse.wait)
-    sessions = Sessions(service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME)
-    live = Live(service.looking, sessions)
+    keys, files = Keys(asked), open_files(env.home, env.media_url)
+    gate, bodies = pulse.guard(gates.webhooks), WebhookBodies(files)
+    where = {"url": env.reached_at, "public_url": env.public_url}
+    hooks = Hooks(asked, gate, rejections, spooling.spool, bodies=bodies, elsewhere=service.tenants, **where)
+    managed, shared = _manage(env, pulse, keys), _open_counters(env)
+    sessions = OperatorSessions(
+        service.looking, Limits(env.session_idle_s, env.session_s), settings.SESSION_COOKIE_NAME
+    )
+    live, media = Live(service.looking, sessions, service.hear), Media(asked, files, keys, sessions)
     export = Export(asked, pulse.guard_db(service.looking), sessions)
     at_stop(live.end)
     at_stop(service.tell_stop)  # sends end while requests do: whoever stops the process waits for them once
@@ -114,20 +126,27 @@ def create_app(
         finally:
             await gates.drain()
             live.end()
-            await asyncio.to_thread(management.close)
+            await asyncio.to_thread(managed.close)
+            if shared is not None:
+                await shared.close()
             use_writer(None)
             await service.stop()
 
-    keys = Keys(asked)
-    sending = Sending(asked, pulse.guard(gates.messages), keys, life_s=env.message_ttl_s)
-    media = Media(asked, open_files(env.home, env.media_url), keys, sessions)
+    sending = Sending(asked, pulse.guard(gates.messages), keys, life_s=env.message_ttl_s, shared=shared)
     routes = [
         *doors(hooks, sending, media, export),
+        *beside_doors(managed.api),
         *service.watching(env.bind, spooling.spool),
         *console(live, media, export, Assets(ASSETS), settings.STATIC_URL),
         *pages(),
     ]
-    return build_app(routes, rest=management, lifespan=lifespan)
+    return build_app(
+        routes,
+        rest=managed.app,
+        lifespan=lifespan,
+        limited=_limit_sources(env, settings.STATIC_URL, shared),
+        over_tls=env.over_tls,
+    )
 
 
 def create_work_app(env: Environment, *, on_failure: OnFailure = lambda: None) -> ASGIApp:
@@ -157,6 +176,9 @@ def prepare_django(env: Environment) -> None:
     from hailgate.accounts.seal import Sealer, use_sealer
 
     use_sealer(Sealer(env.sealing_keys, content=env.seal_content))
+    from hailgate.messaging.broker.outbox import use_outbox
+
+    use_outbox(events=bool(env.rabbitmq and env.rabbitmq_exchange), dead_letters=bool(env.rabbitmq))
 
 
 class Service:
@@ -168,26 +190,38 @@ class Service:
     def __init__(self, env: Environment, *, with_worker: bool, on_failure: OnFailure) -> None:
         prepare_django(env)
         from hailgate.pipeline.bridge import ThreadedDatabase
-        from hailgate.pipeline.pulse import Pulse
+        from hailgate.pipeline.store_watchdog import StoreWatchdog
 
         self._env, self._on_failure = env, on_failure
         self.db: ThreadedDatabase = ThreadedDatabase(1 if env.on_sqlite else env.database_threads)
-        self.pulse: Pulse = Pulse(self.db)
+        self.pulse: StoreWatchdog = StoreWatchdog(self.db)
         # For those who only look: on SQLite nobody may make the one writer wait.
         self.looking: ThreadedDatabase = ThreadedDatabase(1)
-        self._worker: Worker | None = self._make_worker() if with_worker else None
+        self._gates: Sequence[Gate[Any, Any]] = ()
+        self._tenants: TenantService | None = None
+        self._worker: WorkerProcess | None = self._make_worker() if with_worker else None
         self._working: asyncio.Task[None] | None = None
         self._watch = self._make_watch(env)
+        self._updates = _open_updates(env)
 
     async def start(self) -> None:
-        self._beating = asyncio.create_task(self.pulse.beat_for_ever(), name="pulse")
-        self._watching = asyncio.create_task(self._watch.watch_for_ever(), name="watch")
-        for task in (self._beating, self._watching):
+        self._beside = [
+            asyncio.create_task(self.pulse.beat_for_ever(), name="pulse"),
+            asyncio.create_task(self._watch.watch_for_ever(), name="watch"),
+        ]
+        if self._updates is not None:
+            self._beside.append(asyncio.create_task(self._updates.tell_for_ever(), name="live updates"))
+        for task in self._beside:
             report_end(task)
         if self._worker is not None:
             self._working = asyncio.create_task(self._worker.run(), name="worker")
             report_end(self._working)
             self._working.add_done_callback(self._worker_ended)
+
+    async def hear(self, stir: Callable[[], None]) -> None:
+        """Calls ``stir`` for what other processes commit, where there is Redis to tell it."""
+        if self._updates is not None:
+            await self._updates.hear_for_ever(stir)
 
     def tell_stop(self) -> None:
         """The worker claims nothing more, and finishes what it has."""
@@ -199,31 +233,50 @@ class Service:
         if self._working is not None:
             with suppress(Exception):  # it was told when it happened
                 await self._working
-        self._beating.cancel()
-        self._watching.cancel()
-        await asyncio.gather(self._beating, self._watching, return_exceptions=True)
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        if self._updates is not None:
+            await self._updates.close()
+        if self._tenants is not None:
+            await self._tenants.close()
         await asyncio.to_thread(self.looking.close)
         self.db.close()
+
+    def open_gates(self) -> "_Gates":
+        """What the doors of this process write through."""
+        self._gates = gates = _gates(self._env, self.db)
+        return gates
+
+    def tenants(self) -> "TenantService | None":
+        """The tenant service, as the doors ask it: opened in the loop that runs, once somebody does."""
+        if self._tenants is None and self._env.tenant_service_url:
+            from hailgate.workers import open_tenant_service
+
+            self._tenants = open_tenant_service(self._env, self.db)
+        return self._tenants
 
     def watching(self, bind: str, spool: "Spool | None" = None) -> list[BaseRoute]:
         """Probes and metrics, as they may be shown on ``bind``."""
         from hailgate.edge.app import watched
-        from hailgate.edge.probes import Metrics, Probes
+        from hailgate.edge.doors.probes import Metrics, Probes
 
         worker = self._worker
         healthy = None if worker is None else lambda: worker.healthy
         asked = self.pulse.guard_db(self.db)
+        proxied = bind == self._env.bind and bool(self._env.public_url)
         probes: Probes = Probes(asked, version=VERSION, worker_healthy=healthy, spool=spool)
-        metrics: Metrics = Metrics(self.pulse.guard_db(self.looking), token=self._env.metrics_token, bind=bind)
+        looking = self.pulse.guard_db(self.looking)
+        metrics: Metrics = Metrics(looking, token=self._env.metrics_token, bind=bind, proxied=proxied)
         return watched(probes, metrics)
 
-    def _make_worker(self) -> "Worker":
-        from hailgate.pipeline.worker import Worker
+    def _make_worker(self) -> "WorkerProcess":
+        from hailgate.workers import make_worker
 
-        return Worker(self._env, self.db)
+        return make_worker(self._env, self.db, lambda: any(gate.overloaded for gate in self._gates))
 
     def _make_watch(self, env: Environment) -> "Watch":
-        from hailgate.pipeline.watch import Watch, open_notifier
+        from hailgate.pipeline.alarm_checks import Watch, open_notifier
 
         worker = self._worker
         notifier = open_notifier(tuple(url.get_secret_value() for url in env.alarm_urls))
@@ -232,6 +285,65 @@ class Service:
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():
             self._on_failure()
+
+
+class _Managed(NamedTuple):
+    """Django's part of the paths."""
+
+    app: ASGIApp
+    api: ASGIApp
+    close: Callable[[], None]
+
+
+def _manage(env: Environment, pulse: "StoreWatchdog", keys: "Keys") -> _Managed:
+    """A password takes a processor for a while: those who sign in wait for each other, and nobody else for them."""
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+
+    from hailgate.edge.app import apart
+    from hailgate.edge.http.django_bridge import Management
+    from hailgate.edge.http.keys import find_sharer
+    from hailgate.edge.http.source_limits import SIGN_IN
+
+    wsgi = get_wsgi_application()
+    whose = partial(find_sharer, keys, settings.SESSION_COOKIE_NAME)
+    management = Management(wsgi, threads=env.web_threads, wait=pulse.wait, whose=whose)
+    sign_in = Management(wsgi, threads=1, waiting=SIGN_INS_WAITING, wait=pulse.wait)
+
+    def close() -> None:
+        management.close()
+        sign_in.close()
+
+    return _Managed(apart(SIGN_IN, sign_in, management), management, close)
+
+
+def _open_counters(env: Environment) -> "RedisCounters | None":
+    from hailgate.edge.http.counters import open_counters
+
+    return open_counters(env.redis_url.get_secret_value()) if env.redis_url else None
+
+
+def _open_updates(env: Environment) -> "LiveUpdates | None":
+    if env.redis_url is None:
+        return None
+    from hailgate.connectors.live_updates import LiveUpdates
+    from hailgate.connectors.secret_cache import open_redis
+
+    return LiveUpdates(open_redis(env.redis_url.get_secret_value()))
+
+
+def _limit_sources(env: Environment, assets: str, shared: "RedisCounters | None") -> Callable[[ASGIApp], ASGIApp]:
+    from hailgate.edge.http.source import parse_networks
+    from hailgate.edge.http.source_limits import SourceLimits
+
+    return partial(
+        SourceLimits,
+        rate=env.source_rate,
+        sign_in_rate=env.sign_in_rate,
+        trusted=parse_networks(env.trusted_proxies),
+        assets=assets,
+        shared=shared,
+    )
 
 
 class _Gates(NamedTuple):
@@ -245,10 +357,10 @@ class _Gates(NamedTuple):
 
 def _gates(env: Environment, db: "ThreadedDatabase") -> _Gates:
     """Messages have one writer, so that those of one caller that wait together are stored in the order they came."""
-    from hailgate.messaging.receiving import find_stored, store_webhooks
-    from hailgate.messaging.sending import accept_messages, find_accepted
+    from hailgate.messaging.inbound.receive import find_stored, store_webhooks
+    from hailgate.messaging.outbound.accept import accept_messages, find_accepted
     from hailgate.pipeline.bridge import Gate
-    from hailgate.telemetry import GATE_WAITING
+    from hailgate.telemetry.metrics import GATE_WAITING
 
     gates = _Gates(
         Gate(
@@ -278,10 +390,10 @@ class _Spooling(NamedTuple):
 
 
 def _make_spool(env: Environment, db: "Db") -> _Spooling:
-    from hailgate.edge.segments import Segments
-    from hailgate.edge.spool import Arrived, DiskThread, Spool, keep_all
     from hailgate.pipeline.bridge import Gate
     from hailgate.providers import list_providers
+    from hailgate.spool.segments import Segments
+    from hailgate.spool.webhooks import Arrived, DiskThread, Spool, keep_all
 
     segments, disk = Segments(env.spool_path, env.spool_bytes), DiskThread()
     gate = Gate[Arrived, None](disk, partial(keep_all, segments), size=lambda arrived: len(arrived.webhook.body))
@@ -301,9 +413,8 @@ async def _background(rejections: "Rejections", hooks: "Hooks", spooling: _Spool
         asyncio.create_task(rejections.write_for_ever(), name="rejections"),
         asyncio.create_task(_warm_up(), name="management"),
         asyncio.create_task(spool.run_for_ever(), name="spool"),
+        asyncio.create_task(hooks.remember_for_ever(), name="hooks"),
     ]
-    if spool.wanted:
-        tasks.append(asyncio.create_task(hooks.remember_for_ever(), name="hooks"))
     for task in tasks:
         report_end(task)
     try:
@@ -326,7 +437,7 @@ def _trace(env: Environment) -> Callable[[], None]:
     """Returns what tells the last spans at the end."""
     if not env.traces_url:
         return lambda: None
-    from hailgate.tracing import open_tracer, use_tracer
+    from hailgate.telemetry.traces import open_tracer, use_tracer
 
     tell, end = open_tracer(env.traces_url, VERSION)
     use_tracer(tell)
@@ -337,6 +448,8 @@ def _run(env: Environment, bind: str, make: Callable[[OnFailure, AtStop], ASGIAp
     configure_logging(env.log_level, env.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(COLLECT_AFTER)
+    if bind == env.bind and env.in_clear and not env.demo:
+        log.warning(Event.SERVER_UNPROTECTED, bind=bind)
     sockets = [listen(*split_bind(bind))] if bind else []
     failed = False
 

@@ -7,21 +7,31 @@ file named by the ``*_FILE`` variant. All faults are listed at once, as sentence
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hailgate.core.errors import ConfigurationError
+from hailgate.core.urls import find_parts, is_loopback
 
 PREFIX = "HAILGATE_"
-SECRET_FIELDS = ("database_url", "redis_url", "rabbitmq_url", "secret_keys", "metrics_token", "alarm_urls")
+SECRET_FIELDS = (
+    "database_url", "database_direct_url", "redis_url",
+    "rabbitmq_url", "tenant_service_token", "secret_keys", "metrics_token", "alarm_urls",
+)  # fmt: skip
+VHOST: Final = "/whatsapp"
 SAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "example", "your-secret-key"})
 KEYS_FILE = "secret_keys"
+# Read by the demo, the simulator, the tests and a container's entry point.
+OTHERS = ("HAILGATE_PORT", "HAILGATE_SIM", "HAILGATE_TEST_", "HAILGATE_OPENAPI_DIR", "HAILGATE_MIGRATE")
 NO_KEYS = (
     "HAILGATE_SECRET_KEYS is not set: on PostgreSQL every process needs the same keys; "
     "make one with `hailgate key seal` and give it to all of them"
@@ -48,8 +58,55 @@ class Environment(BaseSettings):
         None,
         description="sqlite:///path or postgresql://user:password@host:5432/name. Default: SQLite in HOME.",
     )
-    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0. Optional; nothing needs it yet.")
-    rabbitmq_url: SecretStr | None = Field(None, description="amqp://user:password@host/vhost. Optional.")
+    database_direct_url: SecretStr | None = Field(
+        None,
+        description="The same PostgreSQL database past a pooler such as PgBouncer, for LISTEN and migrations. "
+        "Set it where DATABASE_URL leads through one.",
+    )
+    prepare: bool = Field(
+        default=True,
+        description="Whether statements are prepared at the database. PgBouncer before 1.21 in transaction mode "
+        "cannot keep them: no.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="redis://host:6379/0. Optional: limits, caches and live updates are then those of all "
+        "processes together. Needs the extra `redis`.",
+    )
+    rabbitmq_url: SecretStr | None = Field(
+        None,
+        description="amqp://user:password@host:5672/vhost of a broker whose queue is read and that is told what became "
+        "of each message. Optional; RABBITMQ_HOST, _PORT, _USER, _PASSWORD and _VHOST (default /whatsapp) do as well. "
+        "Needs the extra `rabbitmq`.",
+    )
+    rabbitmq_queue: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        "outbound-processed", description="The queue of messages to send. What is given up goes to it with .dlq behind."
+    )
+    rabbitmq_exchange: str = Field(
+        "hailgate.events",
+        description="The topic exchange that is told of statuses and inbound messages; empty: none is.",
+        max_length=200,
+    )
+    rabbitmq_unrouted: Literal["wait", "drop"] = Field(
+        "wait", description="What becomes of an event that no queue takes: it waits and raises an alarm, or is dropped."
+    )
+    rabbitmq_prefetch: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        200, description="How many messages of the queue are in hand at once, not acknowledged yet."
+    )
+    queue_limit: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="The broker's queue is not read while more messages than this wait to be sent."
+    )
+    tenant_service_url: str = Field(
+        "",
+        description="An external service that knows the tenants of the queue's messages and their credentials. "
+        "Optional; TENANT_SERVICE_URL does as well. Empty: the tenants of this installation.",
+    )
+    tenant_service_path: str = Field(
+        "/tenants/{id}", description="Where a tenant is found below TENANT_SERVICE_URL; {id} is what messages call it."
+    )
+    tenant_service_token: SecretStr | None = Field(
+        None, description="Bearer token for the tenant service. TENANT_SERVICE_TOKEN does as well."
+    )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Keys that seal secrets, newest first, comma separated, each id:base64url of 32 bytes "
@@ -65,6 +122,16 @@ class Environment(BaseSettings):
         (),
         description="Who is told of alarms, separated by spaces, as apprise writes it: mailtos://user:password@host, "
         "slack://… and a hundred others. Needs the extra `alarms`.",
+    )
+    provider_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts (name or name:port), separated by spaces, at which channels set up in the console may reach "
+        "their provider although they lie inside: servers of your own.",
+    )
+    private_targets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses inside (host:port, with blanks between them) at which assistants may ask a model server "
+        "of your own, such as Ollama. Without them only public addresses are asked.",
     )
     traces_url: str = Field(
         "",
@@ -94,9 +161,26 @@ class Environment(BaseSettings):
     spool_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         256 << 20, description="How much of them one process keeps, in bytes; what is more is answered with 503."
     )
+    backup_recipients: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Public keys of age (age1…), separated by blanks: who has the identity of one can open backups. "
+        "`hailgate backup key` makes a pair.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
 
+    admin: bool = Field(default=True, description="Whether the installation's owner finds Django's admin at /admin/.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies, comma separated, whose X-Forwarded-For is believed; with none, "
+        "everybody behind a proxy is one source.",
+    )
+    source_rate: Annotated[int, Field(ge=1)] = Field(
+        60, description="Requests a minute from one address that are made without a key or session, or with a bad one."
+    )
+    sign_in_rate: Annotated[int, Field(ge=1)] = Field(
+        10, description="Attempts to sign in a minute from one address, before the password is looked at."
+    )
     web_threads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Threads for the management API.")
     database_threads: Annotated[int, Field(ge=1, le=32)] = Field(
         4, description="Threads that write to PostgreSQL. SQLite always has one."
@@ -109,10 +193,13 @@ class Environment(BaseSettings):
     lease_s: Seconds = Field(15.0, description="How long a worker may work without renewing its lease.")
     renew_s: Seconds = Field(5.0, description="How often a worker renews its lease.")
     poll_s: Seconds = Field(1.0, description="How often a worker looks for work that nobody told it about.")
-    hold_s: Seconds = Field(120.0, description="How long a message with an unknown outcome holds its conversation.")
+    # Two minutes of looks prove that a provider does not have a message: sent again, it is still before its followers.
+    hold_s: Seconds = Field(150.0, description="How long a message with an unknown outcome holds its conversation.")
     message_ttl_s: Seconds = Field(86_400.0, description="Life time of a message that names no expires_at.")
     retry_base_s: Seconds = Field(2.0, description="Base of the exponential backoff between attempts.")
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(8, description="Attempts before a message is dead.")
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        8, description="Attempts that blame the message before it is dead; trouble of its provider is ridden out."
+    )
     keep_events_s: Seconds = Field(
         2_592_000.0, description="How long webhooks are kept as they came, once understood: 30 days."
     )
@@ -124,33 +211,67 @@ class Environment(BaseSettings):
     debounce_s: Annotated[float, Field(ge=0)] = Field(
         1.5, description="How long the assistant waits after a person's last message."
     )
+    answer_within_s: Seconds = Field(
+        14_400.0,
+        description="What a person wrote longer ago the assistant leaves to people: 4 hours, since by then they have "
+        "found another way, and what they asked may not hold any more.",
+    )
     debounce_max_s: Annotated[float, Field(ge=0)] = Field(8.0, description="Longest wait after the first of them.")
     drain_s: Seconds = Field(25.0, description="How long a stopping process waits for what is under way.")
     connect_timeout_s: Seconds = Field(5.0, description="Time-out to connect to a provider.")
     send_timeout_s: Seconds = Field(20.0, description="Time-out of a whole call to a provider.")
     demo: bool = Field(default=False, description="Set by `hailgate demo`; allows sample secrets.")
 
-    @field_validator("alarm_urls", mode="before")
+    @field_validator("alarm_urls", "backup_recipients", "private_targets", "provider_hosts", mode="before")
     @classmethod
     def _split_urls(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("must hold addresses and networks such as 10.0.0.0/8, comma separated") from None
+        return value
 
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("public_url", "traces_url")
+    @field_validator("public_url", "traces_url", "tenant_service_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"http", "https"}:
+        if value and _scheme_of(value) not in {"http", "https"}:
             raise ValueError("must begin with https:// (or http:// for a trial)")
         return value.rstrip("/")
+
+    @field_validator("rabbitmq_url")
+    @classmethod
+    def _check_rabbitmq_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and urlsplit(value.get_secret_value()).scheme not in {"amqp", "amqps"}:
+            raise ValueError("must begin with amqp:// or amqps://")
+        return value
+
+    @field_validator("tenant_service_path")
+    @classmethod
+    def _check_tenant_path(cls, value: str) -> str:
+        if not value.startswith("/") or "{id}" not in value:
+            raise ValueError("must begin with / and hold {id}")
+        return value
 
     @field_validator("media_url")
     @classmethod
     def _check_media_url(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"s3", "gs", "az"}:
+        if value and _scheme_of(value) not in {"s3", "gs", "az"}:
             raise ValueError("must begin with s3://, gs:// or az://, or be empty for the local disk")
         return value.rstrip("/")
 
@@ -163,7 +284,7 @@ class Environment(BaseSettings):
                 raise ValueError("must be address:port, for example 127.0.0.1:8000")
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_direct_url")
     @classmethod
     def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -171,7 +292,7 @@ class Environment(BaseSettings):
         url = value.get_secret_value()
         if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
-        if not _has_sound_port(url):
+        if find_parts(url) is None:
             raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
         return value
 
@@ -193,6 +314,24 @@ class Environment(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.home / 'hailgate.db'}"
+
+    @property
+    def direct(self) -> str | None:
+        """Where the database is reached past a pooler; None where there is none between."""
+        return self.database_direct_url.get_secret_value() if self.database_direct_url else None
+
+    @property
+    def rabbitmq(self) -> str | None:
+        return self.rabbitmq_url.get_secret_value() if self.rabbitmq_url else None
+
+    @property
+    def over_tls(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether passwords, keys and messages cross a network as they are."""
+        return not self.over_tls and (bool(self.public_url) or not is_loopback(self.bind))
 
     @property
     def spool_path(self) -> Path:
@@ -217,8 +356,20 @@ class Environment(BaseSettings):
         return _read_or_make_keys(path)
 
     @property
+    def reached_at(self) -> str:
+        """Where this installation is reached: from outside if that is known, else from this machine."""
+        if self.public_url:
+            return self.public_url
+        host, port = self.host_and_port
+        return f"http://{_ANYWHERE.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+    @property
     def host_and_port(self) -> tuple[str, int]:
         return split_bind(self.bind)
+
+
+# Where a bind to everywhere is reached from here.
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 def split_bind(bind: str) -> tuple[str, int]:
@@ -234,6 +385,7 @@ def make_sealing_key() -> str:
 def load_environment(**overrides: Any) -> Environment:
     """Read the environment, ``.env`` and secret files. Raises ConfigurationError with every fault at once."""
     given, faults = _read_secret_files(os.environ)
+    given = _read_known_names() | given
     try:
         environment = Environment(**{**given, **overrides})
     except ValidationError as invalid:
@@ -241,6 +393,20 @@ def load_environment(**overrides: Any) -> Environment:
     if faults:
         raise ConfigurationError(faults)
     return environment
+
+
+def find_unknown_names() -> list[str]:
+    """A sentence for each HAILGATE_ variable, of the environment or `.env`, that is no setting."""
+    known = {f"{PREFIX}{field.upper()}" for field in Environment.model_fields}
+    known |= {f"{PREFIX}{field.upper()}_FILE" for field in SECRET_FIELDS}
+    given = {name.upper() for name in [*os.environ, *dotenv_values(".env")] if name.upper().startswith(PREFIX)}
+    unknown = (name for name in given - known if not name.startswith(OTHERS))
+    return [_unknown(name, known) for name in sorted(unknown)]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    return f"{name} is no setting{f'; is {nearest[0]} meant?' if nearest else '.'}"
 
 
 def _read_secret_files(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -263,17 +429,29 @@ def _read_secret_files(environ: Mapping[str, str]) -> tuple[dict[str, Any], list
     return values, faults
 
 
+def _read_known_names() -> dict[str, Any]:
+    """Settings under the names that other systems use, from the environment or ``.env``, where ours are not set."""
+    known = {name: value for name, value in dotenv_values(".env").items() if value} | os.environ
+    found: dict[str, Any] = {
+        name.lower(): known[name]
+        for name in ("TENANT_SERVICE_URL", "TENANT_SERVICE_TOKEN")
+        if known.get(name) and not known.get(f"{PREFIX}{name}")
+    }
+    if (host := known.get("RABBITMQ_HOST")) and not known.get(f"{PREFIX}RABBITMQ_URL"):
+        user, password = (quote(known.get(f"RABBITMQ_{name}") or "guest", safe="") for name in ("USER", "PASSWORD"))
+        vhost = quote(known.get("RABBITMQ_VHOST") or VHOST, safe="")
+        found["rabbitmq_url"] = f"amqp://{user}:{password}@{host}:{known.get('RABBITMQ_PORT') or 5672}/{vhost}"
+    return found
+
+
 def _sentence(fault: Mapping[str, Any]) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{PREFIX}{str(fault['loc'][0]).upper()} {message}" if fault["loc"] else message
 
 
-def _has_sound_port(url: str) -> bool:
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        return False
-    return True
+def _scheme_of(url: str) -> str:
+    parts = find_parts(url)
+    return parts.scheme if parts else ""
 
 
 def _is_sample(key: str) -> bool:
@@ -348,19 +526,16 @@ def _postgresql(env: Environment) -> dict[str, Any]:
         "OPTIONS": {
             "pool": {
                 "min_size": 1,
-                "max_size": env.web_threads + env.database_threads + 3,
+                "max_size": env.web_threads + env.database_threads + 4,
                 "timeout": 3.0,
                 "reconnect_timeout": 2.0,
             },
             "server_side_binding": True,
-            "prepare_threshold": 3,
+            "prepare_threshold": 3 if env.prepare else None,
             "connect_timeout": 3,
             "application_name": "hailgate",
-            # Plans are made once for each connection, while a queue is still empty: a walk through the whole table
-            # looks cheapest then, and would be kept when it is not any more. Nothing here is worth compiling.
-            # A wait for a lock ends before its statement does, so that it is known to have been one.
-            "options": "-c statement_timeout=5000 -c lock_timeout=4500 -c idle_in_transaction_session_timeout=5000 "
-            "-c enable_seqscan=off -c jit=off",
+            # A pooler refuses them: there they are defaults of the role, which `hailgate migrate` writes.
+            **({} if env.direct else {"options": session_options()}),
             # A peer that vanished without a word is noticed within 15 s, not after two hours.
             "keepalives_idle": 5,
             "keepalives_interval": 3,
@@ -368,4 +543,22 @@ def _postgresql(env: Environment) -> dict[str, Any]:
             "tcp_user_timeout": 10_000,
             **query,
         },
+        "DIRECT": env.direct,
     }
+
+
+# Plans are made once for each connection, while a queue is still empty: a walk through the whole table looks cheapest
+# then, and would be kept when it is not any more. Nothing here is worth compiling.
+# A wait for a lock ends before its statement does, so that it is known to have been one.
+SESSION_SETTINGS: Final[Mapping[str, str]] = {
+    "statement_timeout": "5s",
+    "lock_timeout": "4500ms",
+    "idle_in_transaction_session_timeout": "5s",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+
+def session_options() -> str:
+    """For libpq's ``options``."""
+    return " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())

@@ -1,23 +1,21 @@
-"""How an error reads outside: RFC 9457 problem details with a stable code, and the page that explains each code."""
+"""How an error reads outside: RFC 9457 problem details with a stable code, and what each code means."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from hailgate.advice import advise
 from hailgate.core.errors import (
     AccessError,
     HailgateError,
     InputError,
     RateLimited,
-    SendError,
     SignatureInvalid,
     Unauthenticated,
     Unavailable,
 )
-from hailgate.core.waiting import Wait
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGE: Final = "/v1/docs/errors"
@@ -85,7 +83,9 @@ def describe(error: HailgateError, request_id: str) -> Problem:
 def headers_of(error: HailgateError) -> dict[str, str]:
     """What an answer with this error must say besides its body."""
     match error:
-        case Unavailable() | RateLimited():
+        case RateLimited():
+            return {**error.headers, "Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        case Unavailable():
             return {"Retry-After": str(max(1, round(error.retry_after)))}
         case Unauthenticated():
             return {"WWW-Authenticate": 'Bearer realm="hailgate"'}
@@ -132,8 +132,20 @@ NARROWER: Final = (
     Code("invalid_idempotency_key", 422, "Invalid request", "It needs 1 to 128 visible characters.", False),
     Code("invalid_cursor", 422, "Invalid request", "The cursor is not one that this list gave out.", False),
     Code("not_cancellable", 409, "Conflict", "The message has left, has ended, or may have been sent.", False),
+    Code("unpriced", 409, "Conflict", "A budget in money needs a price for every model that answers.", False),
     Code("not_editable", 409, "Conflict", "The message has not failed, or is on its way again.", False),
     Code("invalid_schedule", 422, "Invalid request", "The times to send or to expire do not fit together.", False),
+    Code("bad_host", 400, "Malformed body", "The request must name its Host exactly once.", False),
+    Code("no_pairing_code", 404, "Not found", "There is no pairing code to show now.", True),
+    Code("not_unknown", 409, "Conflict", "Only a message whose outcome is unknown can be settled.", False),
+    Code("not_joined", 409, "Conflict", "Only a join that stands can be undone.", False),
+    Code("not_suggested", 409, "Conflict", "This question has been answered already.", False),
+    Code("store_not_empty", 409, "Conflict", "A backup is restored onto an empty store.", False),
+    Code("one_person", 422, "Invalid request", "These two are one person already.", False),
+    Code("id_missing", 422, "Invalid request", "The envelope has no id, and AMQP no message_id.", False),
+    Code("unknown_tenant", 422, "Invalid request", "There is no tenant of this name or id.", False),
+    Code("tenant_inactive", 422, "Invalid request", "The tenant is not active.", False),
+    Code("password_too_plain", 422, "Invalid request", "The password is among the first that are tried.", False),
 )
 # Ends of a message that no provider reported and no error class names.
 ENDINGS: Final = (
@@ -144,11 +156,56 @@ ENDINGS: Final = (
     Code("file_removed", 0, "Delivery failed", "The file that the message names is not stored any more.", False),
     Code("media_gone", 0, "Delivery failed", "The provider does not have the file, or not any more.", False),
     Code("media_unsupported", 0, "Delivery failed", "The provider has no files to give or to take.", False),
+    Code("not_sent", 0, "Delivery failed", "Somebody has looked: the person did not get it.", False),
     Code("poison", 0, "Delivery failed", "The program ended several times while it prepared this message.", False),
     Code("suppressed", 0, "Delivery failed", "The recipient does not want messages from you.", False),
     Code("unreadable_content", 0, "Delivery failed", "The stored content could not be read again.", False),
     Code("window_closed", 0, "Delivery failed", "The person has not written for too long for free text.", False),
+    Code("restored", 0, "Outcome unknown", "It waited in a backup that was restored, and may be sent since.", False),
     Code("worker_lost", 0, "Outcome unknown", "The worker ended while it was sending this message.", False),
+    Code("unsupported_content", 0, "Delivery failed", "The channel's provider cannot carry this.", False),
+    Code(
+        "credentials_renewed",
+        0,
+        "Delivery failed",
+        "The channel's credentials were renewed; the message is tried again.",
+        True,
+    ),
+    Code(
+        "tenant_pending", 0, "Delivery failed", "The tenant service is being asked for the channel's credentials.", True
+    ),
+    Code("channel_unknown", 0, "Delivery failed", "The tenant service knows no such channel.", False),
+)
+
+# What an assistant's failure is called in logs and in the timeline of what was said instead.
+TURNS: Final = (
+    Code("model_timeout", 0, "Assistant failed", "The model did not answer in its time.", True),
+    Code("model_hung", 0, "Assistant failed", "The process that asks models hung and was ended.", True),
+    Code("model_starting", 0, "Assistant failed", "The process that asks models was still starting.", True),
+    Code("model_process_ended", 0, "Assistant failed", "The process that asks models ended.", True),
+    Code("model_throttled", 0, "Assistant failed", "The model's vendor asks for a slower pace.", True),
+    Code("model_unavailable", 0, "Assistant failed", "The model's vendor is in trouble.", True),
+    Code("model_unauthorized", 0, "Assistant failed", "The model's vendor refuses the key.", False),
+    Code(
+        "model_refused", 0, "Assistant failed", "The model's vendor refuses the call; look at the model's name.", False
+    ),
+    Code("model_garbled", 0, "Assistant failed", "The model answered with something that is no answer.", True),
+    Code("model_empty", 0, "Assistant failed", "The model answered with nothing.", True),
+    Code("model_failed", 0, "Assistant failed", "The call of the model failed.", True),
+    Code(
+        "address_refused",
+        0,
+        "Assistant failed",
+        "The model's address lies inside and is not in HAILGATE_PRIVATE_TARGETS.",
+        False,
+    ),
+    Code(
+        "vendor_unsupported",
+        0,
+        "Assistant failed",
+        "The vendor is not known, or the extra `ai` is not installed.",
+        False,
+    ),
 )
 
 
@@ -159,65 +216,21 @@ def answer_codes() -> list[Code]:
     """Everything that an HTTP answer's ``code`` can be, sorted by status."""
     classes: list[type[HailgateError]] = [
         HailgateError,
-        *_family(InputError),
-        *_family(AccessError),
-        *_family(Unavailable),
+        *family(InputError),
+        *family(AccessError),
+        *family(Unavailable),
     ]
-    codes = {cls.code: _code_of(cls) for cls in classes} | {code.code: code for code in NARROWER}
+    codes = {cls.code: code_of(cls) for cls in classes} | {code.code: code for code in NARROWER}
     return sorted(codes.values(), key=lambda code: (code.status, code.code))
 
 
-def delivery_codes() -> list[Code]:
-    """What a message's timeline names as the reason of a failed attempt, besides the providers' own."""
-    codes = [_code_of(cls)._replace(status=0) for cls in _family(SendError)]
-    return sorted([*codes, *ENDINGS], key=lambda code: code.code)
-
-
-def errors_page() -> str:
-    """The content of ``docs/reference/errors.md``."""
-    return "\n".join([
-        "# Errors",
-        "",
-        "Every error is an `application/problem+json` document (RFC 9457). Compare `code`: it is stable; sentences are",
-        "for people and may change. Where `retryable` is true, the same request may succeed later, after `Retry-After`",
-        "seconds where the answer names them. `request_id` is also in the header `X-Request-Id` and in the logs.",
-        "",
-        "## Answers",
-        "",
-        "| code | status | meaning | retry |",
-        "|---|---|---|---|",
-        *(f"| `{c.code}` | {c.status} | {c.sentence} | {_yes(c.retryable)} |" for c in answer_codes()),
-        "",
-        "## Deliveries",
-        "",
-        "The reasons in a message's `code` and `timeline`. What a provider reports keeps the provider's code.",
-        "",
-        "| code | meaning | tried again by itself | what to do where it is a message's end |",
-        "|---|---|---|---|",
-        *(f"| `{c.code}` | {c.sentence} | {_yes(c.retryable)} | {advise(c.code)} |" for c in delivery_codes()),
-        "",
-        "## Waits",
-        "",
-        "What holds a message back, as the `waiting` entries at the end of its timeline name it. They are worked out",
-        "when somebody asks; `next_at` is the earliest moment at which the message may go on.",
-        "",
-        "| code | meaning |",
-        "|---|---|",
-        *(f"| `{wait}` | {wait.sentence} |" for wait in Wait),
-        "",
-    ])  # fmt: skip
-
-
-def _family(root: type[HailgateError]) -> Iterator[type[HailgateError]]:
+def family(root: type[HailgateError]) -> Iterator[type[HailgateError]]:
+    """The class and all below it."""
     yield root
     for child in root.__subclasses__():
-        yield from _family(child)
+        yield from family(child)
 
 
-def _code_of(cls: type[HailgateError]) -> Code:
+def code_of(cls: type[HailgateError]) -> Code:
     sentence = (cls.__doc__ or cls.title).strip().splitlines()[0]
     return Code(cls.code, cls.status, cls.title, sentence, cls.retryable)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

@@ -13,7 +13,13 @@ from hailgate.env import database_settings, load_environment
 ENV = load_environment()
 _BEHIND_TLS = ENV.public_url.startswith("https://")
 
-SECRET_KEY = hashlib.sha256(b"hailgate cookie signing\0" + ENV.sealing_keys[0].encode()).hexdigest()
+
+def _signing_key(sealing_key: str) -> str:
+    return hashlib.sha256(b"hailgate cookie signing\0" + sealing_key.encode()).hexdigest()
+
+
+# The newest signs; what an older one signed holds on, so that a rotation ends no session, cursor or form.
+SECRET_KEY, *SECRET_KEY_FALLBACKS = map(_signing_key, ENV.sealing_keys)
 DEBUG = False
 ALLOWED_HOSTS = ["*"]  # the edge in front checks nothing by host; links are built from PUBLIC_URL alone
 ROOT_URLCONF = "hailgate.urls"
@@ -41,7 +47,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "hailgate.console.sessions.SessionLimits",
+    "hailgate.console.sign_in.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -71,6 +77,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "hailgate.accounts.passwords.NotTheFirstGuess"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
@@ -82,13 +89,19 @@ LOGOUT_REDIRECT_URL = "console:sign-in"
 
 # A browser sends a `__Host-` cookie back over TLS alone, to this very host.
 _PREFIX = "__Host-" if _BEHIND_TLS else ""
+SESSION_ENGINE = "hailgate.accounts.session_store"
 SESSION_COOKIE_NAME = f"{_PREFIX}hailgate"
 SESSION_COOKIE_SECURE = _BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(ENV.session_s)
+ADMIN = ENV.admin
 SESSION_IDLE_S = ENV.session_idle_s
 MESSAGE_LIFE_S = ENV.message_ttl_s
+PUBLIC_URL = ENV.public_url
+REACHED_AT = ENV.reached_at
+PRIVATE_TARGETS = ENV.private_targets
+PROVIDER_HOSTS = frozenset(host.lower() for host in ENV.provider_hosts)
 CSRF_COOKIE_NAME = f"{_PREFIX}hailgate-csrf"
 CSRF_COOKIE_SECURE = _BEHIND_TLS
 CSRF_COOKIE_HTTPONLY = True

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hailgate.commands.speaking import json_option, moment, table, tell
-from hailgate.commands.store import deed_of, open_store
+from hailgate.commands.bootstrap import deed_of, open_store
+from hailgate.commands.output import json_option, moment, table, tell
 from hailgate.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def clear(alarm_id: str, *, as_json: bool) -> None:
     """You have seen to it. One whose cause is still there comes back by itself."""
     with open_store():
         from hailgate.accounts.alarms import clear_alarm, find_alarms
-        from hailgate.accounts.audit import Action, audited
+        from hailgate.accounts.audit import AuditAction, audited
         from hailgate.core.alarms import Alarm, Cause
 
         found = next((alarm for alarm in find_alarms().filter(cleared_at=None) if str(alarm.uid) == alarm_id), None)
         if found is None:
             raise NotFound("no alarm of this id stands; see `hailgate alarms list`")
-        deed = deed_of(found.tenant_id, Action.ALARM_CLEARED, f"alarm:{found.uid}", found.code)
+        deed = deed_of(found.tenant_id, AuditAction.ALARM_CLEARED, f"alarm:{found.uid}", found.code)
         audited(deed, clear_alarm, Cause(Alarm[found.code.upper()], found.subject))
     tell({"id": alarm_id, "cleared": True}, "It is cleared.", as_json=as_json)
 

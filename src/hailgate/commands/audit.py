@@ -2,8 +2,8 @@
 
 import click
 
-from hailgate.commands.speaking import json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.bootstrap import choose_tenant, open_store
+from hailgate.commands.output import json_option, moment, table, tell, tenant_option
 
 
 @click.command()

@@ -1,23 +1,27 @@
 """`hailgate check`: everything an installation leans on, line by line, and what to do about what fails."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import click
 
+from hailgate.commands.bootstrap import open_store
+from hailgate.commands.output import json_option, moment, print_json
 from hailgate.commands.probes import Unwell, greet_rabbitmq, ping_redis
-from hailgate.commands.speaking import json_option, moment, print_json
-from hailgate.commands.store import open_store
 from hailgate.core.errors import ConfigurationError, HailgateError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from hailgate.commands.calls import RoundTrip
     from hailgate.env import Environment
+    from hailgate.messaging.channels.probe_calls import RoundTrip
     from hailgate.messaging.models import Business, Channel, Hook
     from hailgate.providers.contract import ChannelHealth
+    from hailgate.providers.spec import HandshakeProbe
 
 MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
@@ -52,9 +56,19 @@ def check(context: click.Context, *, as_json: bool) -> None:
 def examine() -> Iterator[Finding]:
     """In the order in which one leans on the other; what cannot be asked any more is left out."""
     try:
+        if (fresh := _find_nothing_yet()) is not None:
+            yield fresh
+            return
         with open_store() as env:
             yield from _examine_settings(env)
-            yield from _examine_database(env)
+            database = _examine_database(env)
+            yield database
+            if database.state == "fail":
+                return
+            if env.direct:
+                yield _examine_pooler()
+            yield _examine_workers()
+            yield _examine_home(env)
             yield _examine_spool(env)
             yield _handshake("redis", env.redis_url, ping_redis)
             yield _handshake("rabbitmq", env.rabbitmq_url, greet_rabbitmq)
@@ -69,8 +83,13 @@ def examine() -> Iterator[Finding]:
 
 
 def _examine_settings(env: "Environment") -> Iterator[Finding]:
+    from hailgate.env import find_unknown_names
+
     kept = "in the environment" if env.secret_keys else f"in {env.home}"
     yield Finding("settings", "ok", f"read; {len(env.sealing_keys)} sealing key(s) {kept}")
+    for unknown in find_unknown_names():
+        yield Finding("settings", "warn", unknown, "Correct its name, or remove it.")
+    yield from _examine_extras(env)
     if not env.public_url:
         yield Finding(
             "public url",
@@ -78,25 +97,109 @@ def _examine_settings(env: "Environment") -> Iterator[Finding]:
             "not set",
             "Set HAILGATE_PUBLIC_URL to the https:// address that providers reach you under.",
         )
-    elif env.public_url.startswith("http://") and not env.demo:
-        yield Finding("public url", "warn", "not https", "Providers post to https:// addresses only.")
+    if env.in_clear and not env.demo:
+        yield Finding(
+            "encryption",
+            "warn",
+            "passwords, keys and messages cross the network in clear",
+            "Put a proxy that ends TLS before it, and set HAILGATE_PUBLIC_URL to its https:// address, "
+            "which providers need anyway.",
+        )
 
 
-def _examine_database(env: "Environment") -> Iterator[Finding]:
-    from hailgate.commands.schema import pending_migrations
+def _find_nothing_yet() -> Finding | None:
+    """Where no database was ever made: to look must not make one, nor keys."""
+    from hailgate.env import load_environment
+
+    env = load_environment()
+    if not env.on_sqlite or Path(env.database.removeprefix("sqlite:///")).exists():
+        return None
+    return Finding("database", "fail", "there is none yet", "Run `hailgate migrate`, which makes it and its keys.")
+
+
+def _examine_extras(env: "Environment") -> Iterator[Finding]:
+    """What `hailgate serve` refuses to start without."""
+    if env.alarm_urls:
+        yield _judge_extra("alarms", lambda: _open_alarms(env))
+    if env.traces_url:
+        yield _judge_extra("traces", lambda: _open_traces(env))
+
+
+def _open_alarms(env: "Environment") -> None:
+    from hailgate.pipeline.alarm_checks import open_notifier
+
+    open_notifier(tuple(url.get_secret_value() for url in env.alarm_urls))
+
+
+def _open_traces(env: "Environment") -> None:
+    from hailgate.telemetry.traces import open_tracer
+
+    _, end = open_tracer(env.traces_url, "check")
+    end()
+
+
+def _judge_extra(subject: str, open_it: Callable[[], None]) -> Finding:
+    try:
+        open_it()
+    except ConfigurationError as refused:
+        return Finding(subject, "fail", refused.faults[0], "Mend it, or leave the setting empty.")
+    return Finding(subject, "ok", "can be told")
+
+
+def _examine_database(env: "Environment") -> Finding:
+    from hailgate.accounts.schema import find_outgrown, pending_migrations
 
     pending = pending_migrations()
     kind = "SQLite" if env.on_sqlite else "PostgreSQL"
     if pending:
-        yield Finding("database", "fail", f"{kind} lacks {len(pending)} migrations", "Run `hailgate migrate`.")
-        return
-    yield Finding("database", "ok", f"{kind} answers, schema is up to date")
+        return Finding("database", "fail", f"{kind} lacks {len(pending)} migrations", "Run `hailgate migrate`.")
+    if find_outgrown():
+        return Finding("database", "fail", f"{kind} was migrated for newer programs", "Install the new version.")
+    return Finding("database", "ok", f"{kind} answers, schema is up to date")
+
+
+def _examine_pooler() -> Finding:
+    from psycopg import Error
+
+    from hailgate.commands.pooler import find_missing_defaults, hears_notifications
+
+    if missing := find_missing_defaults():
+        advice = "Run `hailgate migrate`, then let the pooler make its connections anew (RECONNECT)."
+        return Finding("pooler", "fail", f"its connections lack {', '.join(missing)}", advice)
+    try:
+        heard = hears_notifications()
+    except Error as away:
+        heard = False
+        detail = f"the database does not answer past it ({type(away).__name__})"
+    else:
+        detail = "what is notified through it is not heard past it"
+    if not heard:
+        return Finding("pooler", "fail", detail, "Let HAILGATE_DATABASE_DIRECT_URL name the same database, past it.")
+    return Finding("pooler", "ok", "its connections have our time-outs, and notifications are heard past it")
+
+
+def _examine_workers() -> Finding:
+    from hailgate.messaging.work.leases import any_alive
+
+    if any_alive():
+        return Finding("worker", "ok", "one is running")
+    return Finding("worker", "warn", "none is running: messages wait", "Run `hailgate serve`, or `hailgate work`.")
+
+
+def _examine_home(env: "Environment") -> Finding:
+    """Keys, files of messages and SQLite's database lie there."""
+    shut = not env.home.stat().st_mode & 0o077
+    files = () if shut else (path for path in env.home.glob("*") if path.is_file())
+    if opened := [path.name for path in files if path.stat().st_mode & 0o077]:
+        advice = f"Take it from others: chmod -R go= {env.home}"
+        return Finding("home", "fail", f"others on this machine can read {', '.join(sorted(opened)[:5])}", advice)
+    return Finding("home", "ok", f"{env.home} is this user's alone")
 
 
 def _examine_spool(env: "Environment") -> Finding:
     from hailgate.core.errors import SpoolUnavailable
-    from hailgate.edge.segments import Segments
     from hailgate.providers import list_providers
+    from hailgate.spool.segments import Segments
 
     if not any(env.spools(repeats=spec.capabilities.repeats_webhooks) for spec in list_providers()):
         return Finding("spool", "ok", "not needed: providers repeat their webhooks, or none are kept")
@@ -122,8 +225,8 @@ def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], Non
 
 
 def _examine_channels() -> Iterator[Finding]:
-    from hailgate.commands.calls import ask_providers
-    from hailgate.messaging.channels import get_credentials
+    from hailgate.messaging.channels.probe_calls import ask_providers
+    from hailgate.messaging.channels.registry import get_credentials
     from hailgate.messaging.models import Business, Channel
 
     channels = [row for tenant_id in _tenants() for row in _active(Channel, tenant_id)]
@@ -133,9 +236,10 @@ def _examine_channels() -> Iterator[Finding]:
     answers = asyncio.run(ask_providers([get_credentials(channel.pk) for channel in channels]))
     for channel, health in zip(channels, answers, strict=True):
         yield _judge_channel(channel, health)
+        yield from _warn_of_settings(channel)
         if channel.business_id is not None:
             business = Business.objects.get(tenant_id=channel.tenant_id, id=channel.business_id)
-            yield _judge_business(f"templates {channel.tenant.name}/{channel.name}", business)
+            yield _judge_business(f"templates {channel.tenant.name}/{channel.name}", business, channel.provider)
 
 
 def _tenants() -> "Iterable[int]":
@@ -160,9 +264,19 @@ def _judge_channel(channel: "Channel", health: "ChannelHealth") -> Finding:
     return Finding(subject, "ok", health.detail)
 
 
-def _judge_business(subject: str, business: "Business") -> Finding:
+def _warn_of_settings(channel: "Channel") -> Iterator[Finding]:
+    from hailgate.messaging.channels.registry import warn_of_settings
+
+    if warning := warn_of_settings(channel.provider, channel.config, channel.source, time.time()):
+        subject = f"settings of {channel.tenant.name}/{channel.name}"
+        yield Finding(subject, "warn", warning, "Change them with `hailgate channel set`.")
+
+
+def _judge_business(subject: str, business: "Business", provider: str) -> Finding:
+    from hailgate.providers import get_provider
+
     if business.code:
-        advice = "Its token needs whatsapp_business_management; then run `hailgate templates sync`."
+        advice = f"{get_provider(provider).templates_advice} Then run `hailgate templates sync`.".lstrip()
         return Finding(subject, "warn", f"could not be listed: {business.detail}", advice)
     if business.synced_at is None:
         return Finding(subject, "warn", "not listed yet", "A worker does it, or `hailgate templates sync`.")
@@ -171,17 +285,27 @@ def _judge_business(subject: str, business: "Business") -> Finding:
 
 def _examine_hooks(env: "Environment") -> Iterator[Finding]:
     from hailgate.accounts.seal import sealer
-    from hailgate.commands.calls import address_of, shake_hands
-    from hailgate.commands.credentials import unseal_settings
+    from hailgate.messaging.channels.probe_calls import shake_hands
     from hailgate.messaging.models import Hook
 
     hooks = [row for tenant_id in _tenants() for row in _active(Hook, tenant_id)]
-    # A provider without a verify token has no handshake; its door is tried by its first message.
-    tokens = {hook: token for hook in hooks if (token := unseal_settings(hook.config).get("verify_token"))}
-    calls = [(f"/hooks/{sealer().unseal(hook.token)}", token) for hook, token in tokens.items()]
-    base = address_of(env)
-    for hook, trip in zip(tokens, asyncio.run(shake_hands(base, calls)), strict=True):
+    # Where a provider has no handshake, its door is tried by its first message.
+    probes = {hook: probe for hook in hooks if (probe := _find_probe(hook))}
+    calls = [(f"/hooks/{sealer().unseal(hook.token)}", probe) for hook, probe in probes.items()]
+    base = env.reached_at
+    for hook, trip in zip(probes, asyncio.run(shake_hands(base, calls)), strict=True):
         yield _judge_trip(f"webhook {hook.tenant.name}/{hook.provider}", base, trip)
+
+
+def _find_probe(hook: "Hook") -> "HandshakeProbe | None":
+    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.providers import get_provider
+    from hailgate.providers.config import parse_config
+
+    spec = get_provider(hook.provider)
+    if spec.handshake_probe is None:
+        return None
+    return spec.handshake_probe(parse_config(spec.hook_config, unseal_settings(hook.config)), token_hex(8))
 
 
 def _judge_trip(subject: str, base: str, trip: "RoundTrip") -> Finding:

@@ -10,7 +10,7 @@ import click
 from hailgate.core.errors import InputError
 
 if TYPE_CHECKING:
-    from hailgate.providers.contract import Config
+    from hailgate.providers.config import Config
 
 MASK = "***"
 
@@ -36,19 +36,12 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def unseal_settings(sealed: str) -> dict[str, str]:
-    import msgspec
-
-    from hailgate.accounts.seal import sealer
-
-    return msgspec.json.decode(sealer().unseal(sealed), type=dict[str, str])
-
-
 def mask_settings(kind: "type[Config]", sealed: str) -> dict[str, Any]:
     """Every setting of the kind, with its default where none was given."""
     import msgspec
 
-    from hailgate.providers.contract import parse_config
+    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.providers.config import parse_config
 
     return {
         name: _masked(value)
@@ -57,7 +50,7 @@ def mask_settings(kind: "type[Config]", sealed: str) -> dict[str, Any]:
 
 
 def _masked(value: Any) -> Any:
-    from hailgate.providers.contract import Secret
+    from hailgate.providers.config import Secret
 
     return MASK if isinstance(value, Secret) else value
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import click
 
+from hailgate.commands.bootstrap import choose_tenant, deed_of, open_store
 from hailgate.commands.credentials import MASK, mask_settings, read_assignments, settings_option
-from hailgate.commands.speaking import card, hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, deed_of, open_store
+from hailgate.commands.output import card, hand_out, json_option, moment, table, tell, tenant_option
 from hailgate.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def hook() -> None:
 def add(tenant: str | None, provider: str, assignments: tuple[str, ...], *, as_json: bool) -> None:
     """Make a hook. Register its path, after this installation's public address, with the provider."""
     with open_store() as env:
-        from hailgate.accounts.audit import Action, audited
-        from hailgate.messaging.channels import add_hook
+        from hailgate.accounts.audit import AuditAction, audited
+        from hailgate.messaging.channels.registry import add_hook
 
         tenant_id = choose_tenant(tenant).pk
         made = audited(
-            lambda made: deed_of(tenant_id, Action.HOOK_MADE, f"hook:{made.id}"),
+            lambda made: deed_of(tenant_id, AuditAction.HOOK_MADE, f"hook:{made.id}"),
             add_hook,
             tenant_id,
             provider,
@@ -74,13 +74,29 @@ def list_hooks(tenant: str | None, *, as_json: bool) -> None:
 def show(hook_id: str, tenant: str | None, *, reveal: bool, as_json: bool) -> None:
     """One hook with its settings; secrets stay masked."""
     with open_store():
-        from hailgate.accounts.audit import Action, record_deed
+        from hailgate.accounts.audit import AuditAction, record_deed
 
         found = _find(choose_tenant(tenant).pk, hook_id)
         document = _describe(found, reveal=reveal)
         if reveal:
-            record_deed(deed_of(found.tenant_id, Action.HOOK_REVEALED, f"hook:{found.uid}"))
+            record_deed(deed_of(found.tenant_id, AuditAction.HOOK_REVEALED, f"hook:{found.uid}"))
     tell(document, card(document), as_json=as_json)
+
+
+@hook.command("remove")
+@click.argument("hook_id")
+@tenant_option
+@click.confirmation_option("--yes", prompt="Remove this hook for good?", help="Do not ask.")
+@json_option
+def remove(hook_id: str, tenant: str | None, *, as_json: bool) -> None:
+    """Refuse what is posted to a hook from now on, and forget its credentials. Its webhooks stay readable."""
+    with open_store():
+        from hailgate.accounts.audit import AuditAction, audited
+        from hailgate.messaging.channels.removal import remove_hook
+
+        found = _find(choose_tenant(tenant).pk, hook_id)
+        audited(deed_of(found.tenant_id, AuditAction.HOOK_REMOVED, f"hook:{found.uid}"), remove_hook, found)
+    tell({"id": str(found.uid), "removed": True}, "The hook is removed.", as_json=as_json)
 
 
 def _find(tenant_id: int, hook_id: str) -> "Hook":
@@ -106,7 +122,7 @@ def _describe(found: "Hook", *, reveal: bool) -> dict[str, Any]:
         "path": _path(found, reveal=reveal),
         "active": found.active,
         "channels": list(served.values_list("name", flat=True)),
-        "settings": mask_settings(get_provider(found.provider).hook_config, found.config),
+        "settings": mask_settings(get_provider(found.provider).hook_config, found.config) if found.active else {},
     }
 
 

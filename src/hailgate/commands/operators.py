@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hailgate.commands.speaking import hand_out, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import at_the_machine, choose_tenant, deed_of, open_store
+from hailgate.commands.bootstrap import at_the_machine, choose_tenant, deed_of, open_store
+from hailgate.commands.output import hand_out, json_option, moment, print_note, table, tell, tenant_option
 
 if TYPE_CHECKING:
     from hailgate.accounts.models import Membership, Operator
@@ -25,7 +25,7 @@ def operator() -> None:
 @tenant_option
 @email_option
 @click.option("--name", default="", help="As colleagues see it.")
-@click.option("--role", type=click.Choice(["owner", "agent"]), default="owner", show_default=True)
+@click.option("--role", type=click.Choice(["owner", "agent"]), default="agent", show_default=True)
 @click.option("--installation-owner", is_flag=True, help="May also use /admin/, which shows every tenant.")
 @click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 @json_option
@@ -46,7 +46,7 @@ def add_operator(
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with open_store() as env:
         from hailgate.accounts import operators
-        from hailgate.accounts.audit import Action, audited
+        from hailgate.accounts.audit import AuditAction, audited
 
         tenant_id = choose_tenant(tenant).pk
         given = [role, *["installation owner"] * installation_owner, *["password"] * (password is not None)]
@@ -54,7 +54,7 @@ def add_operator(
             operators.add_operator, name=name, role=role, password=password, installation_owner=installation_owner
         )
         made = audited(
-            lambda made: deed_of(tenant_id, Action.OPERATOR_ADDED, f"operator:{made.uid}", ", ".join(given)),
+            lambda made: deed_of(tenant_id, AuditAction.OPERATOR_ADDED, f"operator:{made.uid}", ", ".join(given)),
             add,
             tenant_id,
             email,
@@ -62,7 +62,9 @@ def add_operator(
         document = {"id": str(made.uid), "email": made.email, "role": role}
         if not made.has_usable_password():
             document["sign_in_url"] = _link(env, made)
-    hand_out(document, "Operators sign in at /console/.", as_json=as_json)
+        ownerless = not operators.has_owner(tenant_id)
+    note = "Nobody owns this tenant yet: one of its operators should have --role owner. " if ownerless else ""
+    hand_out(document, f"{note}Operators sign in at /console/.", as_json=as_json)
 
 
 @operator.command("link")
@@ -75,6 +77,8 @@ def make_link(email: str, *, as_json: bool) -> None:
 
         document = {"sign_in_url": _link(env, operators.get_operator(email))}
     tell(document, document["sign_in_url"], as_json=as_json)
+    if not env.public_url and not as_json:
+        print_note(f"HAILGATE_PUBLIC_URL is not set: this link assumes HAILGATE_BIND={env.bind}.")
 
 
 @operator.command("list")
@@ -109,10 +113,10 @@ def enable(email: str, *, as_json: bool) -> None:
 def _switch(email: str, *, on: bool, as_json: bool) -> None:
     with open_store():
         from hailgate.accounts import operators
-        from hailgate.accounts.audit import Action, audited_of_operator
+        from hailgate.accounts.audit import AuditAction, audited_of_operator
 
         found = operators.get_operator(email)
-        action = Action.OPERATOR_LET_IN if on else Action.OPERATOR_SHUT_OUT
+        action = AuditAction.OPERATOR_LET_IN if on else AuditAction.OPERATOR_SHUT_OUT
         switch = operators.let_in if on else operators.shut_out
         audited_of_operator(at_the_machine(), action, found, switch, found)
     document = {"email": found.email, "active": on}
@@ -123,10 +127,10 @@ def _switch(email: str, *, on: bool, as_json: bool) -> None:
 
 def _link(env: "Environment", made: "Operator") -> str:
     from hailgate.accounts import operators
-    from hailgate.accounts.audit import Action, audited_of_operator
+    from hailgate.accounts.audit import AuditAction, audited_of_operator
 
     who = at_the_machine()
-    token = audited_of_operator(who, Action.OPERATOR_LINKED, made, operators.make_sign_in_link, made)
+    token = audited_of_operator(who, AuditAction.OPERATOR_LINKED, made, operators.make_sign_in_link, made)
     return f"{env.public_url or f'http://{env.bind}'}/console/sign-in/{token}"
 
 

@@ -5,7 +5,9 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
+
+from hailgate.core.urls import find_parts
 
 TIMEOUT_S = 3.0
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -33,7 +35,7 @@ DOORS = {
 
 def ping_redis(url: str) -> None:
     """Raises Unwell unless Redis lets us in and answers PING."""
-    parts = urlsplit(url)
+    parts = _split(url)
     with _connection(parts) as line:
         if parts.password:
             names = [unquote(part) for part in (parts.username, parts.password) if part]
@@ -43,10 +45,16 @@ def ping_redis(url: str) -> None:
 
 def greet_rabbitmq(url: str) -> None:
     """Raises Unwell unless an AMQP 0-9-1 broker greets us."""
-    with _connection(urlsplit(url)) as line:
+    with _connection(_split(url)) as line:
         line.sendall(AMQP_HEADER)
         if line.recv(1)[:1] != bytes([METHOD_FRAME]):
             raise Unwell("Something answers there, but it is no AMQP 0-9-1 broker")
+
+
+def _split(url: str) -> SplitResult:
+    if (parts := find_parts(url)) is None:
+        raise Unwell("No connection: the URL has no sound host or port")
+    return parts
 
 
 @contextmanager

@@ -8,20 +8,26 @@ import click
 
 from hailgate.commands.accounts import key, tenant
 from hailgate.commands.alarms import alarms
+from hailgate.commands.assistants import assistant
 from hailgate.commands.audit import audit
+from hailgate.commands.backup import backup, restore
 from hailgate.commands.cancel import cancel
 from hailgate.commands.channels import channel
 from hailgate.commands.check import check
 from hailgate.commands.deadletters import deadletters
 from hailgate.commands.demo import demo, demo_server
-from hailgate.commands.generated import generate
+from hailgate.commands.docs_gen import generate
+from hailgate.commands.floods import flood
 from hailgate.commands.hooks import hook
+from hailgate.commands.init import init
 from hailgate.commands.migrate import migrate
+from hailgate.commands.money import budget, costs, prices
 from hailgate.commands.operators import operator
+from hailgate.commands.output import print_json, print_note
+from hailgate.commands.people import people
 from hailgate.commands.send import send
-from hailgate.commands.serve import serve, work
+from hailgate.commands.serve import release, serve, work
 from hailgate.commands.simulate import simulate
-from hailgate.commands.speaking import print_json, print_note
 from hailgate.commands.templates import templates
 from hailgate.commands.timeline import timeline
 from hailgate.core.errors import HailgateError, InputError
@@ -32,7 +38,7 @@ INTERRUPTED = 130
 
 
 class Program(click.Group):
-    """Exit codes: 0 done, 1 not done and the sentence says why, 2 the command itself was misspelt."""
+    """Exit codes: 0 done, 1 not done and the sentence says why, 2 the command itself was misspelt, 3 not yet done."""
 
     def main(  # type: ignore[override]  # click's overloads differ in `standalone_mode`, which is settled here
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **_: Any
@@ -62,8 +68,9 @@ def program() -> None:
 
 
 for command in (
-    demo, demo_server, serve, work, migrate, check, simulate, send, cancel, timeline, tenant, operator, key, hook,
-    channel, deadletters, templates, alarms, audit, generate,
+    demo, demo_server, init, serve, work, release, migrate, check, backup, restore, simulate, send, cancel, timeline,
+    tenant, operator, key, hook, channel, assistant, budget, prices, costs, deadletters, people, templates, alarms,
+    flood, audit, generate,
 ):  # fmt: skip
     program.add_command(command)
 

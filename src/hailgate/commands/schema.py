@@ -1,32 +1,48 @@
-"""The database's schema against this version's migrations."""
+"""Bringing the database's schema to this version."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 # Any constant that nobody else locks; it is "hailgate" read as a number.
 MIGRATION_LOCK = 0x6861696C
-
-
-def pending_migrations() -> list[str]:
-    """Names of migrations that this version brings and the database has not seen."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+# A migration locks table after table while others work, and PostgreSQL ends one of two who wait for each other.
+DEADLOCK: Final = "40P01"
+TRIES: Final = 20
 
 
 def apply_migrations() -> list[str]:
-    """Bring the database to this version; returns what was applied. Two that migrate at once wait for each other."""
-    from django.core.management import call_command
+    """Bring the database to this version; returns what was applied. Two that migrate at once wait for each other.
+
+    Programs that will be too old hear so before, where the place for that is not itself about to change.
+    """
+    from hailgate.accounts.schema import keep_oldest_programs, pending_migrations
+    from hailgate.commands.new_tables import make_tables
 
     with _alone():
         pending = pending_migrations()
-        if pending:
-            call_command("migrate", verbosity=0, interactive=False)
+        if pending and not make_tables():
+            if not any(name.startswith("accounts.") for name in pending):
+                keep_oldest_programs()
+            _migrate()
     _ensure_installation()
+    keep_oldest_programs()
     return pending
+
+
+def _migrate() -> None:
+    """Each migration is whole or undone: one that lost a deadlock to the processes at work begins anew."""
+    from django.core.management import call_command
+    from django.db import OperationalError
+
+    for tries_left in reversed(range(TRIES)):
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        except OperationalError as failed:
+            if getattr(failed.__cause__, "sqlstate", None) != DEADLOCK or not tries_left:
+                raise
+        else:
+            return
 
 
 @contextmanager
@@ -38,8 +54,8 @@ def _alone() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        # A migration may take longer than any statement of normal work is allowed to.
-        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        # A migration may take longer than any statement of normal work is allowed to, and think longer between two.
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             yield

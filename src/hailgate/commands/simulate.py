@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hailgate.commands.speaking import json_option, print_json
+from hailgate.commands.output import json_option, print_json
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import click
 
-from hailgate.commands.speaking import card, json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, deed_of, open_store
+from hailgate.commands.bootstrap import choose_tenant, deed_of, open_store
+from hailgate.commands.output import card, json_option, moment, table, tell, tenant_option
 from hailgate.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
-    from hailgate.core.templates import Template as Listed
-    from hailgate.messaging.channels import ChannelCredentials
+    from hailgate.core.templates import TemplateDefinition as Listed
+    from hailgate.messaging.channels.registry import ChannelCredentials
     from hailgate.messaging.models import Template
 
 
@@ -28,15 +28,15 @@ def templates() -> None:
 def sync(channel: str, tenant: str | None, *, as_json: bool) -> None:
     """List the templates of CHANNEL at its provider now. Workers do it every six hours, and when webhooks tell."""
     with open_store():
-        from hailgate.accounts.audit import Action, audited
-        from hailgate.messaging.businesses import record_list, take_business
-        from hailgate.messaging.channels import get_credentials
-        from hailgate.messaging.tending import get_channel_row
+        from hailgate.accounts.audit import AuditAction, audited
+        from hailgate.messaging.channels.admin import get_channel_row
+        from hailgate.messaging.channels.registry import get_credentials
+        from hailgate.messaging.templates.sync import record_list, take_business
 
         found = get_channel_row(choose_tenant(tenant).pk, channel)
         claimed = take_business(found)
         listed = asyncio.run(_listed(get_credentials(found.pk)))
-        deed = deed_of(found.tenant_id, Action.TEMPLATES_LISTED, f"channel:{found.uid}")
+        deed = deed_of(found.tenant_id, AuditAction.TEMPLATES_LISTED, f"channel:{found.uid}")
         synced = audited(deed, record_list, claimed, listed)
     words = f"{synced.templates} templates: {synced.new} new, {synced.changed} changed, {synced.gone} gone."
     tell(synced._asdict(), words, as_json=as_json)
@@ -55,7 +55,7 @@ def sync(channel: str, tenant: str | None, *, as_json: bool) -> None:
 def list_templates(tenant: str | None, limit: int, *, gone: bool, as_json: bool, **wanted: str | None) -> None:
     """By name and language."""
     with open_store():
-        from hailgate.messaging.templates import find_templates
+        from hailgate.messaging.templates.lookup import find_templates
 
         found = find_templates(choose_tenant(tenant).pk, gone=gone, **_upper(wanted))
         rows = [_summary(row) for row in found.order_by("name", "language")[:limit]]
@@ -75,11 +75,11 @@ def show(id_or_name: str, language: str | None, tenant: str | None, *, as_json: 
 
 
 async def _listed(credentials: "ChannelCredentials") -> "list[Listed]":
-    from hailgate.pipeline.listing import list_templates
+    from hailgate.pipeline.template_sync import list_templates
     from hailgate.providers.transport import Transport
 
     async with Transport() as transport:
-        return await list_templates(credentials.spec.connect(credentials.config, transport))
+        return await list_templates(credentials.connect(transport))
 
 
 def _upper(wanted: dict[str, str | None]) -> dict[str, str | None]:
@@ -119,7 +119,7 @@ def _summary(row: "Template") -> dict[str, Any]:
 
 def _document(row: "Template") -> dict[str, Any]:
     from hailgate.core.templates import list_variables, parse_definition, preview_template
-    from hailgate.messaging.templates import as_template
+    from hailgate.messaging.templates.lookup import as_template
 
     definition = parse_definition(as_template(row))
     shown = preview_template(definition, {})._asdict() if definition else None

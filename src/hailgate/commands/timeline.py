@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from hailgate.commands.speaking import json_option, moment, table, tell, tenant_option
-from hailgate.commands.store import choose_tenant, open_store
+from hailgate.commands.bootstrap import choose_tenant, open_store
+from hailgate.commands.output import json_option, moment, table, tell, tenant_option
 from hailgate.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def show_timeline(message: "Message") -> list[dict[str, Any]]:
     """The same entries as the API's, to the second."""
-    from hailgate.messaging.timeline import tell_timeline
+    from hailgate.messaging.outbound.timeline import tell_timeline
 
     return [
         {
@@ -39,7 +39,7 @@ def timeline(message_id: str, tenant: str | None, *, as_json: bool) -> None:
         from hailgate.messaging.models import Direction, Message
 
         known = Message.objects.filter(tenant_id=choose_tenant(tenant).pk, uid=parse_message_id(message_id))
-        message = known.select_related("channel", "conversation").first()
+        message = known.select_related("channel", "conversation__merged_into").first()
         if message is None:
             raise NotFound("there is no message of this id", field="message_id")
         inbound = message.direction == Direction.INBOUND

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from hailgate.commands.speaking import json_option
-from hailgate.commands.store import open_store
+from hailgate.commands.bootstrap import open_store
+from hailgate.commands.output import json_option
 
 port = click.IntRange(1, 65_535)
 

@@ -1,11 +1,13 @@
-"""The demo's own data: one tenant, one key, and for each provider a hook and a channel at the simulator.
+"""The demo's own data: one tenant, one key, and a hook and a channel for each provider that the simulator speaks too.
 
 Everything is found again at the next start; only what is missing is made, and addresses follow the ports.
 """
 
 import json
+import re
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -13,13 +15,16 @@ from hailgate.accounts.keys import add_key, add_tenant, find_key
 from hailgate.accounts.models import Tenant
 from hailgate.accounts.operators import add_operator, make_sign_in_link
 from hailgate.accounts.seal import sealer
-from hailgate.commands.credentials import unseal_settings
+from hailgate.commands.demo.http_client import list_spoken
 from hailgate.commands.demo.layout import read_document, write_private
-from hailgate.messaging.channels import add_channel, add_hook
+from hailgate.core.sessions import SessionWish
+from hailgate.messaging.channels.admin import change_settings
+from hailgate.messaging.channels.registry import add_channel, add_hook, unseal_settings
+from hailgate.messaging.channels.sessions import wish_session
 from hailgate.messaging.models import Channel
-from hailgate.messaging.tending import change_settings
 from hailgate.providers import PROVIDERS
-from hailgate.providers.contract import AnyProviderSpec, Secret
+from hailgate.providers.config import Setting, describe_settings
+from hailgate.providers.spec import AnyProviderSpec
 
 if TYPE_CHECKING:
     from hailgate.commands.demo.layout import Layout
@@ -29,7 +34,7 @@ ASSISTANT = "scripted"
 OPERATOR = "olivia@demo.example"
 LINK_LIFE_S = 12 * 3600.0
 FIRST_NUMBER = 15_550_100_000
-FIRST_ACCOUNT = 100_000_000_000_001  # of the length that ids at Meta have
+FIRST_ACCOUNT = 100_000_000_000_001
 FIRST_BUSINESS = 102_000_000_000_001
 
 
@@ -44,7 +49,7 @@ def prepare_example(layout: "Layout") -> None:
     """Makes what is missing and writes `demo.json`, the header file and the simulator's registration."""
     tenant = Tenant.objects.filter(name=TENANT).first() or add_tenant(TENANT)
     key = _find_key(layout, tenant) or add_key(tenant.pk, "demo").key
-    examples = [_prepare_channel(layout, tenant, spec, place) for place, spec in enumerate(PROVIDERS)]
+    examples = _prepare_channels(layout, tenant)
     summary = {
         "console_url": layout.url,
         "sign_in_url": f"{layout.url}/console/sign-in/{_make_link(tenant)}",
@@ -70,52 +75,82 @@ def _find_key(layout: "Layout", tenant: Tenant) -> str | None:
     return known["api_key"] if view and view.tenant_id == tenant.pk else None
 
 
-def _prepare_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, place: int) -> Example:
+def _prepare_channels(layout: "Layout", tenant: Tenant) -> list[Example]:
+    """One for each provider that both know; it keeps its place, and so its number, whichever the others are."""
+    spoken = list_spoken(layout)
+    known = [(place, spec) for place, spec in enumerate(PROVIDERS) if spec.name in spoken]
+    return [_prepare_channel(layout, tenant, spec, place, spoken[spec.name]) for place, spec in known]
+
+
+def _prepare_channel(
+    layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, place: int, spoken: Mapping[str, Any]
+) -> Example:
+    there = _at_simulator(spec, place, spoken)
     channel = Channel.objects.filter(tenant_id=tenant.pk, name=spec.name).select_related("hook").first()
     if channel is None:
-        channel = _make_channel(layout, tenant, spec, place)
-    settings, there = unseal_settings(channel.config), _at_simulator(layout, spec, place)
+        channel = _make_channel(tenant, spec, place, there)
+    settings = unseal_settings(channel.config)
     if not there.items() <= settings.items():
         change_settings(channel, there)
         settings |= there
     hook = channel.hook
     if hook is None:
         raise AssertionError("the demo's channel lost its hook")
-    del settings["api_url"]
+    known = {**unseal_settings(hook.config), **settings}
     return Example(
         channel,
         {
             "provider": spec.name,
             "number": channel.number,
             "webhook_url": f"{layout.url}/hooks/{sealer().unseal(hook.token)}",
-            "credentials": {**unseal_settings(hook.config), **settings},
+            "credentials": {
+                credential["name"]: known[credential["name"]]
+                for credential in spoken["credentials"]
+                if known.get(credential["name"])
+            },
         },
     )
 
 
-def _make_channel(layout: "Layout", tenant: Tenant, spec: AnyProviderSpec, place: int) -> Channel:
-    hook = add_hook(tenant.pk, spec.name, _invent(spec.hook_config, place))
-    settings = {**_invent(spec.channel_config, place), **_at_simulator(layout, spec, place)}
+def _make_channel(tenant: Tenant, spec: AnyProviderSpec, place: int, there: Mapping[str, str]) -> Channel:
+    secrets_of_hook = _invent(spec.hook_config, place)
+    hook = add_hook(tenant.pk, spec.name, secrets_of_hook)
+    settings = {**_invent(spec.channel_config, place, secrets_of_hook), **there}
     number = str(FIRST_NUMBER + place)
     uid = add_channel(tenant.pk, spec.name, spec.name, number, settings, hook=hook.id, answered_by=ASSISTANT)
-    return Channel.objects.select_related("hook").get(tenant_id=tenant.pk, uid=uid)
+    channel = Channel.objects.select_related("hook").get(tenant_id=tenant.pk, uid=uid)
+    if spec.capabilities.pairs_session:  # the simulator's phones are paired from the start
+        wish_session(channel, SessionWish.OPEN)
+    return channel
 
 
-def _at_simulator(layout: "Layout", spec: AnyProviderSpec, place: int) -> dict[str, str]:
+def _at_simulator(spec: AnyProviderSpec, place: int, spoken: Mapping[str, Any]) -> dict[str, str]:
     """Where the simulator is, and in which of its accounts the channel's templates are."""
-    business = {spec.templates_at: str(FIRST_BUSINESS + place)} if spec.templates_at else {}
-    return {"api_url": layout.sim_url, **business}
+    optional = {setting.name for setting in describe_settings(spec.channel_config) if not setting.required}
+    business = {spec.templates_at: str(FIRST_BUSINESS + place)} if spec.templates_at in optional else {}
+    return {"api_url": spoken["api_url"], **business}
 
 
-def _invent(config: type[msgspec.Struct], place: int) -> dict[str, str]:
-    """Something for every setting that has no default: secrets are random, the rest are ids."""
-    return {
-        field.name: secrets.token_hex(16)
-        if Secret in {field.type, *get_args(field.type)}
-        else str(FIRST_ACCOUNT + place)
-        for field in msgspec.structs.fields(config)
-        if field.required
-    }
+def _invent(config: type[msgspec.Struct], place: int, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Something for every setting that has no default: secrets are random, the rest are ids.
+
+    What the hook knows under the same name is the same credential.
+    """
+    known = known or {}
+    invented = {}
+    for setting in describe_settings(config):
+        if setting.name in known:
+            invented[setting.name] = known[setting.name]
+        elif setting.required:
+            invented[setting.name] = secrets.token_hex(16) if setting.secret else _invent_id(setting, place)
+    return invented
+
+
+def _invent_id(setting: Setting, place: int) -> str:
+    """In the shape of its example, where a run of x stands for what differs."""
+    if "xxxx" in setting.example:
+        return re.sub("x{4,}", lambda run: f"{place:0{len(run[0])}x}", setting.example)
+    return str(FIRST_ACCOUNT + place)
 
 
 def _describe(channel: Channel) -> dict[str, str]:

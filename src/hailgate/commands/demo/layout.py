@@ -34,6 +34,7 @@ class Layout(NamedTuple):
             "HAILGATE_DRAIN_S": "2",
             "HAILGATE_LOG_FORMAT": "text",
             "HAILGATE_SESSION_IDLE_S": "43200",
+            "HAILGATE_PROVIDER_HOSTS": f"{HOST}:{self.sim_port}",
         }
         return {**defaults, **outer, **ours}
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
-from hailgate.commands.demo.asking import is_ready, register_channels
 from hailgate.commands.demo.children import Child
 from hailgate.commands.demo.guide import tell_guide
+from hailgate.commands.demo.http_client import is_ready, register_channels
 from hailgate.commands.demo.layout import HOST, Layout, read_document
-from hailgate.commands.speaking import print_note, tell
+from hailgate.commands.output import print_note, tell
 from hailgate.core.errors import ConfigurationError
 
 READY_WITHIN_S = 60.0  # the first start of all, on a slow machine

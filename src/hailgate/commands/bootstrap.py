@@ -1,6 +1,7 @@
 """Opening the store for a command: Django, the key ring, and plain words for what goes wrong there."""
 
 import getpass
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from hailgate.core.errors import ConfigurationError, InputError, StoreUnavailabl
 if TYPE_CHECKING:
     from django.db import Error
 
-    from hailgate.accounts.audit import Action, Actor, Deed
+    from hailgate.accounts.audit import Actor, AuditAction, AuditRecord
     from hailgate.accounts.models import Tenant
     from hailgate.env import Environment
 
@@ -26,12 +27,10 @@ def open_store() -> Iterator["Environment"]:
 
     Raises ConfigurationError where the settings or the schema will not do, StoreUnavailable where nothing answers.
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hailgate.settings")
-    import django
-    from django.apps import apps
+    prepare_models()
+    from hailgate.accounts.seal import has_sealer
 
-    if not apps.ready:  # else somebody has composed this process already, with a key ring of their own
-        django.setup()
+    if not has_sealer():  # else somebody has composed this process already, with a key ring of their own
         _use_key_ring()
     from django.db import Error, connections
 
@@ -44,6 +43,28 @@ def open_store() -> Iterator["Environment"]:
     finally:
         if not connections["default"].in_atomic_block:
             connections.close_all()
+
+
+def prepare_models() -> None:
+    """For what knows tables but opens no store yet."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hailgate.settings")
+    import django
+    from django.apps import apps
+
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # it names addresses, and we say what is wrong
+    if not apps.ready:
+        django.setup()
+
+
+def pass_pooler() -> bool:
+    """Reach the database directly: a pooler gives a lock of a session to whoever comes next. Whether there is one."""
+    from hailgate.env import load_environment
+
+    direct = load_environment().direct
+    if direct:
+        os.environ["HAILGATE_DATABASE_URL"] = direct
+        os.environ.pop("HAILGATE_DATABASE_URL_FILE", None)
+    return bool(direct)
 
 
 def choose_tenant(name_or_id: str | None) -> "Tenant":
@@ -61,11 +82,11 @@ def choose_tenant(name_or_id: str | None) -> "Tenant":
     return tenants[0]
 
 
-def deed_of(tenant_id: int | None, action: "Action", subject: str = "", detail: str = "") -> "Deed":
+def deed_of(tenant_id: int | None, action: "AuditAction", subject: str = "", detail: str = "") -> "AuditRecord":
     """For the audit log."""
-    from hailgate.accounts.audit import Deed
+    from hailgate.accounts.audit import AuditRecord
 
-    return Deed(at_the_machine(), tenant_id, action, subject, detail)
+    return AuditRecord(at_the_machine(), tenant_id, action, subject, detail)
 
 
 def at_the_machine() -> "Actor":
@@ -83,16 +104,18 @@ def _user() -> str:
 
 
 def explain(failed: "Error") -> ConfigurationError | StoreUnavailable:
-    """What a person can do about it. The driver's own words may hold the address and stay out."""
+    """What a person can do about it."""
     if getattr(failed.__cause__, "sqlstate", None) in MISSING_STATES or str(failed).startswith(MISSING_WORDS):
         return ConfigurationError(["The database lacks tables of this version: run `hailgate migrate`."])
-    return StoreUnavailable(
-        f"The database does not answer ({type(failed).__name__}): is it running, and is HAILGATE_DATABASE_URL right?"
-    )
+    from hailgate.messaging.store.faults import explain_fault, find_connection_fault
+
+    return StoreUnavailable(explain_fault(find_connection_fault() or failed))
 
 
 def _use_key_ring() -> None:
     from hailgate.accounts.seal import Sealer, use_sealer
+    from hailgate.messaging.broker.outbox import use_outbox
     from hailgate.settings import ENV
 
     use_sealer(Sealer(ENV.sealing_keys, content=ENV.seal_content))
+    use_outbox(events=bool(ENV.rabbitmq and ENV.rabbitmq_exchange), dead_letters=bool(ENV.rabbitmq))

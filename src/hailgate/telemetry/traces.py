@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from hailgate.core.errors import ConfigurationError
-from hailgate.telemetry import FACTS
+from hailgate.telemetry.events import FACTS
 
 Facts = Mapping[str, object]
 
@@ -72,7 +72,9 @@ def open_tracer(url: str, version: str) -> tuple[Tell, Callable[[], None]]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        raise ConfigurationError(["HAILGATE_TRACES_URL needs OpenTelemetry: pip install 'hailgate[otel]'"]) from None
+        raise ConfigurationError(
+            ["HAILGATE_TRACES_URL needs OpenTelemetry, the extra `otel`: `make install` brings it"]
+        ) from None
     provider = TracerProvider(resource=Resource({"service.name": "hailgate", "service.version": version}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
     return teller(provider), provider.shutdown

@@ -1,16 +1,19 @@
 """Files that are written from code, so that they cannot disagree with it: `.env.example` and the reference pages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hailgate.commands.speaking import json_option, tell
+from hailgate.commands.output import json_option, tell
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+    from hailgate.core.kinds import KindLimits
 
 REFERENCE = Path("docs/reference")
 
@@ -20,7 +23,7 @@ REFERENCE = Path("docs/reference")
 def generate(*, as_json: bool) -> None:
     """Write them into the present folder, which is a work tree of the product."""
     written = []
-    for path, content in render_generated().items():
+    for path, content in render_generated(click.get_current_context().find_root().command).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             path.write_text(content, encoding="utf-8")
@@ -28,17 +31,18 @@ def generate(*, as_json: bool) -> None:
     tell({"written": written}, "\n".join(written) or "All of it is up to date.", as_json=as_json)
 
 
-def render_generated() -> Mapping[Path, str]:
-    """By path, relative to the repository."""
+def render_generated(program: click.Command) -> Mapping[Path, str]:
+    """By path, relative to the repository. ``program`` is the one whose commands are described."""
     import hailgate.providers  # noqa: F401 - errors of their own belong on the page of errors
-    from hailgate.problems import errors_page
+    from hailgate.commands.errors_page import errors_page
 
     pages: dict[Path, Callable[[], str]] = {
         Path(".env.example"): render_example,
         REFERENCE / "settings.md": _settings_page,
-        REFERENCE / "commands.md": _commands_page,
+        REFERENCE / "commands.md": partial(_commands_page, program),
         REFERENCE / "errors.md": errors_page,
         REFERENCE / "telemetry.md": _telemetry_page,
+        REFERENCE / "kinds.md": _kinds_page,
     }
     return {path: render() for path, render in pages.items()}
 
@@ -91,15 +95,14 @@ def _shown(default: object) -> str:
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-def _commands_page() -> str:
-    from hailgate.commands.program import program
-
+def _commands_page(program: click.Command) -> str:
     sections = [_command_section(path, command) for path, command in _commands(("hailgate",), program)]
     return _page(
         "Commands",
         "Every command takes `--json` and then answers with one JSON document; an error is a problem document with\n"
-        "the codes of [the API](errors.md). Exit codes: 0 done, 1 not done, 2 misspelt. Where there is one tenant,\n"
-        "`--tenant` may be left out.",
+        "the codes of [the API](errors.md). Without it, people get sentences and tables; advice and warnings go to\n"
+        "stderr. Exit codes: 0 done, 1 not done and the sentence says why, 2 misspelt, 3 not yet done\n"
+        "(`send --wait`), 130 interrupted. Where there is one tenant, `--tenant` may be left out.",
         *sections,
     )
 
@@ -126,8 +129,41 @@ def _command_section(path: tuple[str, ...], command: click.Command) -> str:
 # --- logs and metrics -------------------------------------------------------------------------------------------------
 
 
+def _kinds_page() -> str:
+    """What each provider takes, kind by kind, and what becomes of what it cannot express."""
+    from hailgate.providers import PROVIDERS
+
+    kinds = sorted({kind for spec in PROVIDERS for kind in spec.capabilities.kinds})
+    head = ["| kind |", *(f" {spec.label} |" for spec in PROVIDERS)]
+    rows = [
+        "".join([f"| `{kind}` |", *(f" {_limits(spec.capabilities.kinds.get(kind))} |" for spec in PROVIDERS)])
+        for kind in kinds
+    ]
+    table = "\n".join(["".join(head), "|---" * (len(PROVIDERS) + 1) + "|", *rows])
+    return _page(
+        "Kinds of message",
+        "What a channel's provider takes of each kind. What it cannot express is sent in its nearest form where the "
+        "table says so, and refused before it is accepted where it says `-`.",
+        table,
+        "Questions that go as text are numbered. While such a question is the business's newest message in the "
+        "conversation, for a day, a person's text that is exactly one of its numbers or titles comes in as the reply "
+        "to it: `interactive` with `list_reply` or `button_reply`, and the person's words beside it in `text`. In "
+        "groups, and where the words name two choices, it stays text.",
+    )
+
+
+def _limits(limits: "KindLimits | None") -> str:
+    if limits is None:
+        return "-"
+    told = [f"as {limits.degrades_to}"] if limits.degrades_to else []
+    told += [f"{limits.text:,} characters"] if limits.text else []
+    told += [f"caption of {limits.caption:,}"] if limits.caption else []
+    told += [f"{limits.bytes / (1 << 20):g} MB"] if limits.bytes else []
+    return ", ".join(told) or "yes"
+
+
 def _telemetry_page() -> str:
-    from hailgate.telemetry import FACTS, Event
+    from hailgate.telemetry.events import FACTS, Event
 
     return _page(
         "Log events and metrics",
@@ -146,9 +182,9 @@ def _telemetry_page() -> str:
 def _metrics() -> list[tuple[str, ...]]:
     from prometheus_client.metrics import MetricWrapperBase
 
-    from hailgate import telemetry
+    from hailgate.telemetry import metrics
 
-    ours = [value for value in vars(telemetry).values() if isinstance(value, MetricWrapperBase)]
+    ours = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
     return sorted(
         (
             f"`{family.name}{'_total' if family.type == 'counter' else ''}`",

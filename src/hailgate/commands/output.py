@@ -20,8 +20,8 @@ def tell(document: Any, text: str, *, as_json: bool) -> None:
 
 
 def hand_out(document: Mapping[str, Any], note: str, *, as_json: bool) -> None:
-    """What was just made, always as JSON, for scripts and people alike; what people should know goes to stderr."""
-    print_json(document)
+    """What was just made; what people should know beside it goes to stderr."""
+    tell(document, card(document), as_json=as_json)
     if not as_json:
         print_note(note)
 

@@ -1,0 +1,1 @@
+"""Telemetry: what the program tells of itself, as log lines, metrics and traces."""
