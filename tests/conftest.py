@@ -2,25 +2,35 @@
 
     pytest --database=sqlite|postgresql
 
-``HAILGATE_TEST_POSTGRESQL`` names the server (a URL with a user that may create databases). Where it does not answer,
-tests that need the store are skipped and the end of the run says so; ``HAILGATE_TEST_REQUIRE=all`` fails them.
+``HAILGATE_TEST_POSTGRESQL`` names the server (a URL with a user that may create databases), ``HAILGATE_TEST_POOLER`` a
+PgBouncer before it (``host:port``). Where the server does not answer, tests that need the store are skipped and the end
+of the run says so; ``HAILGATE_TEST_REQUIRE=all`` fails them.
+
+Hypothesis gives every run the same examples, so that a failure says something about the change and not about luck.
+``--hypothesis-seed=7`` gives others: that is what ``make explore`` does, one seed after another.
 """
 
 import os
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from pooler import through
 from tenancy import Tenancy
 
 SERVER = os.environ.get("HAILGATE_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
+POOLER = os.environ.get("HAILGATE_TEST_POOLER", "")
 REQUIRE_ALL = os.environ.get("HAILGATE_TEST_REQUIRE") == "all"
 # These configure the tests; every other HAILGATE_* of the caller would configure the product under test.
 KEPT = ("HAILGATE_TEST_", "HAILGATE_OPENAPI_DIR", "HAILGATE_SIM")
@@ -30,6 +40,7 @@ HOME = pytest.StashKey[Path]()
 ABSENT = f"PostgreSQL does not answer at {urlsplit(SERVER).hostname}: what needs it was skipped"
 
 tenancy = Tenancy()
+opened_elsewhere: list[tuple[threading.Thread, BaseDatabaseWrapper]] = []
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
@@ -49,14 +60,29 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "hailgate.settings",
         "HAILGATE_HOME": str(home),
-        "HAILGATE_SECRET_KEYS": f"test:{'A' * 43}=",
-        "HAILGATE_DATABASE_URL": _own_url() if on_postgresql else f"sqlite:///{home / 'hailgate.db'}",
+        "HAILGATE_SECRET_KEYS": "test:c2VhbGVkIGJ5IHRlc3RzIGFuZCBub2JvZHkgZWxzZS4=",
+        **(_on_postgresql() if on_postgresql else {"HAILGATE_DATABASE_URL": f"sqlite:///{home / 'hailgate.db'}"}),
     }
+    _choose_examples(by_seed=config.getoption("hypothesis_seed") is not None)
     import django
 
     django.setup()
     _use_sealer()
     tenancy.watch()
+    connection_created.connect(_remember)
+
+
+def _choose_examples(*, by_seed: bool) -> None:
+    """No file remembers a failing example: one that was found becomes a test. A busy machine fails no property."""
+    settings.register_profile(
+        "hailgate",
+        derandomize=not by_seed,
+        database=None,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    settings.load_profile("hailgate")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -81,8 +107,12 @@ def _use_sealer() -> None:
     use_sealer(Sealer(ENV.sealing_keys, content=ENV.seal_content))
 
 
-def _own_url() -> str:
-    return urlsplit(SERVER)._replace(path=f"/{DATABASE}").geturl()
+def _on_postgresql() -> dict[str, str]:
+    own = urlsplit(SERVER)._replace(path=f"/{DATABASE}").geturl()
+    if not POOLER:
+        return {"HAILGATE_DATABASE_URL": own}
+    behind = {"HAILGATE_DATABASE_DIRECT_URL": own, "HAILGATE_PREPARE": "no"}
+    return {"HAILGATE_DATABASE_URL": through(POOLER, own), **behind}
 
 
 @pytest.fixture(scope="session")
@@ -97,25 +127,43 @@ def anyio_backend() -> str:
 def migrated_store(pytestconfig: pytest.Config) -> Iterator[None]:
     if pytestconfig.getoption("--database") == "postgresql":
         _make_database(pytestconfig)
-    from django.core.management import call_command
+    from django.db import connection
 
-    call_command("migrate", verbosity=0)
+    from hailgate.commands.schema import apply_migrations
+
+    apply_migrations()
+    connection.close()  # with the patience of a migration
     yield
     _close_connections()
     if pytestconfig.getoption("--database") == "postgresql":
         _on_server(sql.SQL("DROP DATABASE {} WITH (FORCE)"))
 
 
+def _remember(connection: BaseDatabaseWrapper, **_: object) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        opened_elsewhere.append((threading.current_thread(), connection))
+
+
+def _close_what_threads_left_open() -> None:
+    """A test's own threads end with their connections open, which Python 3.13 warns of in whatever test runs then."""
+    ended = [connection for thread, connection in opened_elsewhere if not thread.is_alive()]
+    opened_elsewhere[:] = [pair for pair in opened_elsewhere if pair[0].is_alive()]
+    for connection in ended:
+        connection.inc_thread_sharing()
+        connection.close()
+
+
 @pytest.fixture
 def store(migrated_store: None) -> Iterator[None]:
     """An empty store; whatever the test, its threads and its workers wrote is gone afterwards."""
-    from hailgate.messaging.sql import use_clock
+    from hailgate.messaging.store.sql import use_clock
 
     tenancy.enforced = True
     yield
     tenancy.enforced = False
     use_clock(None)
-    _empty_tables()
+    _close_what_threads_left_open()
+    empty_tables()
 
 
 @pytest.fixture
@@ -131,13 +179,14 @@ async def db(store: None) -> "AsyncIterator[object]":
 
 @pytest.fixture
 async def site(store: None) -> "AsyncIterator[object]":
-    """The whole program without a worker, behind real HTTP."""
+    """The whole program without a worker, behind real HTTP. Tests ask faster than any person; limits have their own."""
     from hailgate.asgi import create_app
     from hailgate.settings import ENV
     from serving import serving
 
     ends = []
-    async with serving(create_app(ENV, with_worker=False, at_stop=ends.append), ends) as site:
+    env = ENV.model_copy(update={"source_rate": 100_000})
+    async with serving(create_app(env, with_worker=False, at_stop=ends.append), ends) as site:
         yield site
 
 
@@ -182,10 +231,11 @@ def _renew_used_pool() -> None:
         connection.close_pool()
 
 
-def _empty_tables() -> None:
+def empty_tables() -> None:
     """DELETE in one transaction (foreign keys are checked at its end): on small tables far faster than TRUNCATE.
 
-    The installation's own row stays: it holds the key under which everything else is looked up.
+    The installation's own row stays, since it holds the key under which everything else is looked up; but nothing is
+    held or restored any more.
     """
     from django.apps import apps
     from django.db import connection, transaction
@@ -201,6 +251,7 @@ def _empty_tables() -> None:
         else:
             for table in tables:
                 cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("UPDATE accounts_installation SET held_at = NULL, restored_at = NULL")
 
 
 # --- who lives there --------------------------------------------------------------------------------------------------
@@ -225,7 +276,7 @@ def key(tenant) -> str:
 def hook(tenant):
     """A Cloud API hook of ``tenant``; what it is signed with is in ``given``."""
     import given
-    from hailgate.messaging.channels import add_hook
+    from hailgate.messaging.channels.registry import add_hook
 
     return add_hook(tenant.id, "cloud", given.HOOK_SETTINGS)
 
@@ -234,7 +285,7 @@ def hook(tenant):
 def channel(tenant, hook):
     """A channel of ``tenant`` on ``hook``, whose provider is a port where nobody listens."""
     import given
-    from hailgate.messaging.channels import add_channel, get_channel
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     uid = add_channel(tenant.id, "cloud", "front desk", given.NUMBER, given.CHANNEL_SETTINGS, hook=hook.id)
     return get_channel(tenant.id, str(uid))

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.server import ServerState
 
-from hailgate.edge.server import server_config
+from hailgate.edge.http.server import server_config
 
 # For requests that are under way when a test ends; what does not end by then is cut off.
 STOP_S = 10.0

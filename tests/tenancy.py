@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 MARK = re.compile(r"/\* every tenant: \S.* \*/")
-# Workers belong to the whole installation.
-TABLE = re.compile(r"\bmessaging_(?!worker\b)[a-z]+\b")
+# These belong to the whole installation: workers, who reads a queue, and what nobody knows the owner of yet.
+TABLE = re.compile(r"\bmessaging_(?!(?:worker|queuelease|heldenvelope)\b)[a-z]+\b")
 INSERT = re.compile(r"\s*INSERT\s+INTO\s+\S+\s*\(([^)]*)\)", re.IGNORECASE)
 CONDITION = re.compile(r"\b(?:WHERE|ON)\b(.*)", re.IGNORECASE | re.DOTALL)
 

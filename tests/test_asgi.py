@@ -21,8 +21,8 @@ import given
 from faults.proxy import Proxy
 from hailgate import asgi
 from hailgate.core.errors import ConfigurationError
-from hailgate.edge.server import listen
-from hailgate.telemetry import Event
+from hailgate.edge.http.server import listen
+from hailgate.telemetry.events import Event
 
 pytestmark = pytest.mark.anyio
 
@@ -247,13 +247,13 @@ def test_an_address_that_is_taken_is_said_in_words() -> None:
 
 
 async def test_a_worker_that_ends_by_a_bug_ends_the_process(store, monkeypatch, capture_log) -> None:
-    from hailgate.pipeline.worker import Worker
+    from hailgate.pipeline.worker import WorkerProcess
     from hailgate.settings import ENV
 
-    async def broken(_: Worker) -> None:
+    async def broken(_: WorkerProcess) -> None:
         raise ValueError("a phone number")
 
-    monkeypatch.setattr(Worker, "run", broken)
+    monkeypatch.setattr(WorkerProcess, "run", broken)
     failed = asyncio.Event()
     service = asgi.Service(ENV, with_worker=True, on_failure=failed.set)
     await service.start()

@@ -1,7 +1,8 @@
-"""The wall around tenants' tables holds, in every thread."""
+"""The wall around tenants' tables holds, in every thread; examples are chosen by the code alone."""
 
 import pytest
 from django.db import connection, connections
+from hypothesis import settings
 
 from hailgate.messaging.models import Channel, Conversation
 from tenancy import TenantForgotten, check_tenancy
@@ -66,3 +67,9 @@ def test_each_connection_is_watched_once_after_a_reconnect(store: None) -> None:
 @pytest.mark.parametrize("_round", [1, 2])
 def test_a_store_is_empty_whatever_was_there_before(channel, _round: int) -> None:
     assert Channel.objects.filter(tenant_id=channel.tenant_id).count() == 1
+
+
+def test_examples_are_fixed_unless_a_seed_asks_for_others(pytestconfig: pytest.Config) -> None:
+    by_seed = pytestconfig.getoption("hypothesis_seed") is not None
+    assert settings.default.derandomize is not by_seed
+    assert settings.default.database is None

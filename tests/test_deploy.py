@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from hailgate import telemetry
+from hailgate.telemetry import metrics
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 RULES = DEPLOY / "prometheus" / "hailgate.rules.yml"
@@ -23,7 +23,7 @@ METRIC = re.compile(r"\bhailgate_[a-z_]+\b(?:\{([^}]*)\})?")
 def known() -> dict[str, set[str]]:
     """Names of samples, as Prometheus stores them, with their labels."""
     samples: dict[str, set[str]] = {}
-    for metric in vars(telemetry).values():
+    for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             [family] = metric.describe()
             labels = set(metric._labelnames)

@@ -26,7 +26,7 @@ from hailgate.env import (
     split_bind,
 )
 
-KEY = f"k1:{urlsafe_b64encode(bytes(32)).decode()}"
+KEY = f"k1:{urlsafe_b64encode(bytes(range(32))).decode()}"
 
 
 @pytest.fixture(autouse=True)
@@ -236,9 +236,9 @@ def test_a_socket_is_told_in_the_query(monkeypatch):
     assert (told["HOST"], told["PORT"], told["NAME"]) == ("/run/postgresql", "5433", "name")
 
 
-def test_the_pool_holds_a_connection_for_each_thread_and_three_more(monkeypatch):
+def test_the_pool_holds_a_connection_for_each_thread_and_four_more(monkeypatch):
     env = load(monkeypatch, database_url="postgresql://h/n", web_threads=3, database_threads=5)
-    assert database_settings(env)["OPTIONS"]["pool"]["max_size"] == 11
+    assert database_settings(env)["OPTIONS"]["pool"]["max_size"] == 12
 
 
 @pytest.mark.parametrize(
@@ -338,3 +338,22 @@ def test_webhooks_are_spooled_of_whom_it_is_asked_for(spool: str, repeats: bool,
     env = Environment(spool=spool)
     assert env.spools(repeats=repeats) is spools
     assert env.spool_path == env.home / "spool"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("HAILGATE_PUBLIC_ULR", "HAILGATE_PUBLIC_ULR is no setting; is HAILGATE_PUBLIC_URL meant?"),
+        ("HAILGATE_DATABASE", "HAILGATE_DATABASE is no setting; is HAILGATE_DATABASE_URL meant?"),
+        ("HAILGATE_QQQQQQ", "HAILGATE_QQQQQQ is no setting."),
+        ("HAILGATE_PUBLIC_URL", None),
+        ("HAILGATE_SECRET_KEYS_FILE", None),
+        ("HAILGATE_TEST_REQUIRE", None),
+        ("HAILGATE_SIM_PORT", None),
+    ],
+)
+def test_a_name_that_is_no_setting_is_told_with_the_nearest(monkeypatch, name, sentence) -> None:
+    from hailgate.env import find_unknown_names
+
+    monkeypatch.setenv(name, "x")
+    assert [told for told in find_unknown_names() if told.startswith(f"{name} ")] == ([sentence] if sentence else [])

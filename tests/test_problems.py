@@ -1,6 +1,7 @@
 """Problem details say what to do and give nothing away; every code is documented."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pytest
 
 import hailgate
 from hailgate import problems
+from hailgate.commands.errors_page import errors_page
 from hailgate.core import errors
+from hailgate.delivery_codes import list_codes, list_provider_codes, list_texts
 from hailgate.problems import Code
 
 SOURCE = Path(hailgate.__file__).parent
 ANSWERS = {code.code: code for code in problems.answer_codes()}
-DELIVERIES = {code.code: code for code in problems.delivery_codes()}
+DELIVERIES = {code.code: code for code in list_codes()}
+OF_PROVIDERS = {code for provider in list_provider_codes() for code in provider.notes}
 
 
 def test_members_are_those_of_rfc_9457_and_ours() -> None:
@@ -47,7 +51,7 @@ def test_headers_say_what_the_body_cannot(error: errors.HailgateError, headers: 
     assert problems.headers_of(error) == headers
 
 
-@pytest.mark.parametrize("code", [*ANSWERS.values(), *DELIVERIES.values()], ids=lambda code: code.code)
+@pytest.mark.parametrize("code", [*ANSWERS.values(), *DELIVERIES.values(), *problems.TURNS], ids=lambda code: code.code)
 def test_every_code_has_a_sentence(code: Code) -> None:
     assert code.sentence.endswith(".")
     assert code.code.replace("_", "").isalpha()
@@ -70,16 +74,26 @@ def _raised_codes() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("where", "code"), [*_raised_codes()])
 def test_every_code_that_is_raised_is_documented(where: str, code: str) -> None:
-    assert code in ANSWERS.keys() | DELIVERIES.keys(), where
+    assert code in ANSWERS.keys() | DELIVERIES.keys() | OF_PROVIDERS | {turn.code for turn in problems.TURNS}, where
 
 
 def test_the_page_lists_every_code_once_in_its_table() -> None:
-    page = problems.errors_page()
-    for code in [*ANSWERS, *DELIVERIES]:
-        assert page.count(f"| `{code}` |") == (code in ANSWERS) + (code in DELIVERIES)
+    page = errors_page()
+    told = [code for provider in list_provider_codes() for code in provider.notes]
+    for code in {*ANSWERS, *DELIVERIES, *told}:
+        assert page.count(f"| `{code}` |") == (code in ANSWERS) + (code in DELIVERIES) + told.count(code)
 
 
 def test_classes_and_narrower_codes_do_not_collide() -> None:
     assert not {code.code for code in problems.NARROWER} & {
-        cls.code for root in problems.ANSWERS for cls in problems._family(root)
+        cls.code for root in problems.ANSWERS for cls in problems.family(root)
     }
+
+
+COMMANDS = re.compile(r"`hailgate |`make ")
+
+
+@pytest.mark.parametrize("advice", [*list_texts()])
+def test_what_the_api_tells_names_no_command(advice: str) -> None:
+    """Whoever calls it may have no shell on the machine; whoever has one reads the commands' own pages."""
+    assert not COMMANDS.search(advice)

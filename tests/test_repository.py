@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from hailgate.commands.generated import render_generated
+from hailgate.commands.docs_gen import render_generated
+from hailgate.commands.program import program
 
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -73,7 +74,7 @@ def test_locks_agree_on_every_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "content"), [pytest.param(*page, id=page[0].name) for page in render_generated().items()]
+    ("path", "content"), [pytest.param(*page, id=page[0].name) for page in render_generated(program).items()]
 )
 def test_what_is_generated_is_what_the_code_says(path: Path, content: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == content, "run: make generate"

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from hailgate import tracing
 from hailgate.core.errors import ConfigurationError
-from hailgate.messaging.ids import uuid7
-from hailgate.tracing import Span, is_traced, open_tracer, tell_span, use_tracer
+from hailgate.messaging.store.ids import uuid7
+from hailgate.telemetry import traces
+from hailgate.telemetry.traces import Span, is_traced, open_tracer, tell_span, use_tracer
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def test_only_known_facts_are_told(told) -> None:
 
 def test_nothing_is_imported_where_nobody_asked() -> None:
     code = (
-        "import hailgate.asgi, hailgate.tracing, sys; print([m for m in sys.modules if m.startswith('opentelemetry')])"
+        "import hailgate.asgi, hailgate.telemetry.traces, sys; "
+        "print([m for m in sys.modules if m.startswith('opentelemetry')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
@@ -44,7 +45,7 @@ def test_nothing_is_imported_where_nobody_asked() -> None:
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(ConfigurationError, match="hailgate\\[otel\\]"):
+    with pytest.raises(ConfigurationError, match="the extra `otel`"):
         open_tracer("http://127.0.0.1:4318/v1/traces", "1")
 
 
@@ -57,7 +58,7 @@ def test_the_spans_of_a_message_share_the_trace_that_its_id_names() -> None:
     kept, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     uid = UUID("019a0000-0000-7000-8000-0000000000aa")
-    tell = tracing.teller(provider)
+    tell = traces.teller(provider)
     tell(Span("accept", uid, 100.0, 100.5, {"channel": 7}, ()))
     tell(Span("attempt", uid, 101.0, 103.0, {"attempt": 1, "outcome": "sent"}, ()))
     first, second = kept.get_finished_spans()

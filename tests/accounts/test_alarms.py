@@ -14,7 +14,8 @@ from hailgate.accounts.alarms import (
 )
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import Alarm, Cause
-from hailgate.telemetry import ALARMS, Event
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.metrics import ALARMS
 
 PAUSED = Cause(Alarm.CHANNEL_PAUSED, "channel:1")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hailgate.accounts.audit import Action, Actor, Deed, audited, find_entries
+from hailgate.accounts.audit import Actor, AuditAction, AuditRecord, audited, find_entries
 from hailgate.accounts.keys import add_key
 from hailgate.accounts.models import ApiKey
 
@@ -10,8 +10,8 @@ ADA = Actor("operator", "a1", "Ada")
 
 
 @pytest.fixture
-def deed(tenant) -> Deed:
-    return Deed(ADA, tenant.pk, Action.KEY_MADE, "key:x")
+def deed(tenant) -> AuditRecord:
+    return AuditRecord(ADA, tenant.pk, AuditAction.KEY_MADE, "key:x")
 
 
 def test_a_deed_is_recorded_with_who_did_it(tenant, deed):

@@ -4,12 +4,12 @@ import time
 
 import pytest
 from django.contrib.auth.hashers import identify_hasher
-from django.contrib.sessions.backends.db import SessionStore
 
 from hailgate.accounts import operators, sessions
 from hailgate.accounts.keys import add_tenant
 from hailgate.accounts.models import Membership, Operator, SignInLink
 from hailgate.accounts.operators import add_operator, find_viewer, make_sign_in_link, redeem_sign_in_link
+from hailgate.accounts.session_store import SessionStore
 from hailgate.core.errors import InputError, NotFound
 
 PASSWORD = "correct horse battery"
@@ -116,10 +116,16 @@ def test_a_session_that_says_nothing_of_its_time_has_ended() -> None:
 
 def test_activity_is_noted_once_a_minute(ada) -> None:
     session = session_of(ada, 1000.0)
-    sessions.note_activity(session, 1059.0)
+    sessions.note_activity(session, LIMITS, 1059.0)
     assert session[sessions.SEEN] == 1000.0
-    sessions.note_activity(session, 1060.0)
+    sessions.note_activity(session, LIMITS, 1060.0)
     assert session[sessions.SEEN] == 1060.0
+
+
+def test_activity_is_noted_in_time_where_little_idleness_is_allowed(ada) -> None:
+    session = session_of(ada, 1000.0)
+    sessions.note_activity(session, sessions.Limits(20.0, 3600.0), 1005.0)
+    assert session[sessions.SEEN] == 1005.0
 
 
 def test_a_session_shows_its_operator_until_anything_ends_it(ada, tenant) -> None:
@@ -130,6 +136,8 @@ def test_a_session_shows_its_operator_until_anything_ends_it(ada, tenant) -> Non
     operators.shut_out(ada)
     assert look() is None
     operators.let_in(ada)
+    assert look() is None
+    key = session_of(ada, now).session_key
     assert look() is not None
     operators.change_password(ada, "another horse battery")
     assert look() is None

@@ -13,7 +13,7 @@ from hailgate.core.errors import ConfigurationError
 
 
 def key(id_: str, fill: int = 0) -> str:
-    return f"{id_}:{urlsafe_b64encode(bytes([fill] * 32)).decode()}"
+    return f"{id_}:{urlsafe_b64encode(bytes([fill, 99] * 16)).decode()}"
 
 
 OLD, NEW = key("old", 1), key("new", 2)

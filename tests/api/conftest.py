@@ -26,8 +26,8 @@ def told(channel) -> Told:
     from hailgate.core.content import Unsupported
     from hailgate.core.errors import OutcomeUnknown, Rejected
     from hailgate.core.status import Status
-    from hailgate.messaging.files import Kept
-    from hailgate.messaging.media import add_upload
+    from hailgate.messaging.files.attachments import add_upload
+    from hailgate.messaging.files.storage import WrittenFile
     from hailgate.messaging.models import Message
     from messaging import acting
 
@@ -45,17 +45,17 @@ def told(channel) -> Told:
     dead = _end(acting, worker, acting.send(channel, 2, "Hello?"), Rejected("The provider refuses it."))
     parked = _end(acting, worker, acting.send(channel, 3, "Hello??"), OutcomeUnknown())
     queued = acting.send(channel, 1, "See you.")
-    media = add_upload(channel.tenant_id, Kept("00/gone", "", "image/png", 3, "0" * 64), "photo.png")
+    media = add_upload(channel.tenant_id, WrittenFile("00/gone", "", "image/png", 3, "0" * 64), "photo.png")
     seen = map(acting.fresh, (inbound, delivered, queued, dead, parked))
     return Told(acting.conversation_of(delivered), *seen, media, _template(channel))
 
 
 def _template(channel: Any) -> Any:
     """One template in the business of the channel's account."""
-    from hailgate.core.templates import Template as Listed
-    from hailgate.messaging.businesses import record_list, take_business
+    from hailgate.core.templates import TemplateDefinition as Listed
+    from hailgate.messaging.channels.admin import change_settings, get_channel_row
     from hailgate.messaging.models import Template
-    from hailgate.messaging.tending import change_settings, get_channel_row
+    from hailgate.messaging.templates.sync import record_list, take_business
 
     change_settings(get_channel_row(channel.tenant_id, channel.name), {"waba_id": "102000000000001"})
     listed = Listed("1600", "order_update", "en_US", "UTILITY", "APPROVED", components="[]")

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from messaging import acting
+
 pytestmark = pytest.mark.anyio
 
 
@@ -30,6 +32,16 @@ async def test_a_conversation_with_its_contact_and_last_message(site, key, chann
     assert newest["contact"]["addresses"] == [{"kind": "phone", "value": "15550000001"}]
     assert newest["answered_by"] == "person"
     assert newest["last_message"]["text"]["body"] == "See you."
+
+
+async def test_a_thread_that_another_responder_owns_is_shown_as_theirs(site, key, channel, told, db) -> None:
+    path = f"/v1/conversations/{told.conversation.uid}"
+    assert (await site.get(path, key=key)).json["thread"] == {"owner": "us", "role": None, "told_at": None}
+    await db(lambda: acting.change(told.conversation, thread_owner=1, thread_owner_role="agent", thread_owner_at=4e9))
+    thread = (await site.get(path, key=key)).json["thread"]
+    assert (thread["owner"], thread["role"]) == ("other", "agent")
+    await db(lambda: acting.change(told.conversation, thread_owner_at=1.0))
+    assert (await site.get(path, key=key)).json["thread"]["owner"] == "us"
 
 
 async def test_the_window_is_open_after_a_person_wrote_and_shut_where_none_did(site, key, told) -> None:
@@ -78,7 +90,7 @@ async def test_what_is_yet_to_come_is_found_behind_previous(site, key, channel, 
 async def test_an_unsupported_message_shows_its_kind_alone(site, key, told) -> None:
     items = (await site.get(f"/v1/conversations/{told.conversation.uid}/messages", key=key)).json["items"]
     [picture] = [item for item in items if item["type"] == "unsupported"]
-    assert picture["unsupported"] == {"kind": "image"}
+    assert picture["unsupported"] == {"kind": "image", "why": None, "code": None}
     assert picture["text"] is None
 
 

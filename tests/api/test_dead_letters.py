@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from hailgate.messaging import exporting
+from hailgate.messaging.deadletters import export
 from hailgate.messaging.models import Work
 
 pytestmark = pytest.mark.anyio
@@ -152,7 +152,7 @@ async def test_letters_are_exported_as_csv_and_as_ndjson(site, key, told) -> Non
 
 
 async def test_an_export_reads_a_page_at_a_time(site, key, told, monkeypatch) -> None:
-    monkeypatch.setattr(exporting, "AT_ONCE", 1)
+    monkeypatch.setattr(export, "AT_ONCE", 1)
     table = await site.get("/v1/dead-letters/export", key=key)
     assert len(table.body.splitlines()) == 3
 
@@ -174,7 +174,7 @@ async def test_an_export_needs_a_key(site, told) -> None:
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_cell_is_a_formula(value: str) -> None:
-    assert exporting._cell(value) == f"'{value}"
+    assert export._cell(value) == f"'{value}"
 
 
 @pytest.mark.parametrize("name", ["channel", "code"])

@@ -1,67 +1,110 @@
 """Nobody sees or changes anything of another tenant, on any route: what is foreign is as unknown as what is not."""
 
+from typing import Any
+
 import pytest
 
 from hailgate import urls
+from hailgate.messaging.models import Channel, Contact, Join, JoinState
 
 pytestmark = pytest.mark.anyio
 
 NOBODYS = "6f1c1b3e-0000-4000-8000-000000000000"
+DOCUMENT = urls.render_openapi()
 OPERATIONS = [
-    (method.upper(), path) for path, methods in urls.openapi()["paths"].items() for method in methods if "/v1/" in path
+    (method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods if "/v1/" in path
 ]
+# What each id in a path names, among what the clinic's store holds. A route with another kind of id fails until it is
+# named here.
 FOREIGN = {
-    "message_id": "delivered",
-    "conversation_id": "conversation",
-    "channel_id": "channel",
-    "media_id": "media",
-    "template_id": "template",
+    "message_id": lambda told: told.delivered.uid,
+    "conversation_id": lambda told: told.conversation.uid,
+    "contact_id": lambda told: contact_of(told).uid,
+    "join_id": lambda told: a_join(told).uid,
+    "channel_id": lambda told: channel_of(told).uid,
+    "media_id": lambda told: told.media.uid,
+    "template_id": lambda told: told.template.uid,
 }
 
 
-def test_every_route_is_covered() -> None:
-    assert len(OPERATIONS) == 27
+def contact_of(told):
+    return Contact.objects.get(tenant_id=told.conversation.tenant_id, id=told.conversation.contact_id)
+
+
+def channel_of(told):
+    return Channel.objects.get(tenant_id=told.conversation.tenant_id, id=told.conversation.channel_id)
+
+
+def a_join(told):
+    """A question for the clinic's operators: are these two one person?"""
+    left = contact_of(told)
+    made, _ = Join.objects.get_or_create(
+        tenant_id=left.tenant_id, state=JoinState.SUGGESTED, proof="spelling", left=left, right=left,
+        defaults={"left_digest": "1", "right_digest": "2", "told_at": 1.0},
+    )  # fmt: skip
+    return made
+
+
+def test_every_id_in_a_path_is_one_that_is_tried_with_a_foreign_row() -> None:
+    assert len(OPERATIONS) >= 40
     assert {part[1:-1] for _, path in OPERATIONS for part in path.split("/") if part.startswith("{")} == FOREIGN.keys()
 
 
-def filled(path: str, told, channel, *, foreign: bool) -> str:
-    for name, whose in FOREIGN.items():
-        theirs = channel.uid if whose == "channel" else getattr(told, whose).uid
-        path = path.replace(f"{{{name}}}", str(theirs) if foreign else NOBODYS)
+def minimal(schema: dict[str, Any]) -> Any:
+    """The least that the document allows."""
+    if "$ref" in schema:
+        return minimal(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            return minimal(schema[choice][0])
+    if "const" in schema or "enum" in schema:
+        return schema.get("const") or schema["enum"][0]
+    if schema.get("type") == "object":
+        return {name: minimal(schema["properties"][name]) for name in schema.get("required", ())}
+    return {"boolean": True, "integer": 1, "number": 1, "array": []}.get(schema.get("type"), "x")
+
+
+def body_of(method: str, path: str) -> dict[str, Any]:
+    if path.endswith("/edit"):  # content, which the document leaves open
+        return {"json": {"type": "text", "text": {"body": "x"}}}
+    asked = DOCUMENT["paths"][path][method.lower()].get("requestBody")
+    return {"json": minimal(asked["content"]["application/json"]["schema"])} if asked else {}
+
+
+def filled(path: str, ids: dict[str, Any]) -> str:
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}}}", str(value))
     return path
 
 
 @pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if "{" in each[1]])
 async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 -- fixtures
-    site, stranger_key, channel, told, method: str, path: str
+    db, site, stranger_key, told, method: str, path: str
 ) -> None:
-    bodies = {"handover": {"to": "person"}, "edit": {"type": "text", "text": {"body": "x"}}}
-    said = bodies.get(path.rpartition("/")[2])
-    body = {"json": said} if said else {}
+    names = [name for name in FOREIGN if f"{{{name}}}" in path]
+    theirs = await db(lambda: {name: FOREIGN[name](told) for name in names})
     answers = [
-        await site.ask(method, filled(path, told, channel, foreign=foreign), key=stranger_key, **body)
-        for foreign in (True, False)
+        await site.ask(method, filled(path, ids), key=stranger_key, **body_of(method, path))
+        for ids in (theirs, dict.fromkeys(names, NOBODYS))
     ]
     assert {answer.code for answer in answers} == {"not_found"}
     foreign, unknown = ({**answer.json, "request_id": "", "instance": ""} for answer in answers)
     assert foreign == unknown
 
 
-LISTS = (
-    "/v1/conversations",
-    "/v1/channels",
-    "/v1/dead-letters",
-    "/v1/dead-letters/causes",
-    "/v1/failed-media",
-    "/v1/templates",
-    "/v1/audit",
-)
+# Every list that the document has, but for what is everybody's.
+LISTS = [path for method, path in OPERATIONS if method == "GET" and "{" not in path and "export" not in path]
+
+
+def test_there_are_lists() -> None:
+    assert len(LISTS) >= 8
 
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_lists_show_a_stranger_nothing(site, stranger_key, told, path: str) -> None:
     for query in ({}, {"tenant_id": "1"}, {"tenant": "clinic"}):
-        assert (await site.get(path, key=stranger_key, params=query)).json["items"] == []
+        answer = await site.get(path, key=stranger_key, params=query)
+        assert answer.json.get("items", []) == [] if answer.status == 200 else answer.status == 422
 
 
 async def test_a_strangers_cursor_opens_nothing(site, key, stranger_key, told) -> None:
@@ -91,7 +134,7 @@ async def test_a_stranger_does_not_hand_over_or_resume(  # noqa: PLR0917 -- fixt
 
 async def test_our_ids_of_a_stranger_answer_nothing(site, stranger, stranger_key, told, db) -> None:
     import given
-    from hailgate.messaging.channels import add_channel
+    from hailgate.messaging.channels.registry import add_channel
 
     await db(add_channel, stranger.id, "cloud", "theirs", "15550100001", given.CHANNEL_SETTINGS)
     body = {

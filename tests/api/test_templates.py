@@ -5,10 +5,10 @@ import json
 import pytest
 
 import given
-from hailgate.core.templates import Template as Listed
-from hailgate.messaging.businesses import claim_business, record_list, take_business
-from hailgate.messaging.channels import add_channel
+from hailgate.core.templates import TemplateDefinition as Listed
+from hailgate.messaging.channels.registry import add_channel
 from hailgate.messaging.models import Channel, Message, Template
+from hailgate.messaging.templates.sync import claim_business, record_list, take_business
 
 pytestmark = pytest.mark.anyio
 

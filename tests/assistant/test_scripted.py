@@ -1,14 +1,13 @@
 """The scripted assistant: a short script, nothing invented, an end in a person's hands where one is asked for."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.assistant import ASSISTANTS, find_assistant
-from hailgate.assistant.contract import Question, Said
-from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, Rule, ScriptedAssistant
+from hailgate.assistant import BUILT_IN
+from hailgate.assistant.contract import ConversationLine, Question
+from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, ScriptedAssistant
+from hailgate.assistant.settings import ScriptRule
 from hailgate.core.content import check_content
 from hailgate.providers.cloud import SPEC
 
@@ -18,11 +17,11 @@ NOT_HEARD = THANKS["audio"]
 
 
 def person(text=None, kind="text"):
-    return Said(by_person=True, kind=kind, text=text)
+    return ConversationLine(by_person=True, kind=kind, text=text)
 
 
 def us(text):
-    return Said(by_person=False, kind="text", text=text)
+    return ConversationLine(by_person=False, kind="text", text=text)
 
 
 async def answer(*asked, before=()):
@@ -121,14 +120,13 @@ async def test_whatever_is_written_the_answer_can_be_sent(texts):
 
 
 async def test_a_script_of_ones_own():
-    script = [Rule(re.compile("tea"), "With milk?"), Rule(re.compile("."), "Pardon?", hand_over=True)]
+    script = [ScriptRule("tea", "With milk?"), ScriptRule(".", "Pardon?", hand_over=True)]
     composed = await ScriptedAssistant(script).compose(Question((person("tea"),), 1))
     assert (told(composed), composed.hand_over) == ("With milk?", False)
 
 
-def test_an_assistant_is_found_by_its_name():
-    assert [find_assistant(assistant.name) for assistant in ASSISTANTS] == list(ASSISTANTS)
-    assert find_assistant("person") is find_assistant("") is None
+def test_the_built_in_assistant_is_found_by_its_name():
+    assert {name: assistant.name for name, assistant in BUILT_IN.items()} == {"scripted": "scripted"}
 
 
 def test_what_was_said_does_not_show():

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from simulator.conftest import business, sim, simulator_url  # noqa: F401 - fixtures, for the page of phones
+from simulator.conftest import business, evolution, sim, simulator_url  # noqa: F401 - fixtures, for the page of phones
 
 CHROMIUM = os.environ.get("HAILGATE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ABSENT = "needs Chromium: make services installs Debian's"

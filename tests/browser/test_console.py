@@ -42,7 +42,7 @@ def operator(tenant):
 @pytest.fixture
 def wired(tenant, simulator_url):
     """A hook and a channel whose provider is the simulator."""
-    from hailgate.messaging.channels import add_channel, add_hook, get_channel
+    from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
 
     hook = add_hook(tenant.pk, "cloud", HOOK)
     settings = {"phone_number_id": "106500000000001", "access_token": TOKEN, "api_url": simulator_url}
@@ -224,7 +224,7 @@ async def test_take_over_and_give_back(desk: Desk, open_page: OpenPage) -> None:
 
 async def test_what_failed_is_sent_again_by_hand(desk: Desk, open_page: OpenPage) -> None:
     await desk.sim.write("Hello")
-    await desk.sim.put_faults({"match": {"operation": "send"}, "do": "error", "value": {"status": 400}})
+    await desk.sim.put_faults({"match": {"operation": "send"}, "do": "error", "value": {"status": 400, "code": 131026}})
     page = await sign_in(desk, open_page, **WIDE)
     await page.click(".row")
     await page.fill("#body", "This will stop")

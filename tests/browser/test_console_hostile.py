@@ -6,6 +6,7 @@ the console's own pages, scripts and styles, and has nothing to complain of: no 
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from browser.conftest import OpenPage, Witness
 from browser.hostile import SHORT_TEXTS as TEXTS
 from browser.hostile import WRAPS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(480)]
 
 WIDE = {"width": 1280, "height": 800}
 ALL = 20_000  # rows of a page: nothing waits behind "older"
@@ -83,9 +84,11 @@ def clinic(channel, tenant, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     """A clinic where everybody and everything is called something hostile."""
     from hailgate.accounts.models import Tenant
     from hailgate.accounts.operators import add_operator
-    from hailgate.console import admin, inbox, watching
+    from hailgate.console import admin
+    from hailgate.console.inbox import queries as inbox
+    from hailgate.console.operations import queries as operations
 
-    for module, name in ((inbox, "PAGE"), (inbox, "THREAD"), (inbox, "LONGEST_THREAD"), (watching, "PAGE")):
+    for module, name in ((inbox, "PAGE"), (inbox, "THREAD"), (inbox, "LONGEST_THREAD"), (operations, "PAGE")):
         monkeypatch.setattr(module, name, ALL)
     monkeypatch.setattr(admin.ReadOnly, "list_per_page", 500)
     operator = add_operator(tenant.pk, "olivia@clinic.example", name=TEXTS[7], installation_owner=True)
@@ -129,8 +132,8 @@ def make_people(channel) -> list[Any]:
 def make_thread(channel, conversation) -> Any:
     """Every text in every kind of message, quoted, written by operators of that name; and one whose story they tell."""
     from hailgate.accounts.models import Operator
-    from hailgate.messaging.ids import uuid7
     from hailgate.messaging.models import Amendment, Attachment, AttachmentState, Message, Receipt
+    from hailgate.messaging.store.ids import uuid7
 
     operators = [Operator(email=f"{n}@x.example", name=text, created_at=0.0) for n, text in enumerate(TEXTS)]
     Operator.objects.bulk_create(operators)
@@ -216,8 +219,8 @@ def make_audit(channel) -> None:
 
 def make_events(channel) -> Any:
     """One for each text as its outcome, and one that brought them all."""
-    from hailgate.messaging.ids import uuid7
     from hailgate.messaging.models import EventState, Hook, WebhookEvent
+    from hailgate.messaging.store.ids import uuid7
 
     common = {"tenant_id": channel.tenant_id, "hook": Hook.objects.get(tenant_id=channel.tenant_id), "headers": "{}"}
     common |= {"received_at": time.time(), "state": EventState.DEAD}
@@ -228,8 +231,8 @@ def make_events(channel) -> Any:
 
 
 def _message(channel, conversation, content: dict[str, Any] | str, **given: Any) -> Any:
-    from hailgate.messaging.ids import uuid7
     from hailgate.messaging.models import Message
+    from hailgate.messaging.store.ids import uuid7
 
     kind = content["type"] if isinstance(content, dict) else "text"
     stored = msgspec.json.encode(content).decode() if isinstance(content, dict) else content
@@ -259,7 +262,7 @@ async def test_300_hostile_texts_in_every_view(site, clinic: Clinic, open_page: 
     from hailgate.accounts.operators import make_sign_in_link
 
     assert len(TEXTS) == 300
-    link = await asyncio.to_thread(make_sign_in_link, clinic.operator)
+    link = await asyncio.to_thread(partial(make_sign_in_link, clinic.operator, reusable=True))
     page = await open_page(f"{site.url}/console/sign-in/{link}", **WIDE)
     asked_for = Asked(page)
 

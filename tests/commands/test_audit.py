@@ -3,7 +3,7 @@
 import pytest
 
 import given
-from hailgate.accounts.audit import Action, find_entries
+from hailgate.accounts.audit import AuditAction, find_entries
 from hailgate.accounts.models import AuditEntry
 
 EMAIL = "ada@example.org"
@@ -23,31 +23,31 @@ def _last(tenant) -> AuditEntry:
 @pytest.mark.parametrize(
     ("before", "command", "action", "subject", "detail"),
     [
-        ((), HOOK, Action.HOOK_MADE, "hook", ""),
-        ((), CHANNEL, Action.CHANNEL_MADE, "channel", ""),
+        ((), HOOK, AuditAction.HOOK_MADE, "hook", ""),
+        ((), CHANNEL, AuditAction.CHANNEL_MADE, "channel", ""),
         (
             (CHANNEL,),
             ("channel", "set", "front", "--set", "access_token=a hidden secret", "--rate", "5"),
-            Action.CHANNEL_CHANGED,
+            AuditAction.CHANNEL_CHANGED,
             "channel",
             "access_token, 5 a second",
         ),
-        ((CHANNEL,), ("channel", "pause", "front"), Action.CHANNEL_PAUSED, "channel", ""),
-        ((CHANNEL,), ("channel", "resume", "front"), Action.CHANNEL_RESUMED, "channel", ""),
+        ((CHANNEL,), ("channel", "pause", "front"), AuditAction.CHANNEL_PAUSED, "channel", ""),
+        ((CHANNEL,), ("channel", "resume", "front"), AuditAction.CHANNEL_RESUMED, "channel", ""),
         (
             (CHANNEL,),
             ("channel", "answered-by", "front", "scripted"),
-            Action.CHANNEL_CHANGED,
+            AuditAction.CHANNEL_CHANGED,
             "channel",
             "answered by scripted",
         ),
-        ((), ("key", "add", "--name", "shop"), Action.KEY_MADE, "key", "shop"),
-        ((), ("tenant", "set", "clinic", "--send-rate", "7"), Action.TENANT_LIMITED, "", "send: 7 a second"),
-        ((), ("tenant", "set", "clinic", "--accept-rate", "0"), Action.TENANT_LIMITED, "", "accept: any"),
-        ((), ADD, Action.OPERATOR_ADDED, "operator", "agent, password"),
-        ((ADD,), ("operator", "link", "--email", EMAIL), Action.OPERATOR_LINKED, "operator", ""),
-        ((ADD,), ("operator", "disable", "--email", EMAIL), Action.OPERATOR_SHUT_OUT, "operator", ""),
-        ((ADD,), ("operator", "enable", "--email", EMAIL), Action.OPERATOR_LET_IN, "operator", ""),
+        ((), ("key", "add", "--name", "shop"), AuditAction.KEY_MADE, "key", "shop"),
+        ((), ("tenant", "set", "clinic", "--send-rate", "7"), AuditAction.TENANT_LIMITED, "", "send: 7 a second"),
+        ((), ("tenant", "set", "clinic", "--accept-rate", "0"), AuditAction.TENANT_LIMITED, "", "accept: any"),
+        ((), ADD, AuditAction.OPERATOR_ADDED, "operator", "agent, password"),
+        ((ADD,), ("operator", "link", "--email", EMAIL), AuditAction.OPERATOR_LINKED, "operator", ""),
+        ((ADD,), ("operator", "disable", "--email", EMAIL), AuditAction.OPERATOR_SHUT_OUT, "operator", ""),
+        ((ADD,), ("operator", "enable", "--email", EMAIL), AuditAction.OPERATOR_LET_IN, "operator", ""),
     ],
 )
 def test_each_is_on_record(ask, tenant, before, command, action, subject, detail) -> None:  # noqa: PLR0917 -- a table
@@ -71,9 +71,9 @@ def test_the_limit_of_a_key_and_its_end_are_on_record(ask, tenant) -> None:
 def test_the_address_of_a_hook_is_shown_on_record(ask, tenant) -> None:
     hook = ask(*HOOK)
     ask("hook", "show", hook["id"])
-    assert _last(tenant).action == Action.HOOK_MADE
+    assert _last(tenant).action == AuditAction.HOOK_MADE
     ask("hook", "show", hook["id"], "--reveal")
-    assert (_last(tenant).action, _last(tenant).subject) == (Action.HOOK_REVEALED, f"hook:{hook['id']}")
+    assert (_last(tenant).action, _last(tenant).subject) == (AuditAction.HOOK_REVEALED, f"hook:{hook['id']}")
     assert hook["token"] not in str(list(AuditEntry.objects.values()))
 
 
@@ -81,14 +81,14 @@ def test_what_happens_to_an_operator_is_on_record_with_all_they_work_for(ask, te
     for owner in (tenant, stranger):
         ask("operator", "add", "--email", EMAIL, "--tenant", owner.name)
     ask("operator", "disable", "--email", EMAIL)
-    assert {_last(owner).action for owner in (tenant, stranger)} == {Action.OPERATOR_SHUT_OUT}
+    assert {_last(owner).action for owner in (tenant, stranger)} == {AuditAction.OPERATOR_SHUT_OUT}
 
 
 def test_what_is_refused_is_not_on_record(run, ask, tenant) -> None:
     ask(*CHANNEL)
     refused = run("channel", "set", "front", "--rate", "5", "--set", "colour=red")
     assert refused.exit_code == 1
-    assert _last(tenant).action == Action.CHANNEL_MADE
+    assert _last(tenant).action == AuditAction.CHANNEL_MADE
     assert ask("channel", "show", "front")["rate"] == "80 a second"
 
 

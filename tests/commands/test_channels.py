@@ -3,7 +3,7 @@
 import pytest
 
 import given
-from hailgate.messaging.channels import get_channel, get_credentials
+from hailgate.messaging.channels.registry import get_channel, get_credentials
 from hailgate.messaging.models import Channel
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,7 @@ import pytest
 
 import given
 from hailgate.commands import probes
-from hailgate.commands.calls import address_of
-from hailgate.commands.check import _examine_spool, examine
+from hailgate.commands.check import _examine_home, _examine_settings, _examine_spool, examine
 from hailgate.env import Environment
 
 
@@ -29,6 +29,17 @@ def test_an_empty_installation_is_well_and_lacks_a_channel(run, store) -> None:
     ] * 5
     assert told["channels"]["state"] == "warn"
     assert told["redis"]["detail"] == "not configured, not needed"
+
+
+def test_a_home_that_others_can_read_fails(tmp_path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    assert _examine_home(Environment(home=home)).state == "ok"
+    (home / "secret_keys").touch(mode=0o644)
+    found = _examine_home(Environment(home=home))
+    assert (found.state, "secret_keys" in found.detail) == ("fail", True)
+    home.chmod(0o700)
+    assert _examine_home(Environment(home=home)).state == "ok"
 
 
 def test_what_fails_makes_the_exit_code_one_and_says_what_to_do(run, channel) -> None:
@@ -50,8 +61,8 @@ def test_no_secret_is_told(run, channel, hook) -> None:
 
 def test_whether_templates_are_listed_is_told_where_a_channel_has_some(run, channel) -> None:
     from hailgate.core.errors import ChannelUnauthorized
-    from hailgate.messaging.businesses import claim_business, record_list, record_not_listed, take_business
-    from hailgate.messaging.tending import get_channel_row
+    from hailgate.messaging.channels.admin import get_channel_row
+    from hailgate.messaging.templates.sync import claim_business, record_list, record_not_listed, take_business
 
     subject = f"templates clinic/{channel.name}"
     assert subject not in findings(run)
@@ -76,6 +87,14 @@ def test_a_channel_is_judged_by_its_provider_and_by_its_own_state(run, channel, 
         assert findings(run)[f"channel clinic/{channel.name}"]["state"] == state
 
 
+def test_a_version_that_ends_is_a_warning_beside_what_the_provider_says(run, channel) -> None:
+    subject = f"settings of clinic/{channel.name}"
+    assert subject not in findings(run)
+    run("channel", "set", channel.name, "--set", "version=v17.0")
+    assert findings(run)[subject]["state"] == "warn"
+    assert findings(run)[subject]["detail"] == "Graph API v17.0 has ended. Set version to v25.0."
+
+
 def echo(request: bytes) -> bytes:
     """As our own door answers a handshake."""
     query = parse_qs(urlsplit(request.split(b" ")[1].decode()).query)
@@ -95,7 +114,7 @@ def echo(request: bytes) -> bytes:
 )
 def test_a_webhook_makes_its_round_trip(run, hook, monkeypatch, answer, state) -> None:
     with answering(answer) as port:
-        monkeypatch.setattr("hailgate.commands.calls.address_of", lambda _: f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(Environment, "reached_at", f"http://127.0.0.1:{port}")
         assert findings(run)["webhook clinic/cloud"]["state"] == state
 
 
@@ -110,11 +129,29 @@ def test_a_webhook_makes_its_round_trip(run, hook, monkeypatch, answer, state) -
     ],
 )
 def test_our_own_address_is_the_public_one_or_this_machines(settings, address) -> None:
-    assert address_of(Environment(**settings)) == address
+    assert Environment(**settings).reached_at == address
 
 
-def test_the_spool_is_tried_where_somebody_needs_it(run, store, tmp_path) -> None:
-    assert findings(run)["spool"]["detail"].startswith("not needed")
+@pytest.mark.parametrize(
+    ("settings", "in_clear"),
+    [
+        ({"bind": "127.0.0.1:8000"}, False),
+        ({"bind": "[::1]:8000"}, False),
+        ({"bind": "0.0.0.0:8000"}, True),
+        ({"bind": "[::]:8000"}, True),
+        ({"bind": "192.0.2.7:8000"}, True),
+        ({"bind": "0.0.0.0:8000", "public_url": "https://chat.example"}, False),
+        ({"bind": "127.0.0.1:8000", "public_url": "http://chat.example"}, True),
+    ],
+)
+def test_what_crosses_a_network_in_clear_is_warned_of(settings, in_clear) -> None:
+    env = Environment(**settings)
+    assert env.in_clear is in_clear
+    assert ("encryption" in {finding.subject for finding in _examine_settings(env)}) is in_clear
+
+
+def test_the_spool_is_tried_where_somebody_needs_it(tmp_path) -> None:
+    assert _examine_spool(Environment(spool="never")).detail.startswith("not needed")
     folder = tmp_path / "spool"
     env = Environment(spool="always", spool_folder=folder)
     assert (_examine_spool(env).state, list(folder.iterdir())) == ("ok", [])
@@ -228,3 +265,31 @@ def serve(listener: socket.socket, answer: Callable[[bytes], bytes], done: threa
 
 def http(status: int, body: str) -> bytes:
     return f"HTTP/1.1 {status} OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+
+def test_to_look_makes_no_database_and_no_keys(run, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("HAILGATE_HOME", str(tmp_path / "new"))
+    monkeypatch.setenv("HAILGATE_DATABASE_URL", "")
+    told = run("check")
+    assert (told.exit_code, told.stdout.count("FAIL")) == (1, 1)
+    assert "hailgate migrate" in told.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "setting", "subject"),
+    [
+        ("apprise", {"alarm_urls": ("json://127.0.0.1",)}, "alarms"),
+        ("opentelemetry", {"traces_url": "http://127.0.0.1:9/"}, "traces"),
+    ],
+)
+def test_what_serve_would_refuse_is_refused_here(monkeypatch, missing, setting, subject) -> None:
+    from hailgate.commands.check import _examine_extras
+    from hailgate.env import load_environment
+
+    monkeypatch.setitem(sys.modules, missing, None)
+    for name in [name for name in sys.modules if name.startswith(f"{missing}.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    [told] = _examine_extras(load_environment(**setting))
+    assert (told.subject, told.state) == (subject, "fail")
+    assert "make install" in told.detail

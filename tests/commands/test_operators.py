@@ -12,7 +12,7 @@ def test_an_operator_with_a_password_from_standard_input(ask, tenant) -> None:
         typed="correct horse battery\n",
     )  # fmt: skip
     made = Operator.objects.get()
-    assert answer == {"id": str(made.uid), "email": EMAIL, "role": "owner"}
+    assert answer == {"id": str(made.uid), "email": EMAIL, "role": "agent"}
     assert made.check_password("correct horse battery")
     assert not made.is_superuser
 
@@ -43,7 +43,7 @@ def test_who_works_for_a_tenant(ask, tenant, stranger) -> None:
     ask("operator", "add", "--tenant", "stranger", "--email", "eve@example.org")
     ask("operator", "disable", "--email", EMAIL)
     (row,) = ask("operator", "list", "--tenant", "clinic")
-    assert (row["email"], row["role"], row["active"], row["last_sign_in"]) == (EMAIL, "owner", False, None)
+    assert (row["email"], row["role"], row["active"], row["last_sign_in"]) == (EMAIL, "agent", False, None)
     ask("operator", "enable", "--email", EMAIL)
     assert ask("operator", "list", "--tenant", "clinic")[0]["active"]
 
@@ -52,3 +52,16 @@ def test_an_unknown_operator_is_said_in_words(run, store) -> None:
     refused = run("operator", "disable", "--email", EMAIL)
     assert refused.exit_code == 1
     assert "there is no operator with this e-mail address" in refused.output
+
+
+def test_an_operator_is_an_agent_unless_said_otherwise_and_somebody_should_own(run, ask, tenant) -> None:
+    first = run("operator", "add", "--email", EMAIL)
+    assert "role: agent" in first.stdout.splitlines()
+    assert "--role owner" in first.stderr
+    ask("operator", "add", "--email", "eve@example.org", "--role", "owner")
+    assert "--role owner" not in run("operator", "add", "--email", "bo@example.org").stderr
+
+
+def test_a_link_says_what_address_it_assumes(run, ask, tenant) -> None:
+    ask("operator", "add", "--email", EMAIL)
+    assert "HAILGATE_PUBLIC_URL is not set" in run("operator", "link", "--email", EMAIL).stderr

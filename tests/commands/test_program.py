@@ -7,8 +7,8 @@ import sys
 import pytest
 from django.db import DatabaseError, OperationalError, ProgrammingError
 
+from hailgate.commands.bootstrap import explain
 from hailgate.commands.program import program
-from hailgate.commands.store import explain
 from hailgate.core.errors import ConfigurationError, StoreUnavailable
 
 

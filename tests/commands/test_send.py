@@ -83,3 +83,34 @@ def test_the_timeline_of_a_message_says_what_it_waits_for(ask, run, channel) -> 
 @pytest.mark.parametrize("id_", ["x", "6f1c1b3e-0000-4000-8000-000000000000"])
 def test_a_message_that_is_not_there_has_no_timeline(run, channel, id_) -> None:
     assert "no message of this id" in run("timeline", id_).stderr
+
+
+def test_what_is_still_queued_when_the_time_is_up_is_not_yet_done(run, channel) -> None:
+    line = ("send", "--channel", channel.name, "--to", given.PERSON, "--text", "Hello")
+    assert run(*line, "--wait", "0").exit_code == 3
+    assert run(*line).exit_code == 0
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_any_kind_of_message_may_be_sent(ask, channel, piped) -> None:
+    content = json.dumps({"type": "location", "location": {"latitude": 52.5, "longitude": 13.4}, "metadata": {"a": 1}})
+    words = ("--content", "-") if piped else ("--content", content)
+    sent = ask("send", "--channel", channel.name, "--to", given.PERSON, *words, typed=content)
+    message = Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"])
+    assert (message.kind, message.metadata) == ("location", '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ((), 2, "Say either --text or --content"),
+        (("--text", "a", "--content", "{}"), 2, "Say either --text or --content"),
+        (("--content", "hello"), 1, "--content needs JSON"),
+        (("--content", "[]"), 1, "one JSON object"),
+        (("--content", '{"type": "text", "to": "1"}'), 1, "without `channel` and `to`"),
+        (("--content", '{"type": "smoke"}'), 1, "--content: Invalid enum value"),
+    ],
+)
+def test_content_that_will_not_do_is_refused_in_a_sentence(run, channel, words, code, sentence) -> None:
+    refused = run("send", "--channel", channel.name, "--to", given.PERSON, *words)
+    assert (refused.exit_code, sentence in refused.stderr) == (code, True), refused.stderr

@@ -6,7 +6,7 @@ import pytest
 
 import given
 from hailgate.accounts.keys import find_key
-from hailgate.messaging.channels import find_hook, get_channel, get_credentials
+from hailgate.messaging.channels.registry import find_hook, get_channel, get_credentials
 
 SETTINGS = ("--set", f"phone_number_id={given.PHONE_NUMBER_ID}", "--set", "access_token=a secret token")
 CHANNEL = ("channel", "add", "--provider", "cloud", "--name", "front", "--number", "+1 555 010 0000", *SETTINGS)
@@ -27,10 +27,11 @@ def test_an_installation_is_set_up_by_four_commands(ask, run) -> None:
     assert (str(view.uid), view.number, view.answered_by) == (channel["id"], "15550100000", "scripted")
 
 
-def test_what_is_made_is_json_for_people_too_and_advice_goes_to_stderr(run) -> None:
+def test_what_is_made_is_told_in_lines_and_advice_goes_to_stderr(run) -> None:
     made = run("tenant", "add", "clinic")
-    assert json.loads(made.stdout)["name"] == "clinic"
+    assert "name: clinic" in made.stdout.splitlines()
     assert "hailgate key add" in made.stderr
+    assert json.loads(run("tenant", "add", "other", "--json").stdout)["name"] == "other"
 
 
 def test_the_only_tenant_need_not_be_named(ask, tenant) -> None:
@@ -130,6 +131,8 @@ def test_a_sealing_key_seals(ask) -> None:
         ("channel", "resume", "{}"),
         ("channel", "set", "{}", "--set", "version=v24.0"),
         ("channel", "answered-by", "{}", "person"),
+        ("channel", "outside-window", "{}", "wait"),
+        ("channel", "consent-words", "{}", "en"),
     ],
     ids=" ".join,
 )

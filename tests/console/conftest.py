@@ -44,7 +44,7 @@ def sign_in(store) -> SignIn:
 
     def sign_in(operator, **options) -> Browser:
         browser = Browser(Client(**options))
-        assert browser.get(f"sign-in/{make_sign_in_link(operator)}").status_code == 302
+        assert browser.get(f"sign-in/{make_sign_in_link(operator, reusable=True)}").status_code == 302
         return browser
 
     return sign_in
@@ -75,6 +75,12 @@ def add(store, hashed):
 @pytest.fixture
 def olivia(add, tenant):
     return add(tenant, OWNER, "Olivia")
+
+
+@pytest.fixture
+def otto(add, stranger):
+    """An operator of another tenant."""
+    return add(stranger, "otto@other.example", "Otto")
 
 
 @pytest.fixture

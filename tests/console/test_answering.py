@@ -6,8 +6,8 @@ import re
 import msgspec
 import pytest
 
-from hailgate.messaging.files import Kept
-from hailgate.messaging.media import add_upload
+from hailgate.messaging.files.attachments import add_upload
+from hailgate.messaging.files.storage import WrittenFile
 from hailgate.messaging.models import Business, Channel, Conversation, Message, Template, Work
 from messaging import acting
 
@@ -31,7 +31,7 @@ def sent(conversation) -> list[dict]:
 
 
 def store(channel, mime: str, size: int = 7, name: str = "a file") -> str:
-    return str(add_upload(channel.tenant_id, Kept("00/x", "", mime, size, "0" * 64), name).uid)
+    return str(add_upload(channel.tenant_id, WrittenFile("00/x", "", mime, size, "0" * 64), name).uid)
 
 
 def answer(browser, conversation, **form):
@@ -73,7 +73,7 @@ def test_a_form_with_a_file_that_is_sent_twice_is_sent_once(owner, channel, aske
 def test_a_file_that_is_not_there_is_refused(owner, channel, asked, stranger, whose) -> None:
     uid = "0" * 32
     if whose == "a stranger's":
-        uid = str(add_upload(stranger.pk, Kept("00/x", "", "image/png", 7, "0" * 64), "x").uid)
+        uid = str(add_upload(stranger.pk, WrittenFile("00/x", "", "image/png", 7, "0" * 64), "x").uid)
     refused = answer(owner, asked, attachment="x" if whose == "nonsense" else uid)
     assert refused.status_code == 422
     assert "choose it again" in refused.content.decode()
@@ -187,3 +187,20 @@ def test_templates_of_others_are_not_there(owner, eve, asked, template) -> None:
         assert browser.get(f"{path}/{uid}", part=True).status_code == 404
         assert browser.post(f"{path}/{uid}/send", {"body.1": "x"}).status_code == 404
     assert eve.get(path, part=True).status_code == 404
+
+
+# --- threads that another responder owns ------------------------------------------------------------------------------
+
+
+def test_an_answer_takes_a_thread_from_another_responder_only_where_the_operator_said_so(owner, channel, asked) -> None:
+    acting.change(asked, thread_owner=1, thread_owner_role="Meta's agent", thread_owner_at=4e9)
+    page = owner.get(f"conversations/{asked.uid.hex}").content.decode()
+    assert "Meta&#x27;s agent" in page
+    assert 'name="take_thread"' in page
+    refused = answer(owner, asked, body="At nine")
+    assert refused.status_code == 422
+    assert "Confirm that your answer takes over." in refused.content.decode()
+    assert sent(asked) == []
+    assert answer(owner, asked, body="At nine", take_thread="yes").status_code == 200
+    assert len(sent(asked)) == 1
+    assert Conversation.objects.get(tenant_id=asked.tenant_id).thread_owner == 0

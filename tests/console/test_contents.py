@@ -5,15 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.console.contents import Card, Choice, Parts, line_of, take_apart
-from hailgate.messaging.ids import uuid7
+from hailgate.console.inbox.content_parts import (
+    AnswerPart,
+    CardPart,
+    ChoicePart,
+    MessageParts,
+    OriginShown,
+    line_of,
+    read_origin,
+    take_apart,
+)
 from hailgate.messaging.models import Attachment, AttachmentState
+from hailgate.messaging.store.ids import uuid7
 
 
 def attachment(mime: str = "image/jpeg", state: AttachmentState = AttachmentState.STORED, **given) -> Attachment:
     return Attachment(uid=uuid7(), state=state, mime=mime, size=7, **{"name": "", "kind": "image"} | given)
 
 
+FORM = (
+    '{"flow_token": "tok", "screen_0_First_name_1": "Ada", "screen_1_size_0": "1_Large", '
+    '"extras": ["0_Milk", "1_Sugar"], "agreed": true, "rating": 4}'
+)
 BUTTONS = {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "Yes"}}, {"reply": {"id": "2", "title": "No"}}]}
 ROWS = {"button": "Pick", "sections": [{"title": "A", "rows": [{"id": "1", "title": "Nine", "description": "sharp"}]}]}
 
@@ -21,11 +34,11 @@ ROWS = {"button": "Pick", "sections": [{"title": "A", "rows": [{"id": "1", "titl
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        ({"type": "text", "text": {"body": "*a*"}}, Parts("<strong>a</strong>")),
-        ({"type": "button", "button": {"text": "Yes"}}, Parts("Yes")),
+        ({"type": "text", "text": {"body": "*a*"}}, MessageParts("<strong>a</strong>")),
+        ({"type": "button", "button": {"text": "Yes"}}, MessageParts("Yes")),
         (
             {"type": "contacts", "contacts": [{"name": {"formatted_name": "Bo"}, "phones": [{"phone": "+1 555"}]}]},
-            Parts(cards=[Card("Bo", ["+1 555"])]),
+            MessageParts(cards=[CardPart("Bo", ["+1 555"])]),
         ),
         (
             {
@@ -35,25 +48,43 @@ ROWS = {"button": "Pick", "sections": [{"title": "A", "rows": [{"id": "1", "titl
                     "footer": {"text": "F"}, "action": BUTTONS,
                 },
             },
-            Parts("Sure?", header="H", footer="F", choices=[Choice("Yes", ""), Choice("No", "")]),
+            MessageParts("Sure?", header="H", footer="F", choices=[ChoicePart("Yes", ""), ChoicePart("No", "")]),
         ),
         (
             {"type": "interactive", "interactive": {"type": "list", "body": {"text": "When?"}, "action": ROWS}},
-            Parts("When?", choices=[Choice("Nine", "sharp")]),
+            MessageParts("When?", choices=[ChoicePart("A", "", heading=True), ChoicePart("Nine", "sharp")]),
         ),
         (
             {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"title": "Nine"}}},
-            Parts("Nine"),
+            MessageParts("Nine"),
+        ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "list_reply", "list_reply": {"title": "Nine"}},
+                "text": {"body": "1"},
+            },
+            MessageParts("Nine", header="Written: 1"),
         ),
         (
             {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": {}}},
-            Parts(line="Form answered"),
+            MessageParts(line="Form answered"),
         ),
-        ({"type": "deleted", "deleted": {}}, Parts(line="Deleted message")),
-        ({"type": "image", "image": {"id": "1", "caption": "_x_"}}, Parts("<em>x</em>", line="Photo")),
+        (
+            {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": FORM}}},
+            MessageParts(
+                header="Form answered",
+                answers=[
+                    AnswerPart("First name", "Ada"), AnswerPart("Size", "Large"), AnswerPart("Extras", "Milk, Sugar"),
+                    AnswerPart("Agreed", "yes"), AnswerPart("Rating", "4"),
+                ],
+            ),
+        ),
+        ({"type": "deleted", "deleted": {}}, MessageParts(line="Deleted message")),
+        ({"type": "image", "image": {"id": "1", "caption": "_x_"}}, MessageParts("<em>x</em>", line="Photo")),
     ],
 )  # fmt: skip
-def test_each_kind_is_taken_apart(content, parts: Parts) -> None:
+def test_each_kind_is_taken_apart(content, parts: MessageParts) -> None:
     assert take_apart(content, None) == parts
 
 
@@ -117,7 +148,7 @@ VALUES = st.recursive(
 @given(st.sampled_from(KINDS), VALUES, st.booleans())
 def test_whatever_was_stored_there_is_something_to_show(kind: str, inner, with_file: bool) -> None:
     content = {"type": kind, kind: inner}
-    assert isinstance(take_apart(content, attachment() if with_file else None), Parts)
+    assert isinstance(take_apart(content, attachment() if with_file else None), MessageParts)
     assert isinstance(line_of(content), str)
     assert take_apart({"type": kind}, None) is not None
 
@@ -205,8 +236,8 @@ def test_a_reaction_that_failed_stays_a_message(thread) -> None:
 
 
 def test_an_open_thread_hears_of_reactions_and_files(thread, channel) -> None:
-    from hailgate.messaging.glances import glance_at_thread
     from hailgate.messaging.models import Amendment, Conversation
+    from hailgate.messaging.people.view_fingerprint import glance_at_thread
     from messaging import acting
 
     add, _ = thread
@@ -223,3 +254,22 @@ def test_an_open_thread_hears_of_reactions_and_files(thread, channel) -> None:
     )  # fmt: skip
     seen.append(glance_at_thread(channel.tenant_id, uid))
     assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("origin", "shown"),
+    [
+        ({"forwarded": True}, OriginShown("Forwarded", "", "", "", "")),
+        ({"forwarded": True, "frequently_forwarded": True}, OriginShown("Forwarded many times", "", "", "", "")),
+        ({"referred_product": {"product_retailer_id": "sku-1"}}, OriginShown("", "", "", "", "sku-1")),
+        (
+            {"referral": {"headline": "Chat with us", "body": "Sale", "source_url": "https://fb.me/x"}},
+            OriginShown("", "Chat with us", "Sale", "https://fb.me/x", ""),
+        ),
+        ({"referral": {"source_url": "javascript:alert(1)"}}, OriginShown("", "An ad or a post", "", "", "")),
+        ({}, None),
+        (5, None),
+    ],
+)
+def test_where_a_message_comes_from_is_shown(origin, shown) -> None:
+    assert read_origin({"type": "text", "origin": origin}) == shown

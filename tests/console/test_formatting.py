@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.console.formatting import render_formatting
+from hailgate.console.inbox.formatting import render_formatting
 
 TAGS = {"strong", "em", "del", "code", "a", "q", "span"}
 

@@ -8,7 +8,7 @@ from console.conftest import Browser
 from hailgate.accounts.seal import Sealer, use_sealer
 from hailgate.core.content import Unsupported
 from hailgate.core.status import Status
-from hailgate.messaging.models import PERSON, Attempt, Conversation, Message, Work
+from hailgate.messaging.models import PERSON, Attempt, Contact, Conversation, Message, Work
 from messaging import acting
 
 BODY = {"draft": "d1", "body": "We close at *six*."}
@@ -53,6 +53,17 @@ def test_a_row_says_who_wrote_what_and_that_it_is_new(owner, asked) -> None:
     assert 'class="row unread"' in page
 
 
+def test_who_opens_a_conversation_is_on_record(agent, adam, told) -> None:
+    from hailgate.accounts.models import AuditEntry
+
+    agent.get(f"conversations/{told.conversation.uid}/messages")  # the page looks again by itself
+    assert not AuditEntry.objects.filter(action="conversation.opened").exists()
+    agent.get(f"conversations/{told.conversation.uid}")
+    entry = AuditEntry.objects.get(action="conversation.opened")
+    assert (entry.actor, entry.subject) == (adam.uid.hex, f"conversation:{told.conversation.uid}")
+    assert entry.tenant_id == told.conversation.tenant_id
+
+
 def test_who_opens_a_conversation_has_seen_it_for_the_whole_team(owner, agent, asked) -> None:
     owner.text(f"conversations/{asked.uid.hex}")
     assert 'data-count="0"' in agent.text("conversations")
@@ -92,6 +103,27 @@ def test_a_search_finds_by_name_and_number(owner, channel, words, found) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("João Conceição", "joao conceicao"),
+        ("Joao", "João"),
+        ("ÁGATA", "agata"),
+        ("Agata", "ÁG"),
+        ("Jose\u0301", "jos\u00e9"),  # an accent that is a character of its own
+        ("Søren Łukasz", "soren lukasz"),
+        ("\uff26ull", "full"),
+        ("Ἀθηνᾶ", "αθηνα"),
+        ("100%", "0%"),
+    ],
+)
+def test_a_search_finds_with_and_without_accents(owner, channel, name, words) -> None:
+    acting.apply(channel, acting.wrote(channel, 1, name=name), acting.wrote(channel, 2, name="Other"))
+    assert rows(owner.text("conversations/list", {"q": words})) == [conversation_with(channel, 1).uid.hex]
+    Contact.objects.filter(tenant_id=channel.tenant_id, name=name).update(name="", own_name=name)
+    assert rows(owner.text("conversations/list", {"q": words})) == [conversation_with(channel, 1).uid.hex]
+
+
 def test_where_content_is_sealed_a_whole_number_still_finds(owner, channel) -> None:
     from hailgate.settings import ENV
 
@@ -117,7 +149,7 @@ def test_filters_show_what_is_mine_and_what_the_assistant_has(owner, agent, chan
 
 
 def test_pages_of_the_list_hold_everybody_once(owner, channel, monkeypatch) -> None:
-    monkeypatch.setattr("hailgate.console.inbox.PAGE", 3)
+    monkeypatch.setattr("hailgate.console.inbox.queries.PAGE", 3)
     for person in range(1, 9):
         acting.apply(channel, acting.wrote(channel, person))
     seen, query = [], {}
@@ -167,7 +199,7 @@ def test_an_answer_shows_what_it_answers(owner, channel) -> None:
 
 
 def test_older_messages_come_page_by_page(owner, channel, monkeypatch) -> None:
-    monkeypatch.setattr("hailgate.console.inbox.THREAD", 4)
+    monkeypatch.setattr("hailgate.console.inbox.queries.THREAD", 4)
     for number in range(10):
         acting.apply(channel, acting.wrote(channel, 1, body=f"message {number}."))
     path = f"conversations/{conversation_with(channel, 1).uid.hex}"
@@ -180,7 +212,7 @@ def test_older_messages_come_page_by_page(owner, channel, monkeypatch) -> None:
 
 
 def test_a_page_that_is_open_keeps_its_first_message(owner, channel, monkeypatch) -> None:
-    monkeypatch.setattr("hailgate.console.inbox.THREAD", 2)
+    monkeypatch.setattr("hailgate.console.inbox.queries.THREAD", 2)
     for number in range(3):
         acting.apply(channel, acting.wrote(channel, 1, body=f"message {number}."))
     path = f"conversations/{conversation_with(channel, 1).uid.hex}"

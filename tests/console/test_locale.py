@@ -10,9 +10,8 @@ from django.conf import settings
 from django.utils.translation.template import templatize
 
 import hailgate.console
-from hailgate.advice import ADVICE, ANY_OTHER
 from hailgate.core.content import preview
-from hailgate.problems import delivery_codes
+from hailgate.delivery_codes import list_texts
 
 CONSOLE = Path(hailgate.console.__file__).parent
 CATALOGUES = sorted((CONSOLE / "locale").glob("*/LC_MESSAGES/django.mo"))
@@ -43,7 +42,7 @@ def texts_of_template(source: str) -> set[str]:
 
 def texts() -> set[str]:
     found = texts_of_code(Path(preview.__code__.co_filename).read_text(encoding="utf-8"))
-    found |= {*ADVICE.values(), ANY_OTHER, *(known.sentence for known in delivery_codes())}
+    found |= set(list_texts())
     for path in CONSOLE.rglob("*.py"):
         found |= texts_of_code(path.read_text(encoding="utf-8"))
     for path in CONSOLE.rglob("*.html"):

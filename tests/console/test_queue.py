@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from hailgate.console import queue
-from hailgate.console.queue import Counts, look_at
-from hailgate.messaging.figures import count_queue
-from hailgate.messaging.tending import pause_channel
+from hailgate.console.operations import queue
+from hailgate.console.operations.queue import Counts, look_at
+from hailgate.messaging.channels.admin import pause_channel
+from hailgate.messaging.upkeep.queue_stats import count_queue
 
 
 @pytest.fixture(autouse=True)

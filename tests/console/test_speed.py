@@ -8,8 +8,8 @@ from django.db import connection
 
 from console.conftest import Browser
 from hailgate.core.content import Text, TextBody, encode_content
-from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import Channel, Contact, ContactAddress, Conversation, Direction, Message
+from hailgate.messaging.store.ids import uuid7
 
 CONVERSATIONS = 20_000
 LONG = 2_000

@@ -141,3 +141,26 @@ def test_a_refusal_never_repeats_the_number(raw):
         parse_address(raw)
 
     assert raw not in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "written", ["(555) 010-0042", " (555) 010 0042", "555-010-0042", "555 010 0042", "(011) 4123-4567"]
+)
+def test_a_number_without_a_country_is_refused_unless_it_is_known(written):
+    with pytest.raises(InputError, match="country code"):
+        parse_address(written)
+    assert parse_address(written, "1").value.startswith("1")
+
+
+@pytest.mark.parametrize(
+    ("written", "calling_code", "digits"),
+    [
+        ("(555) 010-0042", "1", "15550100042"),
+        ("(011) 4123-4567", "54", "541141234567"),
+        ("+44 20 7946 0958", "1", "442079460958"),
+        ("15550100042", "44", "15550100042"),
+        ("1 (555) 010-0042", "44", "15550100042"),
+    ],
+)
+def test_a_channels_country_completes_what_is_written_as_at_home_and_nothing_else(written, calling_code, digits):
+    assert parse_address(written, calling_code).value == digits

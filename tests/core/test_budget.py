@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.core.budget import FLOOR_INTERVAL, FLOOR_SHARE, SHARE, divide, floor_of, spend
 from hailgate.core.limits import SHORTEST_INTERVAL, Limit, available
+from hailgate.core.retry_budget import FLOOR_INTERVAL, FLOOR_SHARE, SHARE, divide, floor_of, spend
 
 NOW = 1_767_225_600.0
 FAST = Limit.per_second(80, 8)

@@ -18,15 +18,20 @@ from hailgate.core.content import (
     TextBody,
     Unsupported,
     check_content,
+    check_quotes,
     clean_text,
     content_as_json,
     decode_outbound,
     encode_content,
+    find_limits,
     kind_of,
     parse_outbound,
 )
 from hailgate.core.content.outbound import BY_KIND
+from hailgate.core.content.parts import Mark
 from hailgate.core.errors import InputError, MalformedBody
+from hailgate.core.kinds import KindLimits
+from hailgate.providers import list_providers
 
 from .strategies import any_json, any_text
 
@@ -35,8 +40,7 @@ TYPES = f"type: must be one of: {', '.join(OUTBOUND_KINDS)}."
 
 
 class Limits(msgspec.Struct, frozen=True):
-    content_kinds: frozenset[str] = frozenset({"text"})
-    text_limit: int = TEXT_LIMIT
+    kinds: dict[str, KindLimits] = msgspec.field(default_factory=lambda: {"text": KindLimits(text=TEXT_LIMIT)})
 
 
 def text(body, **options):
@@ -70,7 +74,7 @@ def test_the_cloud_apis_shape_is_read(raw, content):
     ("raw", "field", "detail"),
     [
         ({}, "type", TYPES),
-        ({"text": {"body": "x"}}, "type", TYPES),
+        ({"text": {"body": "x"}, "image": {"id": "1"}}, "type", TYPES),
         ({"type": "hologram", "hologram": {"id": "1"}}, "type", TYPES),
         ({"type": ["text"]}, "type", TYPES),
         ({"type": "text\ud800"}, "type", TYPES),
@@ -242,10 +246,10 @@ def test_a_text_within_the_limits_passes(body):
         (text(""), Limits(), "text.body", "white space"),
         (text(" \n\t\u00a0\u2003"), Limits(), "text.body", "white space"),
         (text("x" * 4097), Limits(), "text.body", "at most 4096"),
-        (text("x" * 11), Limits(text_limit=10), "text.body", "at most 10"),
+        (text("x" * 11), Limits({"text": KindLimits(text=10)}), "text.body", "at most 10"),
         (text("x\0"), Limits(), "text.body", "NUL"),
         (text("x\udfff"), Limits(), "text.body", "surrogates"),
-        (text("x"), Limits(frozenset({"image", "audio"})), "type", "audio, image on this channel"),
+        (text("x"), Limits({"image": KindLimits(), "audio": KindLimits()}), "type", "audio, image on this channel"),
     ],
 )
 def test_what_the_channel_cannot_deliver_is_refused(content, limits, field, advice):
@@ -337,3 +341,15 @@ def test_outbound_content_survives_the_store(body, preview_url):
 )
 def test_content_never_shows_in_a_repr(content):
     assert SECRET not in f"{content} {content!r} {[content]}"
+
+
+@pytest.mark.parametrize("spec", list_providers(), ids=lambda spec: spec.name)
+def test_what_cannot_quote_is_told_so_and_all_else_may(spec):
+    kinds = spec.capabilities.kinds
+    for content in (Text(TextBody("hello")), BY_KIND["reaction"](Mark("wamid.1", "👍"))):
+        own = find_limits(content, kinds)
+        if own is None or own.quotable:
+            check_quotes(content, kinds)
+        else:
+            with pytest.raises(InputError, match="cannot quote another on this channel"):
+                check_quotes(content, kinds)

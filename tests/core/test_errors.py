@@ -8,8 +8,11 @@ import pytest
 from hailgate.core import errors
 from hailgate.core.errors import (
     AccessError,
+    AddressRefuses,
     AssistantError,
+    Blame,
     ChannelDisconnected,
+    ChannelRefused,
     ChannelUnauthorized,
     ConfigurationError,
     Conflict,
@@ -24,6 +27,7 @@ from hailgate.core.errors import (
     InputError,
     LeaseLost,
     MalformedBody,
+    MessageFault,
     NotFound,
     OutcomeUnknown,
     Overloaded,
@@ -32,10 +36,12 @@ from hailgate.core.errors import (
     ProviderUnavailable,
     RateLimited,
     RecipientOptedOut,
+    RecipientUnconfirmed,
     RecipientUnreachable,
     Rejected,
     Scope,
     SendError,
+    SessionLost,
     SignatureInvalid,
     StoreUnavailable,
     TemplateUnavailable,
@@ -102,26 +108,43 @@ def test_each_class_knows_its_http_status(error, status, retryable):
 SEND_ERRORS = {
     SendError: ("bury", set()),
     ProviderUnavailable: ("retry", {"breaker_failure"}),
+    AddressRefuses: ("retry", {"breaker_failure"}),
+    MessageFault: ("retry", set()),
     FileUnavailable: ("retry", set()),
     FileForgotten: ("retry", set()),
     LeaseLost: ("retry", set()),
     ProviderThrottled: ("snooze", set()),
     ChannelUnauthorized: ("snooze", {"pauses_channel"}),
+    ChannelRefused: ("snooze", {"pauses_channel", "heals"}),
     ChannelDisconnected: ("snooze", {"pauses_channel"}),
     Rejected: ("bury", set()),
     RecipientUnreachable: ("bury", set()),
     TemplateUnavailable: ("bury", set()),
     RecipientOptedOut: ("bury", {"suppresses"}),
     OutcomeUnknown: ("park", {"breaker_failure"}),
+    RecipientUnconfirmed: ("park", set()),
+    SessionLost: ("park", {"pauses_channel"}),
 }
 
 
 @pytest.mark.parametrize(("error", "order"), SEND_ERRORS.items())
 def test_each_send_error_orders_what_becomes_of_the_row(error, order):
-    flags = {"breaker_failure", "pauses_channel", "suppresses"}
+    flags = {"breaker_failure", "pauses_channel", "suppresses", "heals"}
 
     assert (error.disposition, {flag for flag in flags if getattr(error, flag)}) == order
     assert error.retryable is (error.disposition in {Disposition.RETRY, Disposition.SNOOZE})
+
+
+@pytest.mark.parametrize(
+    ("blame", "kinds"),
+    [
+        (Blame.PROVIDER, {ProviderUnavailable, AddressRefuses}),
+        (Blame.OURS, {FileUnavailable, LeaseLost}),
+        (Blame.MESSAGE, {MessageFault, FileForgotten}),
+    ],
+)
+def test_what_is_retried_says_whose_trouble_it_is(blame, kinds):
+    assert {kind for kind in SEND_ERRORS if kind.disposition is Disposition.RETRY and kind.blame is blame} == kinds
 
 
 def test_the_table_of_send_errors_is_complete():

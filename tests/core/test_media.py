@@ -5,7 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hailgate.core.errors import InputError, TooLarge, UnsupportedMedia
-from hailgate.core.media import LARGEST, check_fits, check_pixels, content_disposition, natural_kind, show_name
+from hailgate.core.kinds import KindLimits
+from hailgate.core.media import (
+    LARGEST_FILE,
+    check_fits,
+    check_pixels,
+    content_disposition,
+    fits,
+    natural_kind,
+    show_name,
+)
+from hailgate.providers import list_providers
+
+FILES = ("image", "sticker", "audio", "video", "document")
 
 
 @pytest.mark.parametrize(
@@ -21,19 +33,25 @@ def test_a_type_has_a_natural_kind(mime: str, kind: str) -> None:
     check_fits("document", mime, 1)
 
 
-@pytest.mark.parametrize("kind", LARGEST)
-def test_each_kind_has_its_limit(kind: str) -> None:
-    mime = {"image": "image/png", "sticker": "image/webp", "audio": "audio/ogg", "video": "video/mp4"}.get(kind, "x/y")
-    check_fits(kind, mime, LARGEST[kind])
+@pytest.mark.parametrize("spec", list_providers(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("kind", FILES)
+def test_each_kind_has_its_providers_limits(spec, kind: str) -> None:
+    own = spec.capabilities.kinds[kind]
+    mime = next(iter(sorted(own.types)), "x/y")
+    most = own.bytes or LARGEST_FILE
+    check_fits(kind, mime, most, own)
+    assert (fits(mime, most, own), fits(mime, most + 1, own)) == (True, False)
     with pytest.raises(TooLarge):
-        check_fits(kind, mime, LARGEST[kind] + 1)
+        check_fits(kind, mime, most + 1, own)
     with pytest.raises(InputError):
-        check_fits(kind, mime, 0)
+        check_fits(kind, mime, 0, own)
 
 
 def test_a_file_of_another_type_is_refused_with_the_types_that_fit() -> None:
+    own = KindLimits(types=frozenset({"image/jpeg", "image/png"}))
     with pytest.raises(UnsupportedMedia, match="image/jpeg, image/png"):
-        check_fits("image", "application/pdf", 10)
+        check_fits("image", "application/pdf", 10, own)
+    assert not fits("application/pdf", 10, own)
 
 
 @pytest.mark.parametrize("size", [(10_000, 5_001), (20_001, 1), (1, 20_001)])

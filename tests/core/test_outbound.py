@@ -19,6 +19,7 @@ from hailgate.core.content import (
 )
 from hailgate.core.content.checking import MOST_LEVELS
 from hailgate.core.errors import InputError
+from hailgate.core.kinds import KindLimits
 
 from .strategies import any_json
 
@@ -26,8 +27,9 @@ META = Path(__file__).parents[1] / "fixtures" / "meta" / "requests"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    content_kinds: frozenset[str] = frozenset(OUTBOUND_KINDS)
-    text_limit: int = 4096
+    kinds: dict[str, KindLimits] = msgspec.field(
+        default_factory=lambda: {kind: KindLimits() for kind in OUTBOUND_KINDS}
+    )
 
 
 def documented(name):
@@ -142,6 +144,7 @@ def button(id_, title="Yes"):
         ("interactive_flow", (*FLOW, "mode"), "live", f"{'.'.join(FLOW)}.mode", "one of the values"),
         ("interactive_flow", (*FLOW, "flow_action_payload", "screen"), "a\0", None, "NUL"),
         ("interactive_flow", ("interactive", "type"), "hologram", "interactive.type", "one of the values"),
+        ("interactive_flow", (*FLOW, "flow_cta"), "x" * 31, f"{'.'.join(FLOW)}.flow_cta", "at most 30"),
         ("template_body_params", ("template", "name"), "", "template.name", "white space"),
         ("template_header_buttons", ("template", "components", 2, "index"), "10", None, "0 to 9"),
         ("template_header_buttons", ("template", "components", 2, "index"), "٣", None, "0 to 9"),
@@ -163,6 +166,103 @@ def test_a_limit_is_named_with_its_field(name, path, value, field, advice):
     assert field in {None, refused.field}
 
 
+def asking(kind, action, **more):
+    return {"type": "interactive", "interactive": {"type": kind, "body": {"text": "?"}, "action": action} | more}
+
+
+def card(index, **more):
+    link = {"name": "cta_url", "parameters": {"display_text": "Open", "url": "https://example.com"}}
+    return {"card_index": index, "action": link} | more
+
+
+SECTION = {"title": "Fruit", "product_items": [{"product_retailer_id": "A1"}]}
+QUICK = {"buttons": [{"type": "quick_reply", "quick_reply": {"id": "a", "title": "A"}}]}
+TITLE = {"type": "text", "text": "Ours"}
+SELLING = {
+    "product": asking("product", {"catalog_id": "1", "product_retailer_id": "A1"}),
+    "product_list": asking("product_list", {"catalog_id": "1", "sections": [SECTION]}, header=TITLE),
+    "catalog_message": asking("catalog_message", {"name": "catalog_message"}),
+    "order_details": asking("order_details", {"name": "review_and_pay", "parameters": {"reference_id": "r"}}),
+    "order_status": asking("order_status", {"name": "review_order", "parameters": {"reference_id": "r"}}),
+    "voice_call": asking(
+        "voice_call", {"name": "voice_call", "parameters": {"display_text": "Call", "ttl_minutes": 60}}
+    ),
+    "call_permission_request": asking("call_permission_request", {"name": "call_permission_request"}),
+    "request_contact_info": asking("request_contact_info", {"name": "request_contact_info"}),
+    "address_message": asking("address_message", {"name": "address_message", "parameters": {"country": "IN"}}),
+    "carousel": asking("carousel", {"cards": [card(0), card(1, action=QUICK, body={"text": "x"})]}),
+}
+
+
+@pytest.mark.parametrize("kind", SELLING)
+def test_every_interactive_kind_passes_and_survives_the_store(kind):
+    content = parse_outbound(SELLING[kind])
+    check_content(content, Limits())
+    assert decode_outbound(encode_content(content)) == content
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "field", "advice"),
+    [
+        ("product", ("action", "catalog_id"), " ", "interactive.action.catalog_id", "id of the catalog|white space"),
+        ("product", ("header",), TITLE, "interactive.header", "not known here"),
+        ("product_list", ("header",), ..., "interactive.header", "is missing"),
+        (
+            "product_list",
+            ("action", "sections"),
+            [SECTION | {"title": ""}] * 2,
+            "interactive.action.sections[0].title",
+            "white",
+        ),
+        ("product_list", ("action", "sections"), [SECTION] * 11, "interactive.action.sections", "1 to 10 sections"),
+        (
+            "product_list",
+            ("action", "sections", 0, "product_items"),
+            [{"product_retailer_id": "A"}] * 31,
+            "interactive.action.sections",
+            "1 to 30 products",
+        ),
+        ("order_details", ("action", "parameters"), {}, "interactive.action.parameters.reference_id", "know the order"),
+        ("order_details", ("action", "parameters", "reference_id"), "x" * 36, None, "at most 35"),
+        (
+            "order_status",
+            ("action", "parameters", "reference_id"),
+            5,
+            "interactive.action.parameters.reference_id",
+            "text",
+        ),
+        ("voice_call", ("action", "parameters", "ttl_minutes"), 43_201, None, "between 1 and 43200"),
+        ("voice_call", ("action", "parameters", "display_text"), "x" * 21, None, "at most 20"),
+        ("carousel", ("action", "cards"), [card(0)], "interactive.action.cards", "2 to 10 cards"),
+        ("carousel", ("action", "cards"), [card(0), card(0)], "interactive.action.cards", "each once"),
+        (
+            "carousel",
+            ("action", "cards", 1, "body", "text"),
+            "x" * 161,
+            "interactive.action.cards[1].body.text",
+            "at most 160",
+        ),
+        ("carousel", ("action", "cards", 0, "action"), {}, "interactive.action.cards[0].action", "exactly one of"),
+        ("carousel", ("action", "cards", 0, "header"), {"type": "image", "image": {}}, None, "exactly one of"),
+        ("request_contact_info", ("body",), ..., "interactive.body", "is missing"),
+    ],
+)
+def test_a_limit_of_the_newer_kinds_is_named_too(kind, path, value, field, advice):
+    document = json.loads(json.dumps(SELLING[kind]))
+    place = document["interactive"]
+    for step in path[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+
+    refused = refusal(document)
+
+    assert re.search(advice, refused.detail)
+    assert field in {None, refused.field}
+
+
 def test_foreign_json_may_be_deep_but_not_endless():
     nested = "x"
     for _ in range(MOST_LEVELS):
@@ -172,7 +272,7 @@ def test_foreign_json_may_be_deep_but_not_endless():
 
 def test_a_kind_that_the_channel_does_not_know_is_refused():
     with pytest.raises(InputError, match="must be one of: text on this channel"):
-        check_content(parse_outbound(documented("image_id")), Limits(frozenset({"text"})))
+        check_content(parse_outbound(documented("image_id")), Limits({"text": KindLimits()}))
 
 
 @given(st.data())

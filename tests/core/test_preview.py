@@ -63,7 +63,7 @@ def test_what_we_send_has_a_line(name, line):
         ("message_interactive_flow_reply", "Form answered"),
         ("message_template_quick_reply", "Button: Stop promotions"),
         ("message_order", "Order"),
-        ("message_unsupported", "Unsupported message"),
+        ("message_unsupported", "Message that cannot be shown"),
     ],
 )
 def test_what_a_person_sends_has_a_line(name, line):

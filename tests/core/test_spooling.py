@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.core.spooling import frame_records, read_records
+from hailgate.spool.record_framing import frame_records, read_records
 
 RECORDS = st.lists(st.binary(max_size=60), max_size=8)
 HEAD = 8

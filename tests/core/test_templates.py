@@ -12,7 +12,7 @@ from hailgate.core.content import check_content, parse_outbound
 from hailgate.core.errors import InputError
 from hailgate.core.templates import (
     Definition,
-    Template,
+    TemplateDefinition,
     check_template,
     fill_call,
     fits_a_form,
@@ -28,7 +28,7 @@ from .test_outbound import DOCUMENTED, Limits
 
 
 def template(*components, name="news", language="en", status="APPROVED", named=False):
-    return Template("1", name, language, "UTILITY", status, "GREEN", named, json.dumps(components))
+    return TemplateDefinition("1", name, language, "UTILITY", status, "GREEN", named, json.dumps(components))
 
 
 def text(value, name=None):
@@ -60,7 +60,7 @@ def refusal(wanted, *known):
 
 
 EXAMPLE = {
-    example.name: Template(
+    example.name: TemplateDefinition(
         "1", example.name, example.language, example.category, example.status, example.quality,
         example.parameter_format == "NAMED", json.dumps(example.components),
     )
@@ -342,3 +342,33 @@ def test_a_value_is_never_read_as_a_variable(first, second):
     definition = parse_definition(template({"type": "BODY", "text": "a {{1}} b {{2}} c"}))
     shown = preview_template(definition, {"body.1": first, "body.2": second})
     assert shown.body == f"a {first or '{{1}}'} b {second or '{{2}}'} c"
+
+
+# --- one-time codes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["123456", "A1B2-C3D4-E5F6", "123 456", "x" * 15])
+def test_a_one_time_code_passes(code):
+    known = template({"type": "BODY", "text": "{{1}}"}, OTP)._replace(category="AUTHENTICATION")
+    check_template(call(body(text(code)), button(0, "url", text(code.replace(" ", "")))), [known])
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("x" * 16, "at most 15 characters"),
+        ("http://a.de/1", "not an address"),
+        ("www.a.de", "not an address"),
+        ("a.com", "not an address"),
+    ],
+)
+def test_a_one_time_code_is_short_and_no_address(code, rule):
+    known = template({"type": "BODY", "text": "{{1}}"}, OTP)._replace(category="AUTHENTICATION")
+    for given_, path in ((call(body(text(code))), 0), (call(body(text("1")), button(0, "url", text(code))), 1)):
+        with pytest.raises(InputError, match=rule) as refused:
+            check_template(given_, [known])
+        assert refused.value.field == f"template.components[{path}].parameters[0].text"
+
+
+def test_what_is_no_code_may_be_long():
+    check_template(call(body(text("x" * 200))), [template({"type": "BODY", "text": "{{1}}"})])

@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 
 import given
 from hailgate.core.errors import TooLarge
-from hailgate.edge import bodies
-from hailgate.edge.bodies import read_body
+from hailgate.edge.http import bodies
+from hailgate.edge.http.bodies import read_body
 from hailgate.problems import BodyTooSlow
 
 pytestmark = pytest.mark.anyio
@@ -111,14 +111,14 @@ async def test_a_small_body_that_drips_is_cut_with_its_answer(site, key, channel
 
 
 async def test_headers_that_drip_are_cut(site, monkeypatch) -> None:
-    from hailgate.edge import protocol
+    from hailgate.edge.http import protocol
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
     assert await site.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
 
 
 async def test_a_body_that_was_answered_already_may_not_drip_on(site, monkeypatch) -> None:
-    from hailgate.edge import protocol
+    from hailgate.edge.http import protocol
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
     answer = await site.raw(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{")
@@ -126,14 +126,14 @@ async def test_a_body_that_was_answered_already_may_not_drip_on(site, monkeypatc
 
 
 async def test_a_connection_that_says_nothing_is_cut(site, monkeypatch) -> None:
-    from hailgate.edge import protocol
+    from hailgate.edge.http import protocol
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.05)
     assert await site.raw(b"") == b""
 
 
 async def test_a_reader_who_takes_nothing_is_cut(site, key, channel, monkeypatch) -> None:
-    from hailgate.edge import protocol
+    from hailgate.edge.http import protocol
 
     monkeypatch.setattr(protocol, "READER_PATIENCE_S", 0.05)
     size, headers = 16 << 20, {"Content-Type": "application/octet-stream"}
@@ -182,7 +182,7 @@ async def test_ambiguous_requests_are_refused(site, request_: bytes) -> None:
 
 
 async def test_hundreds_of_drips_are_cut_and_hold_up_nobody(site, monkeypatch) -> None:
-    from hailgate.edge import protocol
+    from hailgate.edge.http import protocol
 
     monkeypatch.setattr(protocol, "HEAD_PATIENCE_S", 0.5)
     drips = [asyncio.create_task(site.raw(b"POST /hooks/x HTTP/1.1\r\nHost: ")) for _ in range(300)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hailgate.core.errors import HailgateError, InputError, MalformedBody, TooLarge
-from hailgate.edge.forms import MOST_BESIDE, FileForm
+from hailgate.edge.http.multipart_reader import MOST_BESIDE, MultipartReader
 
 TYPE = "multipart/form-data; boundary=b0undary"
 
@@ -29,7 +29,7 @@ def taken(body: bytes, cuts: list[int] = (), content_type: str = TYPE) -> tuple[
             yield body[start:end]
 
     async def take() -> tuple[str, bytes]:
-        form = FileForm(content_type)
+        form = MultipartReader(content_type)
         return (b"".join([piece async for piece in form.content(pieces())]), form.name)[::-1]
 
     return asyncio.run(take())
@@ -68,4 +68,4 @@ def test_a_form_that_is_none_or_holds_no_single_file_is_refused(body, error):
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=" + "b" * 71])
 def test_a_form_names_its_boundary(content_type):
     with pytest.raises(MalformedBody):
-        FileForm(content_type)
+        MultipartReader(content_type)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hailgate.edge.app import build_app
-from hailgate.telemetry import Event
+from hailgate.telemetry.events import Event
 from serving import serving
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def test_an_id_of_the_callers_is_not_taken_over(site) -> None:
         ("GET", "/nothing", 404),
         ("GET", "/v1/nothing", 404),
         ("GET", "/v1/messages/", 404),
-        ("GET", "/v1/messages", 405),
+        ("GET", "/v1/messages/batch", 405),
         ("DELETE", "/v1/messages/batch", 405),
         ("PUT", "/hooks/x", 405),
         ("POST", "/livez", 405),
@@ -100,10 +100,12 @@ async def test_the_start_page_is_html_with_a_policy_that_allows_its_style_alone(
 
 async def test_the_errors_page_has_an_anchor_for_every_code(site) -> None:
     from hailgate import problems
+    from hailgate.delivery_codes import list_codes, list_provider_codes
 
     page = (await site.get("/v1/docs/errors")).body.decode()
-    for code in [*problems.answer_codes(), *problems.delivery_codes()]:
-        assert f'id="{code.code}"' in page
+    codes = {code.code for code in [*problems.answer_codes(), *list_codes()]}
+    for code in codes.union(*(provider.notes for provider in list_provider_codes())):
+        assert f'id="{code}"' in page
 
 
 async def test_type_of_a_problem_leads_to_its_code(site) -> None:

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from hailgate.accounts.operators import Viewer
+from hailgate.accounts.operators import CurrentOperator
 from hailgate.accounts.sessions import Limits
 from hailgate.core.errors import Overloaded, Unauthenticated
-from hailgate.edge import live as door
-from hailgate.edge import sessions
-from hailgate.edge.live import Live
-from hailgate.edge.sessions import Sessions
+from hailgate.edge.doors import live as door
+from hailgate.edge.doors.live import Live
+from hailgate.edge.http import sessions
+from hailgate.edge.http.sessions import OperatorSessions
 
 pytestmark = pytest.mark.anyio
 
@@ -28,14 +28,14 @@ class Store:
     """What Live asks the database for: sessions, and fingerprints that a test changes."""
 
     def __init__(self) -> None:
-        self.sessions: dict[str, Viewer] = {}
+        self.sessions: dict[str, CurrentOperator] = {}
         self.list_of: dict[int, int] = {}
         self.thread_of: dict[object, int] = {}
         self.looks = 0
         self.looked = asyncio.Event()
 
     def sign_in(self, key: str, operator: int = 1, tenant: int = 1) -> str:
-        self.sessions[key] = Viewer(operator, "uid", "Ada", tenant, "clinic", "agent")
+        self.sessions[key] = CurrentOperator(operator, "uid", "Ada", tenant, "clinic", "agent")
         return key
 
     async def __call__(self, function: Callable[..., Any], *given: Any) -> Any:
@@ -99,7 +99,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
         monkeypatch.setattr(door, name, 0.002)
     monkeypatch.setattr(door, "REST", 0)
     store = Store()
-    live = Live(store, Sessions(store, LIMITS, COOKIE))
+    live = Live(store, OperatorSessions(store, LIMITS, COOKIE))
     streams: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
@@ -280,8 +280,9 @@ async def test_the_whole_program_stops_with_streams_open(tenant) -> None:
 
     def sign_in() -> str:
         client = Client()
+        operator = add_operator(tenant.pk, "olivia@clinic.example")
         try:
-            client.get(f"/console/sign-in/{make_sign_in_link(add_operator(tenant.pk, 'olivia@clinic.example'))}")
+            client.get(f"/console/sign-in/{make_sign_in_link(operator, reusable=True)}")
         finally:
             connection.close()
         return client.cookies[COOKIE].value
@@ -295,3 +296,20 @@ async def test_the_whole_program_stops_with_streams_open(tenant) -> None:
                 assert stream.status == 200
                 assert await stream.content.readline() == b"retry: 2000\n"
         assert await stream.content.read() is not None  # ended, not broken
+
+
+async def test_what_another_process_commits_is_looked_at_without_waiting_for_the_next_round(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "IDLE_S", 10 * PATIENCE_S)
+    stir: asyncio.Future[Callable[[], None]] = asyncio.get_running_loop().create_future()
+
+    async def hear(given: Callable[[], None]) -> None:
+        stir.set_result(given)
+
+    desk.live._hear = hear
+    async with desk.open(desk.store.sign_in("key")) as (page, _):
+        await page.wait_for("list")
+        desk.store.list_of[1] = 1
+        (await stir)()
+        await page.wait_for("list", "list")

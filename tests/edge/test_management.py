@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hailgate.core.errors import StoreUnavailable
-from hailgate.edge import management
 from hailgate.edge.app import build_app
-from hailgate.edge.management import Management
+from hailgate.edge.http import django_bridge
+from hailgate.edge.http.django_bridge import Management
 from serving import serving
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ def site_of(app: Any, threads: int = 2):
 
 
 async def test_more_than_may_wait_are_refused_and_the_loop_stays_free(monkeypatch) -> None:
-    monkeypatch.setattr(management, "MOST_WAITING", 3)
+    monkeypatch.setattr(django_bridge, "MOST_WAITING", 3)
     go_on, begun = threading.Event(), threading.Semaphore(0)
 
     def slow(_: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -65,7 +65,7 @@ async def test_more_than_may_wait_are_refused_and_the_loop_stays_free(monkeypatc
 
 async def test_a_wait_that_is_ended_answers_at_once_and_counts_until_its_thread_is_free(monkeypatch) -> None:
     """The store fell silent: the caller is told, while the thread still sits in it."""
-    monkeypatch.setattr(management, "MOST_WAITING", 0)
+    monkeypatch.setattr(django_bridge, "MOST_WAITING", 0)
     go_on, limits = threading.Event(), list[asyncio.Timeout]()
 
     @asynccontextmanager
@@ -93,6 +93,36 @@ async def test_a_wait_that_is_ended_answers_at_once_and_counts_until_its_thread_
         go_on.set()
         while bridge.busy:
             await asyncio.sleep(0.001)
+
+
+async def test_one_tenant_leaves_a_thread_to_the_others_and_they_go_on_beside_it() -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow_for_some(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        if environ["HTTP_TENANT"] == "noisy":
+            begun.release()
+            go_on.wait(20)
+        start("200 OK", [])
+        return [b"done"]
+
+    async def whose(scope: Any) -> str | None:
+        return dict(scope["headers"]).get(b"tenant", b"").decode() or None
+
+    bridge = Management(slow_for_some, threads=4, waiting=8, whose=whose)
+    async with serving(build_app([Route("/livez", live)], rest=bridge)) as site:
+        noisy = {"Tenant": "noisy"}
+        asked = [asyncio.create_task(site.get("/v1/x", headers=noisy)) for _ in range(9)]
+        for _ in range(3):
+            await asyncio.to_thread(begun.acquire, timeout=10)
+        while bridge.busy < 9:
+            await asyncio.sleep(0.001)
+        assert (await site.get("/v1/x", headers=noisy)).code == "overloaded"
+        quiet = [site.get("/v1/x", headers={"Tenant": f"quiet-{number}"}) for number in range(3)]
+        assert {answer.body for answer in await asyncio.gather(*quiet)} == {b"done"}
+        assert not begun.acquire(blocking=False)  # no fourth thread
+        go_on.set()
+        assert {(await answer).status for answer in asked} == {200}
+        assert (await site.get("/v1/x", headers=noisy)).status == 200
 
 
 async def test_django_gets_the_whole_body() -> None:
@@ -140,3 +170,23 @@ async def test_problems_of_django_pass_as_they_are() -> None:
     problem = answering("422 Unprocessable", [("Content-Type", "application/problem+json")], b'{"code": "x"}')
     async with site_of(problem) as site:
         assert (await site.get("/v1/x")).body == b'{"code": "x"}'
+
+
+async def test_the_connections_of_its_threads_are_closed_with_it(store) -> None:
+    """Python 3.13 warns of one that the collector has to close, in whatever runs then."""
+    from django.db import connection
+
+    used = []
+
+    def ask(_environ: Any, start_response: Any) -> list[bytes]:
+        connection.ensure_connection()
+        used.append(connection._connections["default"])
+        start_response("200 OK", [])
+        return [b""]
+
+    bridge = Management(ask, threads=1)
+    async with serving(build_app([], rest=bridge)) as site:
+        assert (await site.get("/v1/x")).status == 200
+    assert used[0].connection is not None
+    await asyncio.to_thread(bridge.close)
+    assert used[0].connection is None

@@ -13,16 +13,16 @@ import aiohttp
 import av
 import pytest
 
-from hailgate.accounts.holders import Holder, HolderKind
 from hailgate.accounts.keys import add_key, revoke_key
+from hailgate.accounts.link_owner import Holder, HolderKind
 from hailgate.accounts.models import Operator
 from hailgate.accounts.operators import add_operator
 from hailgate.core.media import LARGEST_FILE
-from hailgate.edge import media as door
-from hailgate.messaging import media as attachments
-from hailgate.messaging.files import StoredFiles
+from hailgate.edge.doors import media as door
+from hailgate.messaging.files import attachments
+from hailgate.messaging.files.storage import StoredFiles
 from hailgate.messaging.models import Attachment
-from hailgate.messaging.sql import use_clock
+from hailgate.messaging.store.sql import use_clock
 from hailgate.settings import ENV
 from hostile_files import HTML, JPEG, PNG, bombs, check_inert, hostile_files
 
@@ -53,6 +53,27 @@ async def test_a_file_comes_back_as_it_was(site, key) -> None:
     assert (file.status, file.body) == (200, PNG)
     assert file.headers["Content-Type"] == "image/png"
     assert file.headers["Content-Length"] == str(len(PNG))
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("attachment; filename=\"a.png\"; filename*=UTF-8''%C3%BC.png", "ü.png"),
+        ('attachment; filename="Müller.png"', "Müller.png"),
+        ('attachment; filename="C:\\Users\\ada\\x.png"', "C:\\Users\\ada\\x.png"),
+        ('attachment; filename="invoice.pdf"', "invoice.png"),
+    ],
+)
+async def test_the_name_of_a_file_is_read_as_it_was_meant(site, key, header: str, name: str) -> None:
+    raw = {"Content-Disposition": header, "Content-Type": "application/octet-stream"}
+    told = await site.ask("POST", "/v1/media", data=io.BytesIO(PNG), key=key, headers=raw)
+    assert told.json["name"] == name
+
+
+async def test_a_nameless_file_is_saved_under_the_ending_of_its_type(site, key) -> None:
+    told = (await upload(site, key, PNG, "")).json
+    file = await site.get(f"/v1/media/{told['id']}", key=key)
+    assert 'filename="file.png"' in file.headers["Content-Disposition"]
 
 
 async def test_a_large_file_streams_in_many_pieces(site, key) -> None:
@@ -330,7 +351,7 @@ async def test_what_is_no_audio_is_refused_and_leaves_nothing_on_disk(site, key,
     ]
     for content in hostile:
         assert (await site.post("/v1/media?as=voice", content, key=key)).code == "file_refused"
-    monkeypatch.setattr(door, "LARGEST", {"audio": 1000})
+    monkeypatch.setattr(door, "LARGEST_SOUND", 1000)
     assert (await site.post("/v1/media?as=voice", sound(0.1), key=key)).code == "file_too_large"
     assert set(files_on_disk()) == before
 
@@ -339,7 +360,7 @@ async def test_without_the_extra_the_answer_names_it(site, key, monkeypatch) -> 
     monkeypatch.setattr("hailgate.voice.find_spec", lambda _: None)
     refused = await site.post("/v1/media?as=voice", sound(0.1), key=key)
     assert (refused.status, refused.code) == (422, "voice_unavailable")
-    assert "hailgate[voice]" in refused.json["detail"]
+    assert "the extra `voice`" in refused.json["detail"]
     assert (await site.post("/v1/media?as=fax", b"x", key=key)).json["field"] == "as"
 
 

@@ -1,17 +1,19 @@
 """Who hands in too much is told so at once, before anything is stored, and when to come back."""
 
+import math
+
 import pytest
 
 import given
 from hailgate.accounts.keys import add_key
 from hailgate.core.errors import RateLimited
 from hailgate.core.limits import Limit
-from hailgate.edge.paces import Paces
-from hailgate.messaging.allowances import Pace, allow_key, allow_tenant
+from hailgate.edge.http.rate_limit import RateLimits
 from hailgate.messaging.models import Allowed, Message
-from hailgate.telemetry import REGISTRY
+from hailgate.messaging.outbound.quotas import RateLimit, allow_key, allow_tenant
+from hailgate.telemetry.metrics import REGISTRY
 
-ONE, OTHER = Pace(1, "tenant", Limit(1.0, 3), 7), Pace(2, "key", Limit(10.0, 1), 7)
+ONE, OTHER = RateLimit(1, "tenant", Limit(1.0, 3), 7), RateLimit(2, "key", Limit(10.0, 1), 7)
 
 
 class Clock:
@@ -29,60 +31,63 @@ def clock():
 
 @pytest.fixture
 def paces(clock):
-    return Paces(clock)
+    return RateLimits(clock)
 
 
-def refused(paces, *chosen, count=1):
+async def refused(paces, *chosen, count=1):
     with pytest.raises(RateLimited) as told:
-        paces.spend(chosen, count)
-    return told.value.retry_after
+        await paces.spend(chosen, count)
+    return math.ceil(told.value.retry_after)
 
 
-def test_without_a_limit_nothing_is_said(paces):
-    assert paces.spend([], 1000) == {}
+async def test_without_a_limit_nothing_is_said(paces):
+    assert await paces.spend([], 1000) == {}
 
 
-def test_a_burst_passes_and_the_next_waits_for_its_second(paces, clock):
+async def test_a_burst_passes_and_the_next_waits_for_its_second(paces, clock):
     for _ in range(3):
-        paces.spend([ONE])
-    assert refused(paces, ONE) == 1
+        await paces.spend([ONE])
+    assert await refused(paces, ONE) == 1
     clock.now += 1.0
-    paces.spend([ONE])
-    assert refused(paces, ONE) == 1
+    await paces.spend([ONE])
+    assert await refused(paces, ONE) == 1
 
 
-def test_an_answer_says_how_much_is_left_and_when_all_will_be(paces):
-    assert paces.spend([ONE]) == {"RateLimit-Policy": '"tenant";q=3;w=3', "RateLimit": '"tenant";r=2;t=1'}
-    assert paces.spend([ONE, OTHER])["RateLimit"] == '"key";r=0;t=10'
+async def test_an_answer_says_how_much_is_left_and_when_all_will_be(paces):
+    assert await paces.spend([ONE]) == {
+        "RateLimit-Policy": '"tenant";q=3;w=3', "RateLimit": '"tenant";r=2;t=1',
+        "X-RateLimit-Limit": "3", "X-RateLimit-Remaining": "2", "X-RateLimit-Reset": "1",
+    }  # fmt: skip
+    assert (await paces.spend([ONE, OTHER]))["RateLimit"] == '"key";r=0;t=10'
 
 
-def test_a_refusal_spends_nothing_of_the_other_limit(paces, clock):
-    paces.spend([ONE, OTHER])
-    assert refused(paces, ONE, OTHER) == 10
+async def test_a_refusal_spends_nothing_of_the_other_limit(paces, clock):
+    await paces.spend([ONE, OTHER])
+    assert await refused(paces, ONE, OTHER) == 10
     clock.now += 0.1
-    assert paces.spend([ONE])["RateLimit"] == '"tenant";r=1;t=2'
+    assert (await paces.spend([ONE]))["RateLimit"] == '"tenant";r=1;t=2'
 
 
-def test_a_batch_is_taken_whole_and_those_after_it_wait_for_it(paces, clock):
-    paces.spend([ONE], 10)
-    assert refused(paces, ONE) == 8
+async def test_a_batch_is_taken_whole_and_those_after_it_wait_for_it(paces, clock):
+    await paces.spend([ONE], 10)
+    assert await refused(paces, ONE) == 8
     clock.now += 7.9
-    assert refused(paces, ONE) == 1
+    assert await refused(paces, ONE) == 1
     clock.now += 0.2
-    paces.spend([ONE])
+    await paces.spend([ONE])
 
 
-def test_after_the_wait_that_was_named_a_message_passes(paces, clock):
+async def test_after_the_wait_that_was_named_a_message_passes(paces, clock):
     for count in (1, 2, 50, 7):
-        paces.spend([ONE, OTHER], count)
-        clock.now += refused(paces, ONE, OTHER)
+        await paces.spend([ONE, OTHER], count)
+        clock.now += await refused(paces, ONE, OTHER)
 
 
-def test_a_refusal_is_counted_by_tenant_and_whose_limit_it_was(paces):
+async def test_a_refusal_is_counted_by_tenant_and_whose_limit_it_was(paces):
     told = ("hailgate_callers_refused_total", {"tenant": "7", "by": "key"})
     before = REGISTRY.get_sample_value(*told) or 0
-    paces.spend([ONE, OTHER])
-    refused(paces, ONE, OTHER)
+    await paces.spend([ONE, OTHER])
+    await refused(paces, ONE, OTHER)
     assert REGISTRY.get_sample_value(*told) == before + 1
 
 

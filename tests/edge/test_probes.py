@@ -1,12 +1,15 @@
 """Probes say what is, to whom it may be said."""
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import SecretStr
 
 from hailgate.core.errors import StoreUnavailable
+from hailgate.core.urls import is_loopback
 from hailgate.edge.app import build_app, watched
-from hailgate.edge.probes import Metrics, Probes, is_loopback
-from hailgate.messaging.figures import count_figures
+from hailgate.edge.doors.probes import Metrics, Probes
+from hailgate.messaging.upkeep.queue_stats import count_figures
 from serving import serving
 
 pytestmark = pytest.mark.anyio
@@ -35,19 +38,21 @@ async def test_not_ready_while_the_worker_is_not(db) -> None:
 async def test_missing_migrations_are_named(db, monkeypatch) -> None:
     from django.db.migrations.executor import MigrationExecutor
 
-    from hailgate.edge import storehealth
+    from hailgate.edge.doors import store_health
 
-    monkeypatch.setattr(storehealth, "_migrated", False)
-    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: ["one"])
+    monkeypatch.setattr(store_health, "_fitted", False)
+    one = (SimpleNamespace(app_label="messaging", name="one"), False)
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [one])
     async with probing(db) as site:
         answer = await site.get("/readyz")
-    assert (answer.status, answer.json["reasons"]) == (503, ["store: migrations are missing: run `hailgate migrate`"])
+    assert answer.status == 503
+    assert answer.json["reasons"] == ["store: The database lacks 1 migrations: run `hailgate migrate`."]
 
 
 async def test_a_store_that_hangs_is_not_waited_for(db, monkeypatch) -> None:
     import asyncio
 
-    from hailgate.edge import probes
+    from hailgate.edge.doors import probes
 
     monkeypatch.setattr(probes, "STORE_PATIENCE_S", 0.01)
 
@@ -126,3 +131,60 @@ async def test_a_store_that_is_away_is_told_and_the_last_figures_stay(db) -> Non
         shown = (await site.get("/metrics")).body.decode()
     assert "hailgate_store_up 0.0" in shown
     assert "hailgate_messages_accepted_total" in shown
+
+
+# --- ready means ready ------------------------------------------------------------------------------------------------
+
+
+async def test_a_store_that_takes_no_write_is_not_ready(db, monkeypatch) -> None:
+    """A full disk, a file or a server that can only be read."""
+    from django.db import OperationalError
+
+    from hailgate.edge.doors import store_health
+
+    def full() -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(store_health, "_try_to_write", full)
+    async with probing(db) as site:
+        answer = await site.get("/readyz")
+    assert answer.status == 503
+    assert "full" in answer.json["reasons"][0] or "does not answer" in answer.json["reasons"][0]
+
+
+async def test_a_store_whose_sealing_key_is_missing_is_not_ready(db) -> None:
+    from hailgate.accounts.seal import Sealer, sealer, use_sealer
+
+    await db(lambda: sealer().digest(""))
+    ours = sealer()
+    use_sealer(Sealer((f"other:{'B' * 43}=",), content=False))
+    try:
+        async with probing(db) as site:
+            answer = await site.get("/readyz")
+    finally:
+        use_sealer(ours)
+    assert answer.status == 503
+    assert "HAILGATE_SECRET_KEYS lacks the key" in answer.json["reasons"][0]
+
+
+class Disk:
+    def __init__(self, *, wanted=True, failing=False) -> None:
+        self.wanted, self.failing, self.waiting = wanted, failing, 0
+
+
+@pytest.mark.parametrize(
+    ("spool", "status"), [(None, 503), (Disk(), 200), (Disk(wanted=False), 503), (Disk(failing=True), 503)]
+)
+async def test_without_a_store_webhooks_are_taken_where_a_disk_keeps_them(db, spool, status) -> None:
+    async def away(*_: object) -> str:
+        raise StoreUnavailable
+
+    app = build_app(watched(Probes(away, version="1", spool=spool), Metrics(db, token=None, bind="127.0.0.1:1")))
+    async with serving(app) as site:
+        assert (await site.get("/readyz")).status == 503
+        assert (await site.get("/readyz/hooks")).status == status
+
+
+async def test_with_a_store_webhooks_are_taken(db) -> None:
+    async with probing(db) as site:
+        assert (await site.get("/readyz/hooks")).status == 200

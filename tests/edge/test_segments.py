@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hailgate.core.errors import SpoolUnavailable
-from hailgate.edge import segments as module
-from hailgate.edge.segments import LIVE, REFUSED, Segments
+from hailgate.spool import segments as module
+from hailgate.spool.segments import LIVE, REFUSED, Segments, _name_folder
 
 LIMIT = 10_000
 
@@ -81,6 +81,13 @@ def test_the_order_is_kept_over_segments_kills_and_restarts(tmp_path_factory, ba
     assert (segments.records, segments.size) == (0, 0)
     segments.close()
     assert list(root.iterdir()) == []
+
+
+def test_folders_sort_in_the_order_in_which_processes_began_however_close() -> None:
+    moments = [1_796_000_000_000_000_000 + 20 * place for place in range(200)]
+    names = [_name_folder(moment) for moment in moments]
+    assert names == sorted(names)
+    assert len(set(map(len, names))) == 1
 
 
 def test_it_is_synced_before_it_is_answered_and_its_name_too(own: Segments, monkeypatch) -> None:

@@ -9,9 +9,13 @@ from uuid import UUID
 import pytest
 
 import given
-from hailgate.core.content import TEXT_LIMIT
+from hailgate.accounts.seal import sealer
+from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import TEXT_LIMIT, decode_outbound
+from hailgate.core.events import ThreadOwnerChange
 from hailgate.messaging.models import Message, Work
 from hostile_files import PNG
+from messaging import acting
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +50,44 @@ async def test_a_message_is_stored_with_its_delivery_before_the_answer(site, key
     }
     assert UUID(answer.json["id"]).version == 7
     assert datetime.fromisoformat(answer.json["accepted_at"]).tzinfo is not None
+
+
+FOREIGN = {
+    "no type": message(type=...),
+    "Meta's envelope": message(messaging_product="whatsapp", recipient_type="individual"),
+    "degrees in quotes": message(type="location", text=..., location={"latitude": "37.48", "longitude": "-122.15"}),
+    "components in capitals": message(
+        type="template", text=...,
+        template={
+            "name": "a", "language": {"code": "en"},
+            "components": [
+                {"type": "BODY", "parameters": [{"type": "TEXT", "text": "x"}]},
+                {"type": "BUTTON", "sub_type": "URL", "index": "0", "parameters": [{"type": "text", "text": "x"}]},
+            ],
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN.keys())
+async def test_what_common_clients_write_is_taken_in_our_spelling(site, key, channel, db, body: dict[str, Any]) -> None:
+    answer = await site.post("/v1/messages", body, key=key)
+    assert answer.status == 202
+    stored = await db(Message.objects.filter(tenant_id=channel.tenant_id).get)
+    decode_outbound(sealer().unseal(stored.content))
+
+
+async def test_the_hash_of_an_identity_key_travels_with_the_message(site, key, channel, db) -> None:
+    await site.post("/v1/messages", message(recipient_identity_key_hash="DF2lS5v2W6x="), key=key)
+    stored = await db(Message.objects.filter(tenant_id=channel.tenant_id).get)
+    assert json.loads(sealer().unseal(stored.content))["recipient_identity_key_hash"] == "DF2lS5v2W6x="
+
+
+async def test_a_fault_inside_a_template_names_its_place(site, key, channel) -> None:
+    body = {"type": "body", "parameters": [{"type": "text", "text": "a"}, {"type": "text", "text": []}]}
+    call = {"name": "a", "language": {"code": "en"}, "components": [{"type": "header"}, body]}
+    answer = await site.post("/v1/messages", message(type="template", text=..., template=call), key=key)
+    assert (answer.status, answer.json["field"]) == (422, "template.components[1].parameters[1].text")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "no recipient": (message(to=...), "invalid_request", "to"),
     "no text": (message(text=...), "invalid_request", "text"),
-    "no type": (message(type=...), "invalid_request", "type"),
+    "no type, two kinds": (message(type=..., image={"id": "1"}), "invalid_request", "type"),
     "unknown type": (message(type="hologram"), "invalid_request", "type"),
     "null recipient": (message(to=None), "invalid_request", "to"),
     "number as recipient": (message(to=15550100042), "invalid_request", "to"),
@@ -173,6 +215,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "letters": (message(to="+1555CALLME1"), "invalid_address", "to"),
     "unknown kind of address": (message(to={"kind": "fax", "value": "1"}), "invalid_request", "to.kind"),
     "address without value": (message(to={"kind": "lid"}), "invalid_request", "to.value"),
+    "an address of another provider": (message(to={"kind": "lid", "value": "1"}), "invalid_address", "to"),
     "NUL in address": (message(to={"kind": "lid", "value": "a\0"}), "invalid_address", "to.value"),
     "empty body": (message(text={"body": ""}), "invalid_content", "text.body"),
     "white space": (message(text={"body": " \n "}), "invalid_content", "text.body"),
@@ -290,7 +333,7 @@ async def test_a_key_in_the_url_is_no_key(site, key, channel) -> None:
 
 async def test_a_revoked_key_ends_within_its_five_seconds(store, key, channel, db) -> None:
     from hailgate.accounts.keys import find_key, revoke_key
-    from hailgate.edge.cache import Cache
+    from hailgate.core.cache import Cache
 
     now = 0.0
     known: Cache[object] = Cache(lambda given_key: db(find_key, given_key), clock=lambda: now)
@@ -317,6 +360,8 @@ async def test_same_key_and_body_get_the_stored_answer(site, key, channel, db) -
     spelt_otherwise = json.dumps(dict(reversed(message().items())), indent=3)
     again = await site.post("/v1/messages", spelt_otherwise.encode(), key=key, headers=headers)
     assert (again.status, again.body) == (202, first.body)
+    replayed = [answer.headers.get("idempotency-replayed") for answer in (first, again)]
+    assert replayed == [None, "true"]
     assert await db(count, channel.tenant_id) == (1, 1)
 
 
@@ -343,7 +388,7 @@ async def test_an_error_leaves_the_key_free(site, key, channel, db) -> None:
 
 async def test_two_tenants_may_use_the_same_key(site, key, channel, stranger_key, db) -> None:
     from hailgate.accounts.keys import find_key
-    from hailgate.messaging.channels import add_channel
+    from hailgate.messaging.channels.registry import add_channel
 
     stranger = await db(find_key, stranger_key)
     await db(add_channel, stranger.tenant_id, "cloud", "front desk", "15550100001", given.CHANNEL_SETTINGS)
@@ -390,7 +435,8 @@ async def test_a_batchs_key_holds_for_each_message_by_its_place(site, key, chann
     headers = {"Idempotency-Key": "k"}
     first = await site.post("/v1/messages/batch", body, key=key, headers=headers)
     again = await site.post("/v1/messages/batch", body, key=key, headers=headers)
-    assert again.body == first.body
+    told = [{**result, "replayed": True} for result in first.json["results"]]
+    assert again.json["results"] == told
     assert await db(count, channel.tenant_id) == (2, 2)
 
 
@@ -404,3 +450,20 @@ async def test_a_batch_of_another_shape_is_refused_as_a_whole(site, key, channel
 async def test_an_unknown_type_is_told_the_known_ones(site, key, channel) -> None:
     answer = await site.post("/v1/messages", message(type="hologram"), key=key)
     assert answer.json["detail"].startswith("type: must be one of: text, image, video, ")
+
+
+async def test_a_message_that_would_take_a_thread_from_another_responder_has_to_say_so(site, key, channel, db) -> None:
+    await db(own_elsewhere, channel)
+    refused = await site.post("/v1/messages", message(), key=key, headers={"Idempotency-Key": "one"})
+    assert (refused.status, refused.json["code"], refused.json["retryable"]) == (409, "thread_elsewhere", False)
+    assert await db(count, channel.tenant_id) == (0, 0)
+    taken = await site.post("/v1/messages", message(take_thread=True), key=key, headers={"Idempotency-Key": "one"})
+    assert taken.status == 202
+    assert (await site.post("/v1/messages", message(), key=key)).status == 202
+    [conversation] = (await site.get("/v1/conversations", key=key)).json["items"]
+    assert conversation["thread"]["owner"] == "us"
+
+
+def own_elsewhere(channel) -> None:
+    chat = (Address(AddressKind.PHONE, given.PERSON),)
+    acting.apply(channel, ThreadOwnerChange(acting.account_of(channel), "one", chat, ours=False, role="agent", at=0.0))

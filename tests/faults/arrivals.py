@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hailgate.providers import get_provider
+
 from .blueprint import Blueprint, person
 from .case import Case, batches
 from .ledgers import Promise, accept, find_token
 from .load import Conversation
 from .meta import text_webhook
-from .registry import scenario
+from .registry import EVERY, scenario
 from .stand import gather_all
 
 REPLAYS = 50
@@ -66,18 +68,25 @@ async def a_webhook_comes_fifty_times(case: Case) -> None:
     case.expect(set(rows.values()) <= {1}, f"messages were stored {sorted(set(rows.values()))} times")
 
 
-@scenario("TALK")
+@scenario("TALK", providers=EVERY)
 async def a_person_is_answered_at_once(case: Case) -> None:
-    """People write on their phones; the answer is on the phone within a second after the debounce."""
+    """People write on their phones; the answer is on the phone within a second after the debounce.
+
+    Where a provider's messages overtake each other they wait to be put in order, and the answer with them.
+    """
     await case.stand.serve()
+    settle_s = get_provider(case.stand.blueprint.provider).capabilities.settle_s
     people = [person(2000 + number) for number in range(case.times(50, at_least=10))]
     waits: list[float] = []
     for few in batches(people, TALKERS):
         waits += await gather_all(*(talk(case, phone) for phone in few))
     await case.conclude()
     beyond = sorted(round(wait - DEBOUNCE_S, 3) for wait in waits)
-    case.note(talks=len(waits), after_debounce_s={"median": beyond[len(beyond) // 2], "worst": beyond[-1]})
-    case.expect(beyond[-1] <= ANSWERED_WITHIN_S, f"an answer took {beyond[-1]} s after the debounce")
+    within = ANSWERED_WITHIN_S + settle_s
+    case.note(
+        talks=len(waits), within_s=within, after_debounce_s={"median": beyond[len(beyond) // 2], "worst": beyond[-1]}
+    )
+    case.expect(beyond[-1] <= within, f"an answer took {beyond[-1]} s after the debounce")
 
 
 # --- the same webhook -------------------------------------------------------------------------------------------------

@@ -10,26 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from .place import Place
 from .processes import take_port
+from .providers import APP_SECRET, SETUPS, VERIFY_TOKEN
 from .stores import PostgresqlStore, SqliteStore, Store
 
 INSIDE = Path(__file__).with_name("inside.py")
 PEOPLE = 64
+METRICS_TOKEN = "a token for the figures of a run"
 CHANNELS = 4
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A channel: what the API calls it, its number, and the provider's id of that number."""
-
-    name: str
-    number: str
-    account: str
-
-    @property
-    def access_token(self) -> str:
-        return f"token-of-{self.account}"
 
 
 def place(number: int) -> Place:
@@ -46,36 +35,42 @@ class Blueprint:
     The simulator keeps its port from stand to stand, since the template holds its address.
     """
 
-    app_secret = "an app secret of 32 characters.."
-    verify_token = "a verify token"
+    app_secret, verify_token = APP_SECRET, VERIFY_TOKEN
     places = tuple(place(number) for number in range(1, CHANNELS + 1))
     assistant = place(99)
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, provider: str = "cloud") -> None:
+        self.provider, self.setup = provider, SETUPS[provider]
         self._folder = folder / "template"
         self._template: Store = PostgresqlStore() if kind == "postgresql" else SqliteStore(self._folder)
         self.simulator_port = take_port()
         self.key = self.hook = self.hook_id = ""
+        self.hooks: dict[str, Mapping[str, str]] = {}
 
     async def draw(self) -> None:
         """Make the template, through the commands of the product itself."""
         (self._folder / "kept").mkdir(parents=True)
         await self._template.create()
         environment = environment_of(self._folder, self._template.url)
-        settings = [f"--set=app_secret={self.app_secret}", f"--set=verify_token={self.verify_token}"]
-        _, _, key, hook = await run_commands(
-            environment,
-            ["migrate"],
-            ["tenant", "add", "clinic"],
-            ["key", "add"],
-            ["hook", "add", "--provider=cloud", *settings],
-        )
-        self.key, self.hook, self.hook_id = key["key"], hook["path"], hook["id"]
+        _, _, key = await run_commands(environment, ["migrate"], ["tenant", "add", "clinic"], ["key", "add"])
+        self.key = key["key"]
         await self.add_channels(environment, self.places)
         await self.add_channels(environment, [self.assistant], "--assistant=scripted")
 
     async def add_channels(self, environment: Mapping[str, str], places: Sequence[Place], *more: str) -> None:
-        await run_commands(environment, *(self.render_channel(each, self.hook_id, *more) for each in places))
+        await self.add_hooks(environment, places)
+        channels = (self.render_channel(each, self.hooks[each.name]["id"], *more) for each in places)
+        await run_commands(environment, *channels)
+
+    async def add_hooks(self, environment: Mapping[str, str], places: Sequence[Place]) -> None:
+        """One for all of them, or one for each."""
+        fresh = [each for each in places if each.name not in self.hooks]
+        asked = fresh if self.setup.own_hooks else [] if self.hooks else fresh[:1]
+        made = await run_commands(environment, *(self.render_hook(each) for each in asked)) if asked else []
+        self.hooks |= {each.name: hook for each, hook in zip(asked, made, strict=True)}
+        first = next(iter(self.hooks.values()))
+        self.hooks |= {each.name: first for each in fresh if each.name not in self.hooks}
+        self.hook, self.hook_id = first["path"], first["id"]
 
     async def build(self, folder: Path) -> Store:
         return await self._template.clone(folder)
@@ -90,15 +85,12 @@ class Blueprint:
 
     def terms(self, place: Place, web: str) -> dict[str, Any]:
         """The channel as the simulator has to know it."""
-        credentials = {
-            "phone_number_id": place.account,
-            "access_token": place.access_token,
-            "app_secret": self.app_secret,
-            "verify_token": self.verify_token,
-        }
         return {
-            "provider": "cloud", "number": place.number, "webhook_url": web + self.hook, "credentials": credentials
-        }  # fmt: skip
+            "provider": self.provider,
+            "number": place.number,
+            "webhook_url": web + self.hooks.get(place.name, {"path": self.hook})["path"],
+            "credentials": self.setup.credentials(place),
+        }
 
     def sign(self, body: bytes) -> dict[str, str]:
         """The headers with which Meta would post `body`."""
@@ -107,15 +99,19 @@ class Blueprint:
 
     def render_channel(self, place: Place, hook_id: str, *more: str) -> list[str]:
         """The command that adds it."""
-        settings = {
-            "phone_number_id": place.account,
-            "access_token": place.access_token,
-            "api_url": f"http://127.0.0.1:{self.simulator_port}",
-        }
+        settings = {**self.setup.channel(place), "api_url": f"http://127.0.0.1:{self.simulator_port}{self.setup.path}"}
         return [
-            "channel", "add", "--provider=cloud", f"--hook={hook_id}", f"--name={place.name}",
-            f"--number={place.number}", *(f"--set={name}={value}" for name, value in settings.items()), *more,
+            "channel", "add", f"--provider={self.provider}", f"--hook={hook_id}", f"--name={place.name}",
+            f"--number={place.number}", *_given(settings), *self.setup.options, *more,
         ]  # fmt: skip
+
+    def render_hook(self, place: Place) -> list[str]:
+        """The command that adds the hook of this channel."""
+        return ["hook", "add", f"--provider={self.provider}", *_given(self.setup.hook(place))]
+
+
+def _given(settings: Mapping[str, str]) -> list[str]:
+    return [f"--set={name}={value}" for name, value in settings.items()]
 
 
 def environment_of(folder: Path, database_url: str) -> dict[str, str]:
@@ -126,7 +122,8 @@ def environment_of(folder: Path, database_url: str) -> dict[str, str]:
         "HOME": str(folder),
         "HAILGATE_HOME": str(folder / "home"),
         "HAILGATE_DATABASE_URL": database_url,
-        "HAILGATE_SECRET_KEYS": f"faults:{urlsafe_b64encode(bytes(32)).decode()}",
+        "HAILGATE_SECRET_KEYS": f"faults:{urlsafe_b64encode(bytes(range(32))).decode()}",
+        "HAILGATE_METRICS_TOKEN": METRICS_TOKEN,
         "HAILGATE_LEASE_S": "2",
         "HAILGATE_RENEW_S": "0.5",
         "HAILGATE_HOLD_S": "3",

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -19,13 +20,11 @@ LOOK_S = 0.25
 # Nothing may arrive any more for this long before the books are closed: late duplicates would show now.
 QUIET_S = 1.0
 # The evidence for an unknown outcome comes with a webhook, which may have to be repeated first.
-EVIDENCE_S = 20.0
+EVIDENCE_S = 60.0
 ASK_AT_ONCE = 20
 # What a caller may be told while something is hurt: wait, or ask again.
 PASSING_ERRORS = frozenset({409, 429, 503})
 PAGE = 200
-# How the ids of webhooks' messages begin: what was accepted with one of these ends with an answer that quotes it.
-RECEIVED = "wamid."
 
 
 class Case:
@@ -98,6 +97,10 @@ class Case:
         self.result.recover_s = round(time.monotonic() - self._last_fault, 1)
         return fates
 
+    async def count_open(self) -> int:
+        """Accepted messages of which nothing has come yet. Of a large backlog nobody asks for every one."""
+        return list((await self._fates()).values()).count(Fate.OPEN)
+
     async def conclude(self, patience: float = 90.0) -> Verdict:
         """Close the books: settle, wait until nothing arrives any more, and let the checker join the ledgers."""
         await self.settle(patience)
@@ -107,9 +110,21 @@ class Case:
         self.result.take(verdict)
         await self._expect_listed([token for token, fate in fates.items() if fate is Fate.UNKNOWN])
         self.note(http_errors=self.client.errors)
+        if verdict.reordered:
+            self.note(timelines=await self._timelines(verdict.examples["reordered"]))
         bugs = {status: count for status, count in self.client.errors.items() if status not in PASSING_ERRORS}
         self.expect(not bugs, f"callers were answered {bugs}")
         return verdict
+
+    async def count_so_far(self) -> None:
+        """For a scenario that ends in an error: what was accepted and delivered, not a row of zeros."""
+        if self.result.accepted:
+            return
+        deliveries = await self.stand.simulator.deliveries()
+        verdict = check(list(self.ledger.promises.values()), deliveries, {})
+        self.note(undecided=verdict.lost)
+        verdict.lost = 0  # nobody has waited for them, nor asked what became of them
+        self.result.take(verdict)
 
     async def wait_for(self, tokens: Iterable[str], patience: float) -> set[str]:
         """Until the provider has all of them; those that it does not have in time."""
@@ -138,6 +153,16 @@ class Case:
         """Ids of messages that a person finds as unknown among the dead letters."""
         return {letter["id"] async for letter in self.stand.pages("/v1/dead-letters") if letter["state"] == "unknown"}
 
+    async def _timelines(self, tokens: Sequence[str]) -> dict[str, list[str]]:
+        """What the product says became of these, each step with its seconds after the call that asked for it."""
+        told = {}
+        for promise in (self.ledger.promises[token] for token in tokens):
+            message = await self.stand.ask(f"/v1/messages/{promise.message_id}")
+            begun = datetime.fromtimestamp(promise.asked_at, UTC)
+            steps = [(each["event"], datetime.fromisoformat(each["at"]) - begun) for each in message["timeline"]]
+            told[promise.token] = [f"{event} {after.total_seconds():.2f}" for event, after in steps]
+        return told
+
     async def _expect_listed(self, unknown: Sequence[str]) -> None:
         """What is unknown is not only said of a message to whoever asks for it: a person finds it in a list."""
         ids = {self.ledger.promises[token].message_id for token in unknown}
@@ -157,7 +182,7 @@ class Case:
         return fates
 
     async def _fate(self, promise: Promise) -> Fate:
-        if (promise.message_id or "").startswith(RECEIVED):
+        if not _is_ours(promise.message_id or ""):
             return Fate.OPEN
         message = await self.stand.ask(f"/v1/messages/{promise.message_id}")
         if message["unknown"]:
@@ -172,6 +197,11 @@ class Case:
             deliveries = await self.stand.simulator.deliveries()
             if len(deliveries) == known:
                 return deliveries
+
+
+def _is_ours(message_id: str) -> bool:
+    """A UUID of the API's. What was accepted with a provider's id ends with an answer that quotes it."""
+    return message_id.count("-") == 4
 
 
 def batches(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

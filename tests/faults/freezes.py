@@ -6,7 +6,7 @@ import time
 from .case import Case
 from .load import Load
 from .processes import Process
-from .registry import scenario
+from .registry import EVERY, scenario
 
 RATE = 150.0
 # Longer than the lease (2 s) and the next sweep of the other worker (1 s).
@@ -20,7 +20,7 @@ WATCH_S = 1.5
 SLOW = {"match": {"operation": "send"}, "do": "delay", "value": 0.15}
 
 
-@scenario("R05")
+@scenario("R05", providers=EVERY)
 async def a_worker_is_frozen_past_its_lease(case: Case) -> None:
     """SIGSTOP a worker in the middle of its work until another has taken over and sent everything, then SIGCONT.
 

@@ -1,4 +1,4 @@
-"""What has to run inside the product's own environment: `python inside.py commands | accept | age | newer | slow`.
+"""What has to run inside the product's own environment: `python inside.py commands`, or a word named at the end.
 
 A file that is run by its path, as a process of its own, in the environment of an installation.
 """
@@ -10,6 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 MADE = "made"
+# The look-ups of a hasty product come this many times as soon.
+HASTE = 15.0
 
 
 def run_commands() -> None:
@@ -32,9 +34,10 @@ def accept(count: int) -> None:
     prepare()
     from hailgate.accounts.models import Tenant
     from hailgate.core.address import parse_address
+    from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
     from hailgate.messaging.models import Channel
-    from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
-    from hailgate.messaging.sending import Idempotency, NewMessage, accept_messages
+    from hailgate.messaging.outbound.accept import accept_messages
+    from hailgate.messaging.outbound.new_message import Idempotency, NewMessage
 
     tenant_id = Tenant.objects.get().pk
     channel = Channel.objects.filter(tenant_id=tenant_id).order_by("id")[0]
@@ -62,16 +65,48 @@ def age(seconds: float) -> None:
     from django.apps import apps
     from django.db import models
 
-    from hailgate.messaging.housekeeping import Housekeeping, Kept
+    from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
 
     for model in apps.get_app_config("messaging").get_models():
         moments = [str(f.column) for f in model._meta.concrete_fields if isinstance(f, models.FloatField)]
         for column in moments if model.__name__ != "Worker" else ():
-            if column.endswith(("at", "_until")):
+            if column.endswith(("at", "_until", "_since")):
                 make_older(model._meta.db_table, column, seconds)
-    round_ = Housekeeping(Kept())
+    round_ = Housekeeping(RetentionPeriods())
     while round_.some():
         pass
+
+
+def grow(count: int) -> None:
+    """Bring the store to about `count` messages: what it holds, all final, over and over, with what hangs on it."""
+    prepare()
+    from django.core.management.color import no_style
+    from django.db import connection, models, transaction
+
+    from hailgate.messaging.models import Attempt, Effect, Message, Receipt, WebhookEvent
+
+    copied: list[Any] = [Message, Attempt, Receipt, WebhookEvent, Effect]
+    last = {model: model.objects.aggregate(last=models.Max("id"))["last"] for model in copied}
+    with transaction.atomic(), connection.cursor() as cursor:
+        for time in range(1, count // Message.objects.count()):
+            for model in copied:
+                moved = {"id": time * last[model], "message_id": time * last[Message]}
+                cursor.execute(copy_statement(model, moved, connection.vendor), [last[model]])
+        for statement in connection.ops.sequence_reset_sql(no_style(), copied):
+            cursor.execute(statement)
+
+
+def copy_statement(model: Any, moved: dict[str, int], vendor: str) -> str:
+    """Copies the rows up to an id, under ids and unique names of their own."""
+    changed = {
+        "uid": "gen_random_uuid()" if vendor == "postgresql" else "lower(hex(randomblob(16)))",
+        "provider_id": f"provider_id || '+{moved['id']}'",
+        "key": f"substr(key, 1, 20) || '+{moved['id']}'",
+    } | {column: f"{column} + {by}" for column, by in moved.items()}
+    columns = [str(field.column) for field in model._meta.concrete_fields]
+    values = ", ".join(changed.get(column, column) for column in columns)
+    table = model._meta.db_table
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE id <= %s"
 
 
 def make_older(table: str, column: str, seconds: float) -> None:
@@ -105,11 +140,40 @@ def run_slow(arguments: list[str]) -> None:
 
     compose = ScriptedAssistant.compose
 
-    async def think(self: Any, question: Any) -> Any:
+    async def think(self: Any, question: Any, runs: Any = None) -> Any:
         await asyncio.sleep(float(os.environ["FAULTS_THINK_S"]))
-        return await compose(self, question)
+        return await compose(self, question, runs)
 
     ScriptedAssistant.compose = think  # type: ignore[method-assign]
+    run_program(arguments)
+
+
+def run_unmarked(arguments: list[str]) -> None:
+    """The product as it was before its workers kept marks: of what a killed one had on record nothing is known."""
+    from hailgate.messaging.work import marks
+
+    marks.read_prepared = lambda descriptor: frozenset()  # noqa: ARG005 -- as the real one names it
+    run_program(arguments)
+
+
+def run_hasty(arguments: list[str]) -> None:
+    """The product whose look-ups at a provider, and polls, come after seconds instead of minutes.
+
+    It decides the same: each rule is a pure function of the looks and their times (`hailgate.core.evidence`), all of
+    its waits are shortened by one factor, and the hold of the conversation with them.
+    """
+    os.environ["DJANGO_SETTINGS_MODULE"] = "hailgate.settings"
+    import django
+
+    django.setup()
+    from hailgate.core import evidence
+    from hailgate.messaging.inbound import polls
+
+    evidence.FIRST_LOOK_S /= HASTE  # type: ignore[misc]
+    evidence.LAST_LOOK_S /= HASTE  # type: ignore[misc]
+    evidence.LOOKED_FOR_S /= HASTE  # type: ignore[misc]
+    evidence.GIVE_UP_S /= HASTE  # type: ignore[misc]
+    polls.POLL_EVERY_S = 3.0  # type: ignore[misc]
     run_program(arguments)
 
 
@@ -138,7 +202,13 @@ if __name__ == "__main__":
             accept(int(number))
         case ["age", number]:
             age(float(number))
+        case ["grow", number]:
+            grow(int(number))
         case ["newer", *arguments]:
             run_newer(arguments)
         case ["slow", *arguments]:
             run_slow(arguments)
+        case ["hasty", *arguments]:
+            run_hasty(arguments)
+        case ["unmarked", *arguments]:
+            run_unmarked(arguments)

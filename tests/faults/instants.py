@@ -25,8 +25,10 @@ AT_ONCE = 2
 # How strace ends when what it traces was killed: by the same signal, or with a shell's way of telling it.
 KILLED = frozenset({-signal.SIGKILL, 128 + signal.SIGKILL})
 
-# Before the first byte nobody else can know of the message; after the answer a status proves that it was sent.
-SILENT_POINTS = ("after_intent_commit", "before_first_byte")
+# A mark proves that an intent never left. From the first byte on nobody else can know of the message; after the answer
+# a status proves that it was sent.
+UNSENT_POINTS = ("after_intent_commit",)
+SILENT_POINTS = ("before_first_byte",)
 PROVEN_POINTS = ("after_provider_answer", "before_outcome_commit")
 
 
@@ -50,17 +52,18 @@ async def the_process_is_killed_at_every_fsync(case: Case) -> None:
 async def a_delivery_is_killed_at_each_of_its_points(case: Case) -> None:
     """SIGKILL after the intent is committed, before the first byte, after the provider's answer, before the outcome.
 
-    Before the first byte: not delivered, and listed as unknown. After the answer: delivered once, and proven by its
-    status.
+    After the intent: delivered once, by whoever takes over. At the first byte: not delivered, and listed as unknown.
+    After the answer: delivered once, and proven by its status.
     """
     await case.stand.serve("--no-work")
     worker = await case.stand.work("worker")
     await worker.stop()
     free = conversations()
     case.dice.shuffle(free)
-    killed: dict[str, list[Promise]] = {point: [] for point in (*SILENT_POINTS, *PROVEN_POINTS)}
-    for _ in range(case.times(25, at_least=2)):
-        for point, promises in killed.items():
+    # The next worker sends at once what had not begun, and may die of that: it comes last.
+    killed: dict[str, list[Promise]] = {point: [] for point in (*SILENT_POINTS, *PROVEN_POINTS, *UNSENT_POINTS)}
+    for point, promises in killed.items():
+        for _ in range(case.times(25, at_least=2)):
             promises.append(await kill_at_point(case, point, free.pop()))
     await worker.start()
     await worker.ready()

@@ -4,14 +4,17 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from tests.pooler import open_pooler, through
+
 from .blueprint import person, place
 from .case import Case
 from .load import Conversation, Load
 from .processes import Process
-from .registry import POSTGRESQL, scenario
+from .registry import EVERY, POSTGRESQL, scenario
 from .stand import gather_all
 from .windows import open_windows
 
+MIGRATED_WITHIN_S = 60.0
 # How long a process runs before it is killed, from when it is ready.
 CALM_S = (0.3, 2.0)
 # A killed worker's rows must be under way again within this.
@@ -27,7 +30,7 @@ LEASE_OF_LIFE = {"HAILGATE_LEASE_S": "15", "HAILGATE_RENEW_S": "5"}
 LOOK_FOR_FORGOTTEN_S = 17.0
 
 
-@scenario("R01")
+@scenario("R01", providers=EVERY)
 async def workers_are_killed(case: Case) -> None:
     """SIGKILL the whole process, then separate workers, at random instants under 50 messages a second.
 
@@ -49,7 +52,28 @@ async def workers_are_killed(case: Case) -> None:
     await case.expect_evidence()
 
 
-@scenario("R02")
+@scenario("POOLED", POSTGRESQL)
+async def workers_are_killed_behind_a_pooler(case: Case) -> None:
+    """R01 with PgBouncer in transaction mode between the product and PostgreSQL: nothing of it is different."""
+    store = case.stand.store
+    try:
+        with open_pooler(store.url) as pooler:
+            case.stand.environment |= {
+                "HAILGATE_DATABASE_URL": through(pooler, store.url),
+                "HAILGATE_DATABASE_DIRECT_URL": store.url,
+                "HAILGATE_PREPARE": "no",
+            }
+            code = await (await case.stand.migrate()).wait_for_end(MIGRATED_WITHIN_S)
+            case.expect(code == 0, f"the migration past the pooler ended with {code}")
+            await workers_are_killed(case)
+            for process in case.stand.processes:
+                if process.name != "simulator":
+                    await process.stop()
+    except FileNotFoundError as missing:
+        case.skip(str(missing))
+
+
+@scenario("R02", providers=EVERY)
 async def the_web_process_is_killed(case: Case) -> None:
     """SIGKILL the process that accepts while a separate worker delivers: each 202 has a row, and only one."""
     web = await case.stand.serve("--no-work")

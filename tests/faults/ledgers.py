@@ -79,7 +79,10 @@ def read_deliveries(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
 
 
 def _words(body: Mapping[str, Any]) -> str:
-    return body["text"]["body"] if "text" in body else str(body.get("template", ""))
+    text = body.get("text")
+    if isinstance(text, dict):
+        return str(text["body"])
+    return str(body.get("template", "") if "messaging_product" in body else body)
 
 
 def find_token(text: str) -> str:

@@ -20,6 +20,8 @@ SEND_TIMEOUT_S = "4"
 LATENCY_S = 6.0
 SHARE = 0.5
 
+AMPLIFICATION = 1.5
+
 OTHERS = 500
 FOLLOWERS = 50
 RETRY_BASE_S = "0.3"
@@ -34,28 +36,37 @@ async def one_provider_is_slow_and_fails(case: Case) -> None:
     Too late is later than the time-out: 6 s where 4 are allowed, so that a run is short.
     """
     slow, *others = Blueprint.places
-    await case.stand.serve("--no-work", HAILGATE_SEND_TIMEOUT_S=SEND_TIMEOUT_S)
-    await case.stand.work("worker", HAILGATE_SEND_TIMEOUT_S=SEND_TIMEOUT_S)
-    undisturbed = conversations(others)
-    beside = conversations([slow])
-    async with Load(case.client, case.dice, beside, rate=RATE):
-        idle = await send_for(case, undisturbed, case.times(60, at_least=8))
-    await case.stand.simulator.put_faults(
-        {"do": "delay", "match": {"operation": "send", "channel": slow.number}, "value": LATENCY_S},
-        {"do": "error", "match": {"operation": "send", "channel": slow.number, "share": SHARE}},
-    )
-    case.fault()
-    async with Load(case.client, case.dice, beside, rate=RATE):
-        during = await send_for(case, undisturbed, case.times(180, at_least=10))
-    await case.stand.simulator.put_faults()
-    await case.stand.let_time_pass(60.0)  # the cool-down of a breaker that has opened
-    async with Load(case.client, case.dice, beside, rate=RATE):
-        again = await send_for(case, undisturbed, case.times(60, at_least=8))
-    await expect_undisturbed(case, [idle, again], during)
-    await asyncio.sleep(LATENCY_S)  # the provider still takes what nobody waits for any more
-    verdict = await case.conclude()
+    async with Turnstile(case.stand) as turnstile:
+        await turnstile.guard([slow])
+        await case.stand.serve("--no-work", HAILGATE_SEND_TIMEOUT_S=SEND_TIMEOUT_S)
+        await case.stand.work("worker", HAILGATE_SEND_TIMEOUT_S=SEND_TIMEOUT_S)
+        undisturbed, beside = conversations(others), conversations([slow])
+        async with Load(case.client, case.dice, beside, rate=RATE):
+            idle = await send_for(case, undisturbed, case.times(60, at_least=8))
+        await case.stand.simulator.put_faults(
+            {"do": "delay", "match": {"operation": "send", "channel": slow.number}, "value": LATENCY_S},
+            {"do": "error", "match": {"operation": "send", "channel": slow.number, "share": SHARE}},
+        )
+        case.fault()
+        async with Load(case.client, case.dice, beside, rate=RATE):
+            during = await send_for(case, undisturbed, case.times(180, at_least=10))
+        await case.stand.simulator.put_faults()
+        await case.stand.let_time_pass(60.0)  # the cool-down of a breaker that has opened
+        async with Load(case.client, case.dice, beside, rate=RATE):
+            again = await send_for(case, undisturbed, case.times(60, at_least=8))
+        await expect_undisturbed(case, [idle, again], during)
+        await asyncio.sleep(LATENCY_S)  # the provider still takes what nobody waits for any more
+        verdict = await case.conclude()
+    expect_few_calls(case, turnstile)
     case.expect(not verdict.failed, f"{verdict.failed} messages failed")
     await case.expect_evidence()
+
+
+def expect_few_calls(case: Case, turnstile: Turnstile) -> None:
+    """Of the channel in trouble."""
+    amplification = round(len(turnstile.knocks) / len(turnstile.by_token()), 3)
+    case.note(amplification=amplification)
+    case.expect(amplification <= AMPLIFICATION, f"{amplification} calls for each message")
 
 
 @scenario("R27", alone=True)

@@ -28,9 +28,29 @@ It takes three tenths of each scenario's full counts, which two cores do within 
 `ONLY="R01 R05"` picks scenarios, `SEED=7` repeats a run. `RESULTS=results.jsonl` appends each line to a file, and a run
 that was cut short goes on from there. Both databases are put to the test side by side; scenarios that judge how long
 things take follow one by one, with the machine to themselves.
+
+OUTAGE5, BROWNOUT and PAIR last for minutes at any scale: what is stored is made older, and the scale says how much of
+the time passes in truth.
+
+Messages go through the Cloud API; `PROVIDER=twilio`, `evolution` or `wppconnect` takes another of those that the
+simulator speaks, and `PROVIDER=all` each in turn. `python -m tests.faults --list` prints which scenario is played with
+which provider, and what keeps it from the others; a run says so, too. What one alone of them speaks (webhooks written
+by hand, refusals in its own words) is played with that one.
 """
 
 COLUMNS = ("accepted", "delivered", "lost", "duplicated", "reordered", "unknown", "unexpected", "recovered")
+
+# What scenarios of patience, marks and upgrades found beside that, in their own words.
+NOTED = {
+    "amplification": "calls for each message",
+    "drained_s": "seconds until all was sent after the trouble",
+    "grown": "seconds between tries while one person was written to too fast",
+    "healed": "after messages that passed",
+    "unknown_without_marks": "unknown where nobody reads marks",
+    "unknown_with_marks": "unknown with them",
+    "asked_if_ready": "answers of processes in service",
+    "unready": "of them not ready",
+}
 
 
 def main() -> None:
@@ -42,6 +62,8 @@ def main() -> None:
     day = datetime.now(tz=UTC).date().isoformat()
     print(f"{day}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}.\n")
     print("\n".join(table(latest(results))))
+    print("\n## Found beside that\n")
+    print("\n".join(noted(latest(results))))
     print("\n## Together\n")
     print("\n".join(sums(results)))
 
@@ -72,6 +94,15 @@ def table(results: list[dict[str, Any]]) -> list[str]:
         seconds = "" if result["seconds"] is None else round(result["seconds"])
         cells = [result["id"], result["database"], result["scale"], result["seed"], seconds, result["faults"]]
         rows.append(f"| {' | '.join(str(cell) for cell in [*cells, *(result[name] for name in COLUMNS), held])} |")
+    return rows
+
+
+def noted(results: list[dict[str, Any]]) -> list[str]:
+    rows = ["| id | database | scale | found |", "|---|---|---|---|"]
+    for result in results:
+        notes = result.get("notes", {})
+        if found := [f"{words}: {notes[name]}" for name, words in NOTED.items() if name in notes]:
+            rows.append(f"| {result['id']} | {result['database']} | {result['scale']} | {'; '.join(found)} |")
     return rows
 
 

@@ -34,6 +34,7 @@ class Result(msgspec.Struct, kw_only=True):
     recover_s: float | None = None
     faults: int = 0
     database: str = ""
+    provider: str = "cloud"
     scale: float = 1.0
     kills: int = 0
     seconds: float | None = None
@@ -54,9 +55,9 @@ class Result(msgspec.Struct, kw_only=True):
         return self.lost + self.duplicated + self.reordered + self.unexpected
 
     @property
-    def place(self) -> tuple[str, str, int, float]:
+    def place(self) -> tuple[str, str, str, int, float]:
         """What a resumed run need not do again."""
-        return self.id, self.database, self.seed, self.scale
+        return self.id, self.database, self.provider, self.seed, self.scale
 
 
 class Report:
@@ -83,7 +84,7 @@ class Report:
         print("TOTAL", json.dumps(add_up(self.results)), flush=True)
         return all(result.passed for result in self.results)
 
-    def earlier(self) -> dict[tuple[str, str, int, float], Result]:
+    def earlier(self) -> dict[tuple[str, str, str, int, float], Result]:
         """What the file says was passed before."""
         if self._path is None or not self._path.exists():
             return {}
@@ -95,5 +96,5 @@ class Report:
 def add_up(results: Iterable[Result]) -> dict[str, Any]:
     results = list(results)
     sums: dict[str, Any] = {name: sum(getattr(result, name) for result in results) for name in SUMS}
-    failed = [f"{result.id} {result.database}" for result in results if not result.passed]
+    failed = [f"{result.id} {result.database} {result.provider}" for result in results if not result.passed]
     return {"scenarios": len(results), **sums, "failed": failed}

@@ -12,6 +12,7 @@ from .case import Case
 from .ledgers import accept
 from .load import Conversation, Load
 from .processes import Process, take_port
+from .readiness import Readiness
 from .registry import scenario
 
 STOPS_WITHIN_S = 30.0
@@ -24,6 +25,8 @@ IMPATIENT_S = 2.0
 MIGRATION_S = 3.0
 ANSWERED_WITHIN_S = 45.0
 ROLLS = 12
+# A busy machine is no reason to lose a lease in: that is shown elsewhere.
+LEASE_OF_LIFE = {"HAILGATE_LEASE_S": "15", "HAILGATE_RENEW_S": "5"}
 
 Stop = Callable[[Case, Process], Awaitable[float]]
 
@@ -113,13 +116,17 @@ async def during_a_migration(case: Case, whole: Process) -> float:
 async def processes_are_restarted_in_turn(case: Case) -> None:
     """Two web and two worker processes behind a balancer, restarted one by one, the old version and then the new.
 
-    The migration runs in the middle, under load. No caller and no webhook sees a 5xx.
+    The migration runs in the middle, under load. No caller and no webhook sees a 5xx, and who is in service says at all
+    times that it is ready.
     """
+    case.stand.environment |= LEASE_OF_LIFE
     addresses = [f"http://127.0.0.1:{take_port()}" for _ in range(4)]
     doors = addresses[:2]
     async with AsyncExitStack() as open_until_the_end:
         balancer = await open_until_the_end.enter_async_context(Balancer(case.stand.web, doors))
+        readiness = await open_until_the_end.enter_async_context(Readiness(case.stand.session))
         processes = [await begin(case, number, addresses) for number in range(4)]
+        readiness.in_service.update(processes)
         took: list[float] = []
         async with Load(case.client, case.dice):
             rolls = case.times(ROLLS, at_least=2)
@@ -127,12 +134,19 @@ async def processes_are_restarted_in_turn(case: Case) -> None:
                 if roll == rolls // 2:
                     await migrate(case)
                 for number, process in enumerate(processes):
+                    readiness.in_service.discard(process)
                     took.append(await stop(case, process, process.name))
                     processes[number] = await begin(case, number, addresses)
+                    readiness.in_service.add(processes[number])
         verdict = await case.conclude()
         await case.expect_evidence()
         failures = {status: times for status, times in balancer.answers.items() if status >= 500}
+        case.note(asked_if_ready=readiness.asked, unready=dict(readiness.unready))
         case.note(restarts=len(took), slowest_stop_s=max(took), repeated=balancer.repeated, balanced=balancer.answers)
+    case.expect(readiness.asked > len(took), "hardly anybody was asked whether it is ready: nothing was shown")
+    case.expect(
+        not readiness.unready, f"{readiness.unready} of {readiness.asked} answers of who is in service: not ready"
+    )
     case.expect(not failures, f"callers were answered {failures}")
     case.expect(not verdict.failed + verdict.unknown, "messages failed or are unknown, though nobody was killed")
 

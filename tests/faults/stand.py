@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from .blueprint import Blueprint, Place, environment_of, run_commands, run_inside
+from .blueprint import METRICS_TOKEN, Blueprint, Place, environment_of, run_commands, run_inside
 from .processes import Process, take_port
 from .simulator import Simulator
 from .stores import Store
@@ -49,6 +49,8 @@ class Stand:
         self.environment = environment_of(self.folder, self.store.url) | {
             "HAILGATE_BIND": self.web.removeprefix("http://")
         }
+        if self.blueprint.setup.needs_public_url:
+            self.environment["HAILGATE_PUBLIC_URL"] = self.web
         await self._start_simulator()
         return self
 
@@ -131,12 +133,12 @@ class Stand:
         async with self.session.get(f"{self.web}/v1/media/{media}", headers=headers, raise_for_status=True) as answer:
             return await answer.read()
 
-    async def post(self, path: str) -> int:
-        """A call without a body to the API, again after a 503; the answer's status."""
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> int:
+        """A call to the API, again after a 503; the answer's status."""
         headers = {"Authorization": f"Bearer {self.blueprint.key}"}
         deadline = time.monotonic() + UNAVAILABLE_S
         while True:
-            async with self.session.post(self.web + path, headers=headers) as answer:
+            async with self.session.post(self.web + path, headers=headers, json=body) as answer:
                 if answer.status != 503 or time.monotonic() > deadline:
                     return answer.status
             await asyncio.sleep(0.2)
@@ -154,7 +156,8 @@ class Stand:
 
     async def metric(self, process: Process, name: str) -> float:
         """As this process shows it; with labels in the name, or summed over all of them. Absent is zero."""
-        async with self.session.get(process.probe.replace("/readyz", "/metrics"), raise_for_status=True) as answer:
+        address, headers = process.probe.replace("/readyz", "/metrics"), {"Authorization": f"Bearer {METRICS_TOKEN}"}
+        async with self.session.get(address, headers=headers, raise_for_status=True) as answer:
             lines = (await answer.text()).splitlines()
         return sum(
             float(line.rpartition(" ")[2])
@@ -180,6 +183,9 @@ class Stand:
         await simulator.start()
         await simulator.ready()
         self.simulator = Simulator(self.session, url)
+        spoken = {each["name"] for each in await self.simulator.call("GET", "/_sim/providers")}
+        if self.blueprint.provider not in spoken:
+            raise RuntimeError(f"the simulator speaks {', '.join(sorted(spoken))}, not {self.blueprint.provider}")
         await self.introduce(*self.blueprint.places, self.blueprint.assistant)
 
     async def _begin(

@@ -16,7 +16,7 @@ def test_sums_are_over_all_lines_and_name_what_did_not_pass():
     results = [result(accepted=3, kills=2), result(database="postgresql", accepted=4, lost=1, passed=False)]
     sums = add_up(results)
     assert (sums["scenarios"], sums["accepted"], sums["lost"], sums["kills"]) == (2, 7, 1, 2)
-    assert sums["failed"] == ["R01 postgresql"]
+    assert sums["failed"] == ["R01 postgresql cloud"]
 
 
 def test_a_verdict_is_added_to_what_was_counted_before():
@@ -47,7 +47,7 @@ def test_a_resumed_run_knows_what_passed_before_and_repeats_the_rest(tmp_path):
     written = Report(path)
     written.add(result())
     written.add(result(database="postgresql", passed=False))
-    assert list(Report(path).earlier()) == [("R01", "sqlite", 7, 1.0)]
+    assert list(Report(path).earlier()) == [("R01", "sqlite", "cloud", 7, 1.0)]
 
 
 def test_a_result_survives_its_own_line():

@@ -24,6 +24,10 @@ PASSED_ON = ("Authorization", "Content-Type")
 
 # How often this process feels whether it stands still, and for how long it may.
 PULSE_S = 0.01
+# At its end nobody waits for answers that are still kept back.
+SHUTDOWN_S = 1.0
+# Of who did not wait for an answer, as nginx writes it down.
+HUNG_UP = 499
 
 
 class Refusal(NamedTuple):
@@ -80,13 +84,17 @@ class Turnstile:
 
     def __init__(self, stand: Stand, judge: Judge = let_all_pass) -> None:
         self._stand, self.judge = stand, judge
+        # By the account of a call: for how long its answer is kept back, once it has been passed on.
+        self.delay: Callable[[str], float] = lambda _account: 0.0
         self.knocks: list[Knock] = []
         self.standstills: list[Standstill] = []
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 << 20)
         application.router.add_route("*", "/{version}/{account}{rest:.*}", self._serve)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(
+            application, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -124,10 +132,16 @@ class Turnstile:
         at = time.time()
         body = await request.read()
         account, token = request.match_info["account"], find_token(body.decode())
-        refusal = self.judge(account, token) if token else None
-        answer = await self._pass_on(request, body) if refusal is None else refusal.render()
-        if token:
-            self.knocks.append(Knock(token, account, at, time.time(), answer.status))
+        status = HUNG_UP
+        try:
+            refusal = self.judge(account, token) if token else None
+            answer = await self._pass_on(request, body) if refusal is None else refusal.render()
+            if token and (seconds := self.delay(account)):
+                await asyncio.sleep(seconds)
+            status = answer.status
+        finally:
+            if token:
+                self.knocks.append(Knock(token, account, at, time.time(), status))
         return answer
 
     async def _pass_on(self, request: web.Request, body: bytes) -> web.Response:

@@ -10,15 +10,18 @@ from hailgate.core.content import InboundText, Text, TextBody, encode_content
 from hailgate.core.delivery import Action, Decision
 from hailgate.core.errors import SendError
 from hailgate.core.events import InboundMessage, MessageStatus
+from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging import leases
-from hailgate.messaging.applying import Arrival, Debounce, apply_events
-from hailgate.messaging.ids import uuid7
+from hailgate.messaging.inbound.apply_events import Arrival, Debounce, apply_events
+from hailgate.messaging.inbound.ingest import apply_webhooks, take_webhooks, understand_webhooks
 from hailgate.messaging.models import Channel, Conversation, Message, Work
-from hailgate.messaging.outcomes import Outcome, record_attempts, record_outcomes
-from hailgate.messaging.queue import Claim, claim_deliveries
-from hailgate.messaging.sending import NewMessage, accept_messages
-from hailgate.messaging.sql import atomic_cursor, every_tenant, use_clock
+from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.claim import Claim, claim_deliveries
+from hailgate.messaging.outbound.new_message import NewMessage
+from hailgate.messaging.outbound.outcomes import Outcome, record_attempts, record_outcomes
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.store.sql import atomic_cursor, every_tenant, use_clock
+from hailgate.messaging.work import leases
 
 HOLD_S = 120.0
 LEASE_S = 15.0
@@ -37,6 +40,13 @@ class Clock:
     def forward(self, seconds: float) -> float:
         self.now += seconds
         return self.now
+
+
+def ingest(worker_id, hook_id, understand, limit=500):
+    """As a worker does it; ``understand`` gets the body."""
+    taken = take_webhooks(worker_id, hook_id, limit)
+    understood = understand_webhooks(taken, lambda stored: understand(stored.body))
+    return apply_webhooks(worker_id, hook_id, understood, NO_WAIT)
 
 
 # --- callers ----------------------------------------------------------------------------------------------------------
@@ -82,7 +92,7 @@ def new_worker(lock_file: str = "/nowhere/worker.lock", lease_s: float = LEASE_S
 
 
 def claim(worker: int, limit: int = 100) -> list[Claim]:
-    return claim_deliveries(worker, limit).claims
+    return claim_deliveries(worker, open_room(limit)).claims
 
 
 def claim_one(worker: int) -> Claim:
@@ -173,7 +183,7 @@ def hook_id_of(channel) -> int:
 def apply(channel, *events, debounce=NO_WAIT, moment=None):
     """As if one webhook had carried all of these; returns its note."""
     with atomic_cursor() as cursor:
-        from hailgate.messaging.sql import now
+        from hailgate.messaging.store.sql import now
 
         arrival = Arrival(1, uuid7(), channel.tenant_id, events)
         notes, _ = apply_events(cursor, hook_id_of(channel), [arrival], debounce, moment or now(cursor))
@@ -233,7 +243,7 @@ class Number(NamedTuple):
 
 def add_number(tenant, hook, place: int, *, answered_by="person") -> Number:
     import given
-    from hailgate.messaging.channels import add_channel, get_channel
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     settings = given.CHANNEL_SETTINGS | {"phone_number_id": f"2065{place:011}"}
     name = f"number {place}"

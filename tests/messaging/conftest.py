@@ -4,12 +4,6 @@ Django is not ready yet when this is read: what needs it is imported where it is
 """
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile(
-    "store", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-settings.load_profile("store")
 
 
 @pytest.fixture

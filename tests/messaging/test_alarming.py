@@ -1,18 +1,24 @@
 """What the look round finds, and that it ends with its cause."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import DEAD_GROWTH, DOWN_FAILURES, LONG_REST_S, REJECTED_CALLS, REJECTED_WINDOW_S
 from hailgate.core.delivery import Action
-from hailgate.edge.rejections import KEPT, Rejection, record_rejected
-from hailgate.messaging.alarming import Watchman, keeps_house
-from hailgate.messaging.takeover import sign_off
-from hailgate.messaging.tending import pause_channel, resume_channel
+from hailgate.core.silence import LEAST_S
+from hailgate.edge.doors.rejections import KEPT, Rejection, record_rejected
+from hailgate.messaging.channels.admin import change_settings, pause_channel, resume_channel
+from hailgate.messaging.outbound.failover import sign_off
+from hailgate.messaging.upkeep.alarm_checks import AlarmChecks, keeps_house
+from hailgate.messaging.upkeep.silence import EVERY_S
 from messaging.acting import (
     HOLD_S,
+    apply,
     attempt,
     change_channel,
+    channel_row,
     claim,
     claim_one,
     decided,
@@ -20,13 +26,16 @@ from messaging.acting import (
     new_worker,
     send,
     tell,
+    wrote,
 )
+
+DAY_S = 86_400.0
 
 
 @pytest.fixture
 def look(store, clock):
     """Looks round and returns the codes that stand."""
-    watchman = Watchman()
+    watchman = AlarmChecks()
 
     def look() -> list[str]:
         watchman.look_round()
@@ -114,3 +123,38 @@ def test_one_worker_keeps_house_and_the_next_takes_over(store, clock):
     assert [keeps_house(first), keeps_house(second)] == [True, False]
     sign_off(first, HOLD_S)
     assert [keeps_house(first), keeps_house(second)] == [False, True]
+
+
+def test_a_channel_that_falls_silent_is_told_until_it_hears_again(wide, clock, look):
+    """Every half hour for eight days, and then nothing."""
+    for number in range(8 * 48):
+        apply(wide, wrote(wide, number % 7, at=clock.forward(1800.0)))
+    assert look() == []
+    clock.forward(LEAST_S - 1.0)
+    assert look() == []
+    clock.forward(EVERY_S)
+    assert look() == ["channel_silent"]
+    assert look() == ["channel_silent"]
+    apply(wide, wrote(wide, 1, at=clock.forward(EVERY_S)))
+    assert look() == []
+
+
+def test_a_version_that_ends_is_told_ninety_days_before_until_another_is_set(channel, clock, look):
+    row = channel_row(channel)
+    change_settings(row, {"version": "v21.0"})
+    clock.now = datetime(2026, 10, 22, tzinfo=UTC).timestamp()
+    assert look() == []
+    clock.forward(DAY_S)
+    assert look() == ["settings_ending"]
+    [raised] = RaisedAlarm.objects.filter(tenant_id=channel.tenant_id)
+    assert raised.subject == f"channel:{channel.uid}"
+    change_settings(row, {"version": "v26.0"})
+    clock.forward(EVERY_S)
+    assert look() == []
+
+
+def test_nothing_is_usual_before_a_week_has_passed(wide, clock, look):
+    for _ in range(6 * 8):
+        apply(wide, wrote(wide, 1, at=clock.forward(3 * 3600.0)))
+    clock.forward(30 * 86_400.0)
+    assert look() == []

@@ -7,8 +7,9 @@ import pytest
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import InboundText, content_as_json
 from hailgate.core.events import Change, ContactChange, MarketingChoice, MessageChange
-from hailgate.messaging.amending import EARLY_CHANGE_LIFE_S, apply_early_changes
+from hailgate.messaging.inbound.edits import EARLY_CHANGE_LIFE_S, apply_early_changes
 from hailgate.messaging.models import Amendment, ContactAddress, Conversation, Suppression
+from providers.test_cloud_message_ids import message_id
 
 from .acting import account_of, add_number, apply, fresh, messages, phone, send, wrote
 from .acting import change as set_columns
@@ -106,6 +107,25 @@ def test_a_change_told_to_another_number_has_no_effect(channel, tenant, hook):
     assert says(channel)["text"]["body"] == "helo"
 
 
+def test_a_message_that_is_named_by_its_other_id_is_found_by_its_token(channel):
+    """Found by reading Meta's ids: the peer in them may be the user id instead of the number."""
+    by_number, by_user_id = message_id("15550000001"), message_id("US.13491208655302741918")
+    apply(channel, wrote(channel, 1, body="helo", message_id=by_number))
+    note = apply(channel, edited(channel, "hello", target=by_user_id))
+    assert note == "1 change"
+    assert says(channel)["text"]["body"] == "hello"
+    apply(channel, wrote(channel, 1, body="an answer", context_id=by_user_id))
+    assert messages(channel.tenant_id)[-1].context_id == by_number
+
+
+def test_not_in_another_conversation_and_not_where_two_have_it(channel):
+    apply(channel, wrote(channel, 2, message_id=message_id("15550000002")))
+    note = apply(channel, edited(channel, "hello", target=message_id("US.1")))
+    assert note == "1 change (1 of a message that is not here)"
+    apply(channel, wrote(channel, 1, message_id=message_id("a")), wrote(channel, 1, message_id=message_id("b")))
+    assert "not here" in apply(channel, edited(channel, "hello", target=message_id("US.1")))
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +147,7 @@ def test_a_strangers_new_number_makes_nobody(channel):
 
 def test_marketing_is_stopped_and_resumed(channel):
     def choice(at, *, wanted):
-        return MarketingChoice(account_of(channel), phone(1), wanted, at)
+        return MarketingChoice(account_of(channel), (phone(1),), wanted, at)
 
     stopped = Suppression.objects.filter(tenant_id=channel.tenant_id, scope="marketing")
     assert apply(channel, choice(1.0, wanted=False)) == "1 choice"

@@ -5,13 +5,14 @@ import pytest
 from hailgate.assistant import ScriptedAssistant
 from hailgate.core.content import content_as_json
 from hailgate.core.delivery import Action
-from hailgate.messaging.answering import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
-from hailgate.messaging.applying import Debounce
-from hailgate.messaging.conversations import hand_over
+from hailgate.core.slots import open_room
+from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.turns import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
 from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind, WorkState
-from hailgate.messaging.queue import UNREADABLE_S
-from hailgate.messaging.sweeping import promote_all, promote_lost_heads
-from hailgate.messaging.takeover import declare_dead
+from hailgate.messaging.outbound.claim import UNREADABLE_S
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.work.sweep import promote_all, promote_lost_heads
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -44,7 +45,7 @@ def turns_of(channel):
 
 
 def claim_turn(worker):
-    (only,) = claim_turns(worker, 10).turns
+    (only,) = claim_turns(worker, open_room(10)).claims
     return only
 
 
@@ -53,7 +54,8 @@ def reply(channel, turn, body="Yes.", ordinal=0):
 
 
 def finish(worker, turn, *replies, hand_over=False):
-    return finish_turns(worker, [Finished(turn, replies, hand_over)])[0]
+    """Whether they were kept."""
+    return finish_turns(worker, [Finished(turn, replies, hand_over)]) == ["kept"]
 
 
 def conversation(channel) -> Conversation:
@@ -104,7 +106,7 @@ def test_a_turn_waits_a_little_after_the_last_message(answering, worker, clock):
         clock.forward(1.0)
         hear(answering)
     clock.forward(1.4)
-    assert claim_turns(worker, 10).turns == []
+    assert claim_turns(worker, open_room(10)).claims == []
     clock.forward(0.1)
     assert len(claim_turn(worker).unanswered) == 4
 
@@ -116,7 +118,7 @@ def test_a_turn_waits_no_longer_than_the_most_after_the_first_message(answering,
         hear(answering)
     clock.forward(0.9)
     hear(answering)
-    assert claim_turns(worker, 10).turns == []
+    assert claim_turns(worker, open_room(10)).claims == []
     clock.forward(0.1)
     assert len(claim_turn(worker).unanswered) == 9
 
@@ -128,7 +130,7 @@ def test_messages_that_come_together_call_for_one_turn(answering, clock):
 
 def test_a_turn_that_waits_tells_when_it_is_due(answering, worker, clock):
     hear(answering)
-    assert claim_turns(worker, 10) == ([], clock.now, clock.now + 1.5)
+    assert claim_turns(worker, open_room(10)) == ([], clock.now, clock.now + 1.5)
 
 
 def test_without_a_debounce_a_turn_is_due_at_once(answering, worker, clock):
@@ -157,7 +159,7 @@ def test_a_turn_that_waits_behind_another_grows_too(answering, worker, clock):
         hear(answering, body)
     assert len(turns_of(answering)) == 2
     clock.forward(20)
-    assert claim_turns(worker, 10).turns == []
+    assert claim_turns(worker, open_room(10)).claims == []
     finish(worker, composing)
     assert texts(claim_turn(worker).unanswered) == ["second", "third"]
 
@@ -206,7 +208,7 @@ def test_a_turn_shows_the_latest_lines_alone(answering, worker, clock):
 def test_a_turn_shows_nothing_of_other_conversations(answering, worker, clock):
     apply(answering, wrote(answering, 1, body="mine"), wrote(answering, 2, body="theirs"), debounce=PATIENT)
     clock.forward(2)
-    assert sorted(texts(turn.lines) for turn in claim_turns(worker, 10).turns) == [["mine"], ["theirs"]]
+    assert sorted(texts(turn.lines) for turn in claim_turns(worker, open_room(10)).claims) == [["mine"], ["theirs"]]
 
 
 def test_an_answer_goes_where_the_last_message_came_from(answering, worker, clock):
@@ -225,17 +227,17 @@ def test_an_answer_goes_where_the_last_message_came_from(answering, worker, cloc
 def test_no_more_turns_are_claimed_than_asked_for(answering, worker, clock):
     apply(answering, *(wrote(answering, to) for to in range(5)), debounce=PATIENT)
     clock.forward(2)
-    assert [len(claim_turns(worker, limit).turns) for limit in (2, 0, 10)] == [2, 0, 3]
+    assert [len(claim_turns(worker, open_room(limit)).claims) for limit in (2, 0, 10)] == [2, 0, 3]
 
 
 def test_a_turn_that_told_no_end_is_claimed_alone(answering, worker, clock):
     apply(answering, *(wrote(answering, to) for to in range(3)), debounce=PATIENT)
     clock.forward(2)
-    claim_turns(worker, 10)
+    claim_turns(worker, open_room(10))
     let_expire(worker)
     declare_dead(worker, LEASE_S, HOLD_S)
     heir = new_worker()
-    assert [len(claim_turns(heir, 10).turns) for _ in range(4)] == [1, 1, 1, 0]
+    assert [len(claim_turns(heir, open_room(10)).claims) for _ in range(4)] == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("column", ["content", "address"])
@@ -286,10 +288,10 @@ def test_a_turn_ends_once(answering, worker, clock):
 def test_several_turns_end_in_one_transaction_each_with_its_own_answer(answering, worker, clock):
     apply(answering, *(wrote(answering, to) for to in range(3)), debounce=PATIENT)
     clock.forward(2)
-    turns = claim_turns(worker, 10).turns
+    turns = claim_turns(worker, open_room(10)).claims
     taken = finish(worker, turns[1])
     ends = [Finished(turn, [reply(answering, turn)], hand_over=False) for turn in turns]
-    assert (taken, finish_turns(worker, ends)) == (True, [True, False, True])
+    assert (taken, finish_turns(worker, ends)) == (True, ["kept", "dropped", "kept"])
     assert {row.cause for row in replies(answering)} == {turns[0].id, turns[2].id}
 
 
@@ -301,7 +303,7 @@ def test_a_reply_composed_twice_is_stored_once(answering, worker, clock):
     finish(worker, turn, reply(answering, turn))
     let_expire(worker)
     declare_dead(worker, LEASE_S, HOLD_S)
-    assert claim_turns(new_worker(), 10).turns == []
+    assert claim_turns(new_worker(), open_room(10)).claims == []
     assert len(replies(answering)) == 1
 
 
@@ -313,7 +315,7 @@ def test_a_worker_killed_between_compose_and_finish_leaves_exactly_one_reply(ans
     declare_dead(worker, LEASE_S, HOLD_S)
     heir = new_worker()
     turn = claim_turn(heir)
-    assert (turn.id, turn.tries) == (lost.id, 2)
+    assert (turn.id, turn.crashes) == (lost.id, 1)
     assert finish(heir, turn, reply(answering, turn))
     assert not finish(worker, lost, reply(answering, lost))
     assert not finish(heir, lost, reply(answering, lost))
@@ -324,10 +326,10 @@ def test_a_postponed_turn_comes_back_with_one_attempt_spent(answering, worker, c
     hear(answering)
     clock.forward(2)
     assert postpone_turn(worker, claim_turn(worker), 2.0, "assistant_failed")
-    assert claim_turns(worker, 10) == ([], clock.now, clock.now + 2.0)
+    assert claim_turns(worker, open_room(10)) == ([], clock.now, clock.now + 2.0)
     clock.forward(2.0)
     again = claim_turn(worker)
-    assert (again.attempts, again.tries) == (1, 1)
+    assert (again.spent, again.crashes) == (1, 0)
 
 
 # --- review -----------------------------------------------------------------------------------------------------------
@@ -388,7 +390,7 @@ def test_what_was_written_before_a_hand_back_is_not_answered(answering, worker, 
     hear(answering, "to the person too")
     hand_over(answering.tenant_id, uid, "scripted")
     clock.forward(60)
-    turns = claim_turns(worker, 10).turns
+    turns = claim_turns(worker, open_room(10)).claims
     assert [turn.unanswered for turn in turns] in ([], [()])
     assert answering.answered_by == "scripted"
 
@@ -404,7 +406,7 @@ def test_a_reply_of_several_messages_leaves_in_one_piece(answering, worker, cloc
     left = []
     for _ in range(2 * 5):
         for one in claim(worker):
-            if one.knocks == 0:
+            if one.attempt_no == 1:
                 attempt(worker, one)
                 tell(worker, decided(one, Action.RETRY, clock.now + 0.5))
             else:

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import given as house
+from hailgate.accounts.alarms import find_alarms
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import Unsupported, content_as_json
 from hailgate.core.status import Status
-from hailgate.messaging.channels import get_hook
-from hailgate.messaging.ids import uuid7
+from hailgate.messaging.channels.admin import change_settings, get_channel_row
+from hailgate.messaging.channels.registry import get_hook
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import (
     Contact,
     ContactAddress,
@@ -22,11 +24,9 @@ from hailgate.messaging.models import (
     Message,
     WebhookEvent,
 )
-from hailgate.messaging.receiving import ReceivedWebhook, ingest, store_webhooks
-from hailgate.messaging.tending import change_settings, get_channel_row
+from hailgate.messaging.store.ids import uuid7
 from hailgate.providers.contract import WebhookRequest
 from messaging.acting import (
-    NO_WAIT,
     account_of,
     add_number,
     apply,
@@ -38,6 +38,7 @@ from messaging.acting import (
     execute,
     fresh,
     hook_id_of,
+    ingest,
     messages,
     phone,
     send,
@@ -253,10 +254,10 @@ def ingest_webhook(channel, body: bytes, worker) -> str:
     hook = get_hook(hook_id_of(channel))
 
     def understand(body):
-        return hook.receiver.parse(WebhookRequest(method="POST", query={}, headers={}, body=body))
+        return hook.receiver.parse(WebhookRequest(url="", method="POST", query="", headers={}, body=body))
 
     store_webhooks([ReceivedWebhook(uuid7(), channel.tenant_id, hook.id, "{}", body)])
-    ingest(worker, hook.id, understand, NO_WAIT)
+    ingest(worker, hook.id, understand)
     event = WebhookEvent.objects.filter(tenant_id=channel.tenant_id).order_by("id").last()
     assert event.state == EventState.DONE
     return event.outcome
@@ -265,8 +266,8 @@ def ingest_webhook(channel, body: bytes, worker) -> str:
 BODIES = webhooks()
 UNUSED = "Nothing is done with this field.)"
 OUTCOMES = {
-    "account_disabled": f"1 ignored (account_update DISABLED_UPDATE: {UNUSED}",
-    "account_restriction": f"1 ignored (account_update ACCOUNT_RESTRICTION: {UNUSED}",
+    "account_disabled": "1 trouble (DISABLED_UPDATE: The account is disabled, or will be)",
+    "account_restriction": "1 trouble (ACCOUNT_RESTRICTION: The account is restricted)",
     "album_two_images_separate_requests": "1 message",
     "batch_many_messages": "3 message, 1 status",
     "smb_message_echo_revoke": "1 change",
@@ -291,7 +292,8 @@ BY_PREFIX = {"message": "1 message", "status": "1 status", "system": "1 contact"
 
 def outcome_of(name: str) -> str:
     file = name.partition("[")[0]
-    return OUTCOMES.get(file) or BY_PREFIX[file.partition("_")[0]]
+    outcome = OUTCOMES.get(file) or BY_PREFIX[file.partition("_")[0]]
+    return outcome.replace("1 change", "1 change (1 of a message that is not here)")
 
 
 def attach(channel, tenant, hook, body: bytes) -> None:
@@ -364,8 +366,17 @@ def test_a_message_of_any_kind_is_kept_under_its_name(channel, tenant, hook, wor
     attach(channel, tenant, hook, BODIES[name])
     ingest_webhook(channel, BODIES[name], worker)
     (row,) = messages(tenant.id)
-    kind = json.loads(BODIES[name])["entry"][0]["changes"][0]["value"]["messages"][0]["type"]
-    assert (row.kind, content_as_json(row.content)["type"]) == (kind, kind)
+    told = json.loads(BODIES[name])["entry"][0]["changes"][0]["value"]["messages"][0]
+    kind = told.get("unsupported", told)["type"]
+    assert (row.kind, content_as_json(row.content)["type"]) == (kind, told["type"])
+
+
+def test_trouble_of_an_account_raises_an_alarm_of_its_tenant(channel, tenant, hook, worker):
+    attach(channel, tenant, hook, BODIES["account_disabled[0]"])
+    for _ in range(2):
+        ingest_webhook(channel, BODIES["account_disabled[0]"], worker)
+    [alarm] = find_alarms(tenant.id)
+    assert (alarm.code, alarm.subject, alarm.cleared_at) == ("account_trouble", "account:102000000000001", None)
 
 
 def test_a_webhook_signed_by_meta_becomes_a_message(channel, worker):

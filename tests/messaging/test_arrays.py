@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hailgate.messaging.arrays import Packed, packed, packed_keys
-from hailgate.messaging.sql import atomic_cursor, fetch_value, on_postgresql
+from hailgate.messaging.store.arrays import Packed, packed, packed_keys
+from hailgate.messaging.store.sql import atomic_cursor, fetch_value, on_postgresql
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)
 VALUES = {

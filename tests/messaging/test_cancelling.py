@@ -9,10 +9,10 @@ from django.db import connections
 from hailgate.core.delivery import Action
 from hailgate.core.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from hailgate.core.status import Status
-from hailgate.messaging.cancelling import cancel_message
 from hailgate.messaging.models import Receipt, WorkState
-from hailgate.messaging.outcomes import send_again
-from hailgate.messaging.sending import accept_messages
+from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.cancel import cancel_message
+from hailgate.messaging.outbound.outcomes import send_again
 from messaging.acting import (
     HOLD_S,
     apply,
@@ -246,7 +246,7 @@ def test_each_message_is_either_cancelled_or_sent(wide, postgresql):
 
 def test_a_key_that_was_cancelled_still_answers_its_caller(wide):
     """The caller asks again under the same key: it gets the message that it took back, and no second one."""
-    from hailgate.messaging.sending import Idempotency
+    from hailgate.messaging.outbound.new_message import Idempotency
 
     wanted = new_message(wide, idempotency=Idempotency("a" * 40, "b" * 40))
     accept_messages([wanted])

@@ -7,7 +7,7 @@ import pytest
 import given as house
 from hailgate.accounts.seal import MARK
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.channels import (
+from hailgate.messaging.channels.registry import (
     add_channel,
     add_hook,
     find_hook,

@@ -5,9 +5,9 @@ import pytest
 from hailgate.core.content import content_as_json
 from hailgate.core.delivery import Action
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.editing import edit_and_send_again
-from hailgate.messaging.ids import uuid7
+from hailgate.messaging.deadletters.edit import edit_and_send_again
 from hailgate.messaging.models import Receipt
+from hailgate.messaging.store.ids import uuid7
 from messaging.acting import attempt, claim, claim_one, decided, fresh, send, tell
 
 NEW = {"type": "text", "text": {"body": "Your order is ready."}}

@@ -4,16 +4,17 @@ import pytest
 
 from hailgate.core.delivery import Action
 from hailgate.core.errors import ProviderUnavailable
-from hailgate.messaging.expiring import bury_expired
-from hailgate.messaging.figures import count_figures, oldest_undone
-from hailgate.messaging.ids import uuid7
-from hailgate.messaging.limiting import BREAKER
+from hailgate.messaging.channels.admin import pause_channel
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
-from hailgate.messaging.sending import Idempotency, accept_messages
-from hailgate.messaging.takeover import declare_dead
-from hailgate.messaging.tending import pause_channel
-from hailgate.telemetry import ACCEPTED, DEAD, PARKED, RATE_LIMITED, of_channel
+from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.channel_limits import BREAKER
+from hailgate.messaging.outbound.expire import bury_expired
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.outbound.new_message import Idempotency
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.upkeep.queue_stats import count_figures, oldest_undone
+from hailgate.telemetry.metrics import ACCEPTED, DEAD, PARKED, RATE_LIMITED, of_channel
 from messaging.acting import (
     HOLD_S,
     LEASE_S,

@@ -10,11 +10,11 @@ from hailgate.accounts.alarms import clear_alarm, raise_alarm
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import Alarm, Cause
 from hailgate.core.delivery import Action
-from hailgate.messaging import housekeeping
-from hailgate.messaging.housekeeping import DAY_S, Housekeeping, Kept
-from hailgate.messaging.ids import uuid7
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import Attempt, Effect, EventState, WebhookEvent
-from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.upkeep import purge
+from hailgate.messaging.upkeep.purge import DAY_S, Housekeeping, RetentionPeriods
 from messaging.acting import (
     NOON,
     apply,
@@ -34,9 +34,9 @@ from messaging.acting import (
 @pytest.fixture
 def keep(monkeypatch):
     """One round in batches of three; returns how many steps it took."""
-    monkeypatch.setattr(housekeeping, "AT_ONCE", 3)
+    monkeypatch.setattr(purge, "AT_ONCE", 3)
 
-    def keep(kept: Kept = Kept()) -> int:  # noqa: B008 -- immutable
+    def keep(kept: RetentionPeriods = RetentionPeriods()) -> int:  # noqa: B008 -- immutable
         house, steps = Housekeeping(kept), 1
         while house.some():
             steps += 1
@@ -135,7 +135,7 @@ def test_a_retention_can_be_chosen(wide, clock, keep):
     webhooks(wide, 2)
     understand(wide, 0, 1)
     clock.forward(61)
-    keep(Kept(events_s=60))
+    keep(RetentionPeriods(events_s=60))
     assert execute("SELECT count(*) FROM messaging_webhookevent") == [(0,)]
 
 
@@ -163,7 +163,7 @@ def test_what_nobody_repeats_any_more_is_forgotten(channel, clock, keep):
 def test_effects_are_known_as_long_as_the_webhooks_that_told_of_them(channel, clock, keep):
     apply(channel, wrote(channel))
     clock.forward(59 * DAY_S)
-    keep(Kept(events_s=60 * DAY_S))
+    keep(RetentionPeriods(events_s=60 * DAY_S))
     assert effects(channel) == 1
 
 

@@ -9,11 +9,12 @@ import textwrap
 import pytest
 
 from hailgate.core.delivery import Action
+from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging import leases
-from hailgate.messaging.housekeeping import Housekeeping, Kept
 from hailgate.messaging.models import Attempt, Hook, Worker, WorkKind, WorkState
-from hailgate.messaging.takeover import ABSURD_LEASES, declare_dead, find_ended, release_strays, sign_off
+from hailgate.messaging.outbound.failover import ABSURD_LEASES, declare_dead, find_ended, release_strays, sign_off
+from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
+from hailgate.messaging.work import leases
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -119,7 +120,7 @@ def test_workers_that_ended_long_ago_are_forgotten(clock, worker):
     alive = new_worker()
     clock.forward(86_401)
     leases.renew(alive, LEASE_S)
-    round_ = Housekeeping(Kept())
+    round_ = Housekeeping(RetentionPeriods())
     while round_.some():
         pass
     assert list(Worker.objects.values_list("id", flat=True)) == [alive]
@@ -191,14 +192,14 @@ def test_what_another_worker_holds_is_left_alone(wide, worker):
 
 
 def test_a_turn_is_ready_again(answering, worker):
-    from hailgate.messaging.answering import claim_turns
+    from hailgate.messaging.inbound.turns import claim_turns
     from messaging.acting import wrote
 
     apply(answering, wrote(answering))
-    assert len(claim_turns(worker, 10).turns) == 1
+    assert len(claim_turns(worker, open_room(10)).claims) == 1
     kill(worker)
-    (again,) = claim_turns(new_worker(), 10).turns
-    assert again.tries == 2
+    (again,) = claim_turns(new_worker(), open_room(10)).claims
+    assert again.crashes == 1
     assert work(answering.tenant_id, kind=WorkKind.TURN)[0].state == LEASED
 
 
@@ -250,13 +251,13 @@ def _plain(rows):
 
 
 def test_a_worker_declared_dead_finishes_no_turn(answering, worker):
-    from hailgate.messaging.answering import Finished, claim_turns, finish_turns, postpone_turn
+    from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns, postpone_turn
     from messaging.acting import messages, new_message, wrote
 
     apply(answering, wrote(answering))
-    (turn,) = claim_turns(worker, 10).turns
+    (turn,) = claim_turns(worker, open_room(10)).claims
     kill(worker)
-    assert finish_turns(worker, [Finished(turn, [new_message(answering)], hand_over=True)]) == [False]
+    assert finish_turns(worker, [Finished(turn, [new_message(answering)], hand_over=True)]) == ["dropped"]
     assert not postpone_turn(worker, turn, 2.0, "late")
     assert len(messages(answering.tenant_id)) == 1
 
@@ -351,7 +352,7 @@ HOLDER = """
     sys.path.insert(0, sys.argv[2])
     import os
     from pathlib import Path
-    from hailgate.messaging.leases import LockFile
+    from hailgate.messaging.work.leases import LockFile
     print(LockFile(Path(sys.argv[1])).path, flush=True)
     sys.stdin.read()
 """

@@ -3,9 +3,11 @@
 import pytest
 
 from hailgate.core.delivery import Action
-from hailgate.messaging import sql
+from hailgate.core.slots import open_room
 from hailgate.messaging.models import WorkKind
-from hailgate.messaging.queue import claim_deliveries, look_for
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.store import sql
+from hailgate.messaging.work.claim import look_for
 from messaging.acting import attempt, claim_one, decided, send, tell
 
 
@@ -27,7 +29,7 @@ def test_a_claim_that_comes_too_early_says_when_to_come_again(wide, worker, cloc
     one = claim_one(worker)
     attempt(worker, one)
     tell(worker, decided(one, Action.RETRY, clock.now + 10))
-    assert claim_deliveries(worker, 10).again_at == clock.now + 10
+    assert claim_deliveries(worker, open_room(10)).again_at == clock.now + 10
 
 
 def test_nothing_to_do_is_never_due(store):

@@ -8,6 +8,7 @@ from hailgate.core.errors import (
     ChannelDisconnected,
     ChannelUnauthorized,
     LeaseLost,
+    MessageFault,
     OutcomeUnknown,
     ProviderThrottled,
     ProviderUnavailable,
@@ -16,14 +17,16 @@ from hailgate.core.errors import (
     Rejected,
     TemplateUnavailable,
 )
+from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.conversations import address_digest
-from hailgate.messaging.limiting import BREAKER
+from hailgate.messaging.inbound.statuses import apply_early_statuses
 from hailgate.messaging.models import Attempt, ContactAddress, Message, Receipt, Suppression, WorkState
-from hailgate.messaging.outcomes import Outcome, send_again, settle_parked
-from hailgate.messaging.queue import claim_deliveries
-from hailgate.messaging.statuses import apply_early_statuses
-from hailgate.messaging.sweeping import promote_all, pull_in
+from hailgate.messaging.outbound.channel_limits import BREAKER
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.outbound.outcomes import Outcome, send_again, settle_parked
+from hailgate.messaging.people.conversations import address_digest
+from hailgate.messaging.upkeep.pull_in import pull_in
+from hailgate.messaging.work.sweep import promote_all
 from messaging.acting import (
     HOLD_S,
     apply,
@@ -67,7 +70,7 @@ def knock(worker):
 
 def outcome_of(claim, error, clock):
     """As the pipeline decides it, without chance."""
-    decision = decide(error, claim.attempts + 1, clock.now, claim.expires_at, SURE, lambda: 0.5)
+    decision = decide(error, claim.past, clock.now, SURE, lambda: 0.5)
     return Outcome(claim, attempted=True, decision=decision, provider_code=error.provider_code or "")
 
 
@@ -178,8 +181,9 @@ def test_a_name_that_belongs_to_somebody_else_stays_theirs(wide, worker):
 @pytest.mark.parametrize(
     ("error", "becomes"),
     [
-        (ProviderUnavailable(), (READY, 1)),
-        (LeaseLost(), (READY, 1)),
+        (ProviderUnavailable(), (READY, 0)),
+        (MessageFault(), (READY, 1)),
+        (LeaseLost(), (READY, 0)),
         (ProviderThrottled(retry_after=30.0), (READY, 0)),
         (ChannelUnauthorized(), (READY, 0)),
         (ChannelDisconnected(), (READY, 0)),
@@ -217,7 +221,7 @@ def test_an_unknown_message_stays_queued_and_says_so(wide, worker, clock):
 def test_attempts_run_out(wide, worker, clock):
     message = send(wide)
     for _ in range(SURE.max_attempts):
-        tell(worker, outcome_of(knock(worker), ProviderUnavailable(), clock))
+        tell(worker, outcome_of(knock(worker), MessageFault(), clock))
         clock.forward(BREAKER.cooldown + 60)
     assert (work_of(message).state, fresh(message).code) == (DEAD, "attempts_exhausted")
 
@@ -342,6 +346,42 @@ def test_an_answer_closes_an_open_breaker_and_our_own_trouble_does_not(wide, wor
     assert (channel_row(wide).breaker_opened_at is None) is closes
 
 
+def test_a_share_of_failures_opens_the_breaker_for_a_short_rest(wide, worker, clock):
+    """No five of them follow each other."""
+    row = channel_row(wide)
+    told = 0
+    while row.breaker_opened_at is None and told < 200:
+        send(wide, to=told)
+        each = knock(worker)
+        tell(worker, sent(each) if told % 2 else outcome_of(each, OutcomeUnknown(), clock))
+        row, told = channel_row(wide), told + 1
+    assert (row.breaker_opened_at, row.breaker_failures) == (clock.now, 1)
+    send(wide, to=told)
+    assert claim_deliveries(worker, open_room(10)) == ([], clock.now, clock.now + BREAKER.rest)
+    clock.forward(BREAKER.rest)
+    assert len(claim(worker)) == 1
+
+
+def test_twenty_that_pass_in_a_row_forget_what_failed_of_late(wide, worker, clock):
+    change_channel(wide, breaker_share=0.4, successes=0)
+    for to in range(1, 21):
+        send(wide, to=to)
+        tell(worker, sent(knock(worker)))
+        assert (channel_row(wide).breaker_share == 0) is (to == 20)
+
+
+def test_a_fault_does_not_end_a_rest_that_the_provider_asked_for(wide, worker, clock):
+    change_channel(wide, ready_at=clock.now + 300, successes=0)
+    row = channel_row(wide)
+    for error in (OutcomeUnknown(), Rejected()):
+        change_channel(wide, ready_at=0)
+        send(wide, to=1 if isinstance(error, Rejected) else 2)
+        each = knock(worker)
+        change_channel(wide, ready_at=row.ready_at)
+        tell(worker, outcome_of(each, error, clock))
+        assert channel_row(wide).ready_at == row.ready_at
+
+
 def test_a_refusal_of_our_own_tells_the_channel_nothing(wide, worker, clock):
     change_channel(wide, breaker_failures=3)
     send(wide)
@@ -364,7 +404,7 @@ def test_a_channel_that_is_to_rest_as_a_whole_sends_nothing_until_then(wide, wor
     (first,) = claim(worker, 1)
     attempt(worker, first)
     tell(worker, decided(first, Action.SNOOZE, clock.now + 300)._replace(rests_until=clock.now + 300))
-    assert claim_deliveries(worker, 10) == ([], clock.now, clock.now + 300)
+    assert claim_deliveries(worker, open_room(10)) == ([], clock.now, clock.now + 300)
     clock.forward(299)
     assert claim(worker) == []
     clock.forward(1)
@@ -459,7 +499,7 @@ def test_what_nothing_has_proven_stays_parked(wide, worker):
 
 
 def test_settling_one_leaves_the_hold_of_another(wide, worker, clock):
-    from hailgate.messaging.sweeping import promote_all
+    from hailgate.messaging.work.sweep import promote_all
 
     first, second = send(wide), send(wide)
     tell(worker, failed(knock(worker), OutcomeUnknown()))
@@ -521,7 +561,7 @@ def test_the_second_life_has_all_its_attempts_and_does_not_expire(wide, worker, 
     clock.forward(3600)
     send_again(wide.tenant_id, [work_of(message).id])
     one = claim_one(worker)
-    assert (one.attempts, one.tries, one.expires_at) == (0, 1, None)
+    assert (one.spent, one.crashes, one.expires_at) == (0, 0, None)
 
 
 @pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERED, Status.READ])

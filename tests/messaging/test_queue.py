@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable
-from hailgate.messaging import queue
-from hailgate.messaging.limiting import BREAKER
+from hailgate.core.slots import open_room
+from hailgate.messaging.channels.admin import resume_channel
 from hailgate.messaging.models import WorkState
-from hailgate.messaging.queue import MOST_TRIES, claim_deliveries
-from hailgate.messaging.takeover import declare_dead
-from hailgate.messaging.tending import resume_channel
+from hailgate.messaging.outbound import claim as claim_module
+from hailgate.messaging.outbound.channel_limits import BREAKER
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.work.claim import MOST_CRASHES
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -63,7 +65,7 @@ def test_a_claim_holds_all_that_is_needed_to_send(wide, worker):
     assert (one.uid, one.message_id, one.conversation_id) == (message.uid, message.id, message.conversation_id)
     assert (one.content, one.context_id) == (message.content, "wamid.before")
     assert (one.to.kind, one.to.value) == ("phone", "15550000001")
-    assert (one.kind, one.tries, one.knocks, one.attempts, one.suppressed) == ("text", 1, 0, 0, False)
+    assert (one.kind, one.crashes, one.attempt_no, one.spent, one.suppressed) == ("text", 0, 1, 0, False)
 
 
 def test_a_claimed_row_belongs_to_its_worker_until_it_tells_an_outcome(wide, worker):
@@ -103,8 +105,8 @@ def test_a_worker_that_nobody_registered_claims_nothing(wide):
 
 @pytest.mark.parametrize("scope", ["all", "marketing"])
 def test_a_claim_says_whether_its_recipient_wants_no_messages_at_all(wide, worker, scope):
-    from hailgate.messaging.conversations import address_digest
     from hailgate.messaging.models import Suppression
+    from hailgate.messaging.people.conversations import address_digest
 
     digest = address_digest(new_message(wide).to)
     Suppression.objects.create(tenant_id=wide.tenant_id, digest=digest, scope=scope, reason="stop", at=0.0)
@@ -113,8 +115,8 @@ def test_a_claim_says_whether_its_recipient_wants_no_messages_at_all(wide, worke
 
 
 def test_a_suppression_of_another_tenant_says_nothing(wide, worker, stranger):
-    from hailgate.messaging.conversations import address_digest
     from hailgate.messaging.models import Suppression
+    from hailgate.messaging.people.conversations import address_digest
 
     digest = address_digest(new_message(wide).to)
     Suppression.objects.create(tenant_id=stranger.id, digest=digest, scope="all", reason="stop", at=0.0)
@@ -185,7 +187,7 @@ def test_two_workers_together_never_exceed_the_limit(postgresql, channel, clock)
             worker = new_worker()
             together.wait(10)
             for _ in range(6):
-                claimed.extend(claim_deliveries(worker, 50).claims)
+                claimed.extend(claim_deliveries(worker, open_room(50)).claims)
         finally:
             connection.close()
 
@@ -210,7 +212,7 @@ def test_two_workers_share_many_channels_without_taking_a_row_twice(postgresql, 
         try:
             worker = new_worker()
             together.wait(10)
-            while taken := claim_deliveries(worker, 5).claims:
+            while taken := claim_deliveries(worker, open_room(5)).claims:
                 claimed.extend(taken)
         finally:
             connection.close()
@@ -256,7 +258,11 @@ def test_what_a_pair_limit_holds_back_costs_the_channel_no_rate(channel, worker,
     for to in (1, 1, 2):
         send(channel, to=to)
     deliver(worker, claim(worker, 1)[0])
-    assert claim_deliveries(worker, 10) == ([], clock.now, clock.now)  # the one held back is put off: look again
+    assert claim_deliveries(worker, open_room(10)) == (
+        [],
+        clock.now,
+        clock.now,
+    )  # the one held back is put off: look again
     assert len(claim(worker)) == 1
 
 
@@ -413,7 +419,7 @@ def test_with_less_room_than_channels_each_gets_its_turn(tenant, hook, worker, c
 
 
 def test_more_channels_than_one_claim_looks_at_come_first_the_next_time(tenant, hook, worker, clock, monkeypatch):
-    monkeypatch.setattr(queue, "CHANNELS_PER_CLAIM", 2)
+    monkeypatch.setattr(claim_module, "CHANNELS_PER_CLAIM", 2)
     numbers = [add_number(tenant, hook, place) for place in range(5)]
     for number in numbers:
         flood(number, 5)
@@ -443,7 +449,7 @@ def test_no_priority_breaks_the_order_of_a_conversation(wide, worker, clock, pri
     left: list[int] = []
     while len(left) < len(rows):
         for one in claim(worker):
-            if one.knocks == 0 and one.to == phone(1):
+            if one.attempt_no == 1 and one.to == phone(1):
                 attempt(worker, one)
                 tell(worker, decided(one, Action.RETRY, clock.now + 0.5))
                 continue
@@ -469,7 +475,7 @@ def test_rows_whose_runs_told_no_outcome_are_claimed_apart_and_the_fewer_the_oft
         change(work_of(row), tries=tries)
     flood(wide, 3, first=100)
     claims = claim(worker)
-    assert {one.tries for one in claims} == {tries + 1}
+    assert {one.crashes for one in claims} == {tries}
     assert len(claims) == together
 
 
@@ -479,7 +485,7 @@ def test_those_that_ran_less_often_come_first_and_alone_with_their_like(wide, wo
         for row in some:
             change(work_of(row), tries=tries)
     claimed = [claim(worker) for _ in range(5)]
-    assert [[one.tries - 1 for one in claims] for claims in claimed] == [[1] * 3, [2] * 3, [3], [3], [3]]
+    assert [[one.crashes for one in claims] for claims in claimed] == [[1] * 3, [2] * 3, [3], [3], [3]]
 
 
 def test_a_long_queue_is_not_slow_after_a_kill(wide, worker, clock):
@@ -500,10 +506,10 @@ def test_tries_count_runs_without_an_outcome_and_are_set_back_by_one(wide, worke
         claim_one(worker)
         worker = die(worker)
     third = claim_one(worker)
-    assert third.tries == 3
+    assert third.crashes == 2
     attempt(worker, third)
     tell(worker, decided(third, Action.RETRY, clock.now))
-    assert claim_one(worker).tries == 1
+    assert claim_one(worker).crashes == 0
 
 
 @pytest.mark.parametrize("killers", [{2}, {0, 1}, {5, 77}, {0, 31, 32, 99}])
@@ -513,7 +519,7 @@ def test_killers_among_many_are_told_apart_after_five_runs_each(wide, worker, cl
     deadly = {rows[place].id for place in killers}
     delivered, buried, kills = set(), set(), 0
     while claims := claim(worker):
-        poison = [one for one in claims if one.tries > MOST_TRIES]
+        poison = [one for one in claims if one.crashes >= MOST_CRASHES]
         assert not poison or [one.message_id for one in claims] == [one.message_id for one in poison]
         if poison:
             buried |= {one.message_id for one in poison}
@@ -525,7 +531,7 @@ def test_killers_among_many_are_told_apart_after_five_runs_each(wide, worker, cl
             deliver(worker, *claims)
             delivered |= {one.message_id for one in claims}
     assert (delivered, buried) == ({row.id for row in rows} - deadly, deadly)
-    assert kills <= MOST_TRIES * len(killers)
+    assert kills <= MOST_CRASHES * len(killers)
 
 
 # --- when to come back ------------------------------------------------------------------------------------------------
@@ -533,7 +539,7 @@ def test_killers_among_many_are_told_apart_after_five_runs_each(wide, worker, cl
 
 def test_nothing_to_do_is_known_without_a_transaction(wide, worker, django_executes):
     with django_executes() as statements:
-        assert claim_deliveries(worker, 10).claims == []
+        assert claim_deliveries(worker, open_room(10)).claims == []
     assert all(statement.startswith("SELECT") for statement in statements)
 
 
@@ -542,31 +548,31 @@ def test_come_back_when_the_next_row_is_due(wide, worker, clock):
     one = claim_one(worker)
     attempt(worker, one)
     tell(worker, decided(one, Action.RETRY, clock.now + 30))
-    assert claim_deliveries(worker, 10) == ([], clock.now, clock.now + 30)
+    assert claim_deliveries(worker, open_room(10)) == ([], clock.now, clock.now + 30)
 
 
 def test_come_back_when_the_channel_may_send_again(channel, worker, clock):
     limit(channel, interval=5.0, burst=1)
     flood(channel, 2)
     claim(worker)
-    assert claim_deliveries(worker, 10).again_at == clock.now + 5.0
+    assert claim_deliveries(worker, open_room(10)).again_at == clock.now + 5.0
 
 
 def test_come_back_when_a_probe_is_permitted(wide, worker, clock):
     flood(wide, 6)
     fail_each(worker, claim(worker, BREAKER.failures))
-    assert claim_deliveries(worker, 10).again_at == clock.now + BREAKER.cooldown
+    assert claim_deliveries(worker, open_room(10)).again_at == clock.now + BREAKER.cooldown
 
 
 def test_after_a_claim_there_may_be_more_at_once(wide, worker, clock):
     flood(wide, 2)
-    assert claim_deliveries(worker, 1).again_at is None
+    assert claim_deliveries(worker, open_room(1)).again_at is None
 
 
 def test_a_paused_channel_gives_no_time_to_come_back(wide, worker, clock):
     send(wide)
     change_channel(wide, paused_at=1.0)
-    assert claim_deliveries(worker, 10).again_at is None
+    assert claim_deliveries(worker, open_room(10)).again_at is None
 
 
 # --- clocks that were set back ----------------------------------------------------------------------------------------
@@ -606,5 +612,5 @@ def test_a_row_that_can_no_longer_be_read_costs_nobody_elses_work(wide, worker, 
     assert (row.state, row.code, row.tries) == (WorkState.READY, "unreadable", 0)
     assert "'lost'" in row.detail
     change(unreadable, **{column: plain})
-    clock.forward(queue.UNREADABLE_S)
+    clock.forward(claim_module.UNREADABLE_S)
     assert claim_one(worker).message_id == unreadable.id

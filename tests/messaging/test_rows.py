@@ -5,11 +5,11 @@ from django.db import IntegrityError
 
 from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown
-from hailgate.messaging import rows
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.outcomes import send_again
-from hailgate.messaging.sql import atomic_cursor
-from hailgate.messaging.sweeping import promote_all, promote_lost_heads
+from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.store.sql import atomic_cursor
+from hailgate.messaging.work import rows
+from hailgate.messaging.work.sweep import promote_all, promote_lost_heads
 from messaging.acting import (
     HOLD_S,
     attempt,
@@ -276,3 +276,10 @@ def test_next_due_is_the_first_that_is_not_due_yet(wide, worker, clock):
     with atomic_cursor(read_only=True) as cursor:
         assert rows.next_due(cursor, WorkKind.DELIVERY, clock.now) == clock.now + 20
         assert rows.next_due(cursor, WorkKind.TURN, clock.now) is None
+
+
+def test_what_waits_for_its_time_behind_nobody_is_not_next_due(wide, worker, clock):
+    """It is made a head when its time comes, and only heads are claimed."""
+    send(wide, to=3, send_at=clock.now + 5)
+    with atomic_cursor(read_only=True) as cursor:
+        assert rows.next_due(cursor, WorkKind.DELIVERY, clock.now) is None

@@ -12,20 +12,21 @@ from hailgate.accounts import seal
 from hailgate.accounts.seal import Sealer, use_sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import content_as_json
-from hailgate.messaging.answering import claim_turns
-from hailgate.messaging.channels import get_hook
-from hailgate.messaging.ids import uuid7
+from hailgate.core.slots import open_room
+from hailgate.messaging.channels.registry import get_hook
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
+from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import WebhookEvent
-from hailgate.messaging.receiving import ReceivedWebhook, ingest, store_webhooks
+from hailgate.messaging.store.ids import uuid7
 from hailgate.providers.contract import WebhookRequest
 from messaging.acting import (
-    NO_WAIT,
     apply,
     attempt,
     change_channel,
     claim_one,
     execute,
     hook_id_of,
+    ingest,
     messages,
     new_message,
     send_all,
@@ -104,7 +105,7 @@ def test_no_canary_is_in_the_files_of_the_database(busy):
 def test_what_is_sealed_is_read_again(busy, worker):
     rows = messages(busy.tenant_id)
     assert all(row.content.startswith("sealed:") for row in rows)
-    turns = claim_turns(worker, 10).turns
+    turns = claim_turns(worker, open_room(10)).claims
     texts = {content_as_json(line.content)["text"]["body"] for turn in turns for line in turn.lines}
     assert texts == {CANARIES["text"], CANARIES["reply"]}
     assert {turn.to.value for turn in turns} == {CANARIES["phone"], CANARIES["group"]}
@@ -124,9 +125,9 @@ def test_a_sealed_webhook_is_understood(sealed, channel, worker):
     assert bytes(WebhookEvent.objects.get(tenant_id=channel.tenant_id).body).startswith(b"sealed:")
 
     def understand(body):
-        return hook.receiver.parse(WebhookRequest(method="POST", query={}, headers={}, body=body))
+        return hook.receiver.parse(WebhookRequest(url="", method="POST", query="", headers={}, body=body))
 
-    assert ingest(worker, hook.id, understand, NO_WAIT).tally["message"] == 1
+    assert ingest(worker, hook.id, understand).tally["message"] == 1
 
 
 def test_a_person_stored_in_plain_is_the_same_person_when_sealed(wide, request):

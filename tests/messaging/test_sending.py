@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
 from hailgate.core.status import Status
-from hailgate.messaging.housekeeping import Housekeeping, Kept
 from hailgate.messaging.models import Contact, Conversation, Direction, IdempotencyKey, Message, WorkState
-from hailgate.messaging.sending import IDEMPOTENCY_LIFE_S, Accepted, Idempotency, accept_messages, find_accepted
+from hailgate.messaging.outbound.accept import IDEMPOTENCY_LIFE_S, Accepted, accept_messages, find_accepted
+from hailgate.messaging.outbound.new_message import Idempotency
+from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
 from messaging.acting import (
     claim_one,
     conversation_of,
@@ -162,7 +163,7 @@ def test_repeats_between_new_messages_get_their_own_answers(channel):
 
 def test_the_key_of_another_tenant_is_another_key(channel, stranger):
     import given as house
-    from hailgate.messaging.channels import add_channel, get_channel
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     add_channel(stranger.id, "cloud", "theirs", "15550100099", house.CHANNEL_SETTINGS)
     theirs = get_channel(stranger.id, "theirs")
@@ -191,7 +192,7 @@ def test_housekeeping_forgets_keys_after_their_day_and_none_before(channel, cloc
     clock.forward(IDEMPOTENCY_LIFE_S)
     accept_messages([keyed(channel, "young")])
     clock.forward(1)
-    round_ = Housekeeping(Kept())
+    round_ = Housekeeping(RetentionPeriods())
     while round_.some():
         pass
     assert IdempotencyKey.objects.filter(tenant_id=channel.tenant_id).count() == 1
@@ -372,7 +373,7 @@ def test_messages_without_a_cause_do_not_collide(channel):
 
 def test_two_tenants_know_one_person_apart(channel, stranger):
     import given as house
-    from hailgate.messaging.channels import add_channel, get_channel
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     add_channel(stranger.id, "cloud", "theirs", "15550100099", house.CHANNEL_SETTINGS)
     send_all(channel, [new_message(channel, to=phone(1))])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hailgate.core.errors import InputError
-from hailgate.messaging.sniffing import HEAD, Sample, find_type
+from hailgate.messaging.files.detect_mime import HEAD, Sample, find_type
 from hostile_files import GIF, HTML, JPEG, PNG, SVG, WEBP, bombs, png_of, webp_of
 
 TYPES = [

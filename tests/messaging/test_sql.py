@@ -9,9 +9,9 @@ from django.db import DatabaseError, OperationalError, connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hailgate.messaging.ids import uuid7
 from hailgate.messaging.models import Suppression
-from hailgate.messaging.sql import (
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.store.sql import (
     among,
     array,
     as_uuid,
@@ -27,7 +27,7 @@ from hailgate.messaging.sql import (
     one_moment,
     use_clock,
 )
-from hailgate.messaging.tables import SUPPRESSION
+from hailgate.messaging.store.tables import SUPPRESSION
 
 COLUMNS = ("tenant_id", "digest", "scope", "reason", "at")
 UNIQUE = ("tenant_id", "digest", "scope")

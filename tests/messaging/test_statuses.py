@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.events import Price
 from hailgate.core.status import Status
-from hailgate.messaging.conversations import address_digest
-from hailgate.messaging.ids import uuid7
-from hailgate.messaging.models import EarlyStatus, Receipt, Suppression
-from hailgate.messaging.statuses import EARLY_STATUS_LIFE_S, apply_early_statuses
+from hailgate.messaging.inbound.statuses import EARLY_STATUS_LIFE_S, apply_early_statuses
+from hailgate.messaging.models import Conversation, EarlyStatus, Receipt, Suppression
+from hailgate.messaging.outbound.timeline import tell_timeline
+from hailgate.messaging.people.conversations import address_digest
+from hailgate.messaging.store.ids import uuid7
 from messaging.acting import (
     add_number,
     apply,
     attempt,
     change_channel,
+    claim,
     claim_one,
     execute,
     fresh,
@@ -207,6 +211,18 @@ def test_many_early_statuses_are_applied_in_several_looks(wide, worker):
     assert fresh(row).status == Status.PLAYED
 
 
+def test_the_oldest_early_statuses_are_applied_first(wide, worker):
+    """A look takes some of many: those that would be forgotten first."""
+    messages = [send(wide, to=number) for number in range(1, 9)]
+    claims = claim(worker, limit=8)
+    attempt(worker, *claims)
+    for place in range(8):
+        apply(wide, told(wide, Status.READ, f"wamid.{place}"))
+    tell(worker, *(sent(one, f"wamid.{place}") for place, one in enumerate(claims)))
+    assert apply_early_statuses(limit=7) == 7
+    assert [fresh(row).status for row in messages] == [Status.READ] * 7 + [Status.SENT]
+
+
 def test_a_look_at_no_early_statuses_takes_no_lock(wide, django_executes):
     with django_executes() as statements:
         apply_early_statuses()
@@ -249,11 +265,16 @@ def opt_out(channel, message_id, **given):
 
 
 def test_an_opt_out_that_a_status_tells_suppresses_marketing_once(wide, message):
-    """Under the address that was written to, however the provider spells the recipient."""
+    """Under every address of the recipient: the one that was written to, and the one that the provider calls them."""
     elsewhere = Address(AddressKind.PHONE, "15559999999")
     apply(wide, opt_out(wide, "wamid.1", recipient=elsewhere))
     apply(wide, opt_out(wide, "wamid.1", recipient=phone(1)))
-    assert suppressed(wide) == [(address_digest(phone(1)), "marketing", "recipient_opted_out")]
+    assert sorted(suppressed(wide)) == sorted(
+        [
+            (address_digest(phone(1)), "marketing", "recipient_opted_out"),
+            (address_digest(elsewhere), "marketing", "same_person"),
+        ]
+    )
     assert (fresh(message).status, fresh(message).code) == (Status.FAILED, "131050")
 
 
@@ -271,3 +292,65 @@ def test_an_early_opt_out_counts_once_its_message_is_known(wide, worker):
 def test_another_failure_suppresses_nobody(wide, message):
     apply(wide, told(wide, Status.FAILED, "wamid.1", code="131049"))
     assert suppressed(wide) == []
+
+
+# --- prices, participants, words --------------------------------------------------------------------------------------
+
+PRICE = Price("utility", "regular", True, 1_767_312_000.0)
+
+
+def told_so(channel, status, **more):
+    return msgspec.structs.replace(told(channel, status, "wamid.1"), **more)
+
+
+def priced(message):
+    row = fresh(message)
+    return row.price_category, row.price_type, row.billed
+
+
+def test_a_price_is_kept_with_its_message(wide, message):
+    apply(wide, told_so(wide, Status.SENT, price=PRICE))
+    apply(wide, told_so(wide, Status.DELIVERED))
+    assert priced(message) == ("utility", "regular", True)
+    assert fresh(message).free_until.timestamp() == PRICE.free_until
+
+
+def test_a_free_entry_point_lasts_as_long_as_it_was_ever_told_to(wide, message):
+    for until in (PRICE.free_until, PRICE.free_until - 60):
+        price = msgspec.structs.replace(PRICE, free_until=until)
+        apply(wide, told_so(wide, Status.SENT if until == PRICE.free_until else Status.DELIVERED, price=price))
+    assert Conversation.objects.get(tenant_id=wide.tenant_id).free_until == PRICE.free_until
+
+
+def test_a_price_that_came_early_is_kept_too(wide, worker):
+    row = send(wide)
+    one = claim_one(worker)
+    attempt(worker, one)
+    apply(wide, told_so(wide, Status.SENT, price=PRICE, told="As you wish."))
+    tell(worker, sent(one, "wamid.1"))
+    apply_early_statuses()
+    assert priced(row) == ("utility", "regular", True)
+    assert told_words(row) == ["As you wish."]
+
+
+def told_words(message):
+    found = Receipt.objects.filter(tenant_id=message.tenant_id, message_id=message.id).order_by("id")
+    return [sealer().unseal(receipt.told) for receipt in found if receipt.told]
+
+
+def test_the_providers_own_words_stand_in_the_timeline(wide, message):
+    apply(wide, told_so(wide, Status.FAILED, code="131026", detail="Ours.", told="Ask the person to update."))
+    [failed] = [each for each in tell_timeline(fresh(message)) if each.event == "failed"]
+    assert (failed.detail, failed.told) == ("Ours.", "Ask the person to update.")
+
+
+@pytest.mark.parametrize("status", [Status.READ, Status.PLAYED, Status.FAILED])
+def test_what_one_participant_did_is_not_what_became_of_the_message(wide, message, status):
+    one, other = (Address(AddressKind.PHONE, number) for number in ("15550100042", "15550100043"))
+    apply(wide, told_so(wide, Status.DELIVERED, participant=one))
+    apply(wide, told_so(wide, status, participant=one, code="131026"), told_so(wide, status, participant=other))
+    row = fresh(message)
+    assert (row.status, row.code) == (Status.DELIVERED, "")
+    assert receipts(message) == ["delivered", status.word, status.word]
+    keys = [each.participant for each in tell_timeline(row) if each.participant]
+    assert keys == [one.key, one.key, other.key]

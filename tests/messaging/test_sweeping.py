@@ -4,12 +4,14 @@ import pytest
 
 from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown
+from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.answering import claim_turns
-from hailgate.messaging.applying import Debounce
-from hailgate.messaging.expiring import bury_expired
+from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import Receipt, WorkKind, WorkState
-from hailgate.messaging.sweeping import LONGEST_RETRY_S, promote_all, pull_in
+from hailgate.messaging.outbound.expire import bury_expired
+from hailgate.messaging.upkeep.pull_in import LONGEST_RETRY_S, pull_in
+from hailgate.messaging.work.sweep import promote_all
 from messaging.acting import (
     HOLD_S,
     apply,
@@ -78,7 +80,7 @@ def test_a_turn_put_off_by_a_clock_that_ran_ahead_is_due_now(answering, worker, 
     apply(answering, wrote(answering), debounce=DEBOUNCE)
     clock.forward(-DAYS)
     assert look_round() == 1
-    assert len(claim_turns(worker, 10).turns) == 1
+    assert len(claim_turns(worker, open_room(10)).claims) == 1
 
 
 def test_a_hold_set_by_a_clock_that_ran_ahead_ends_now(wide, worker, clock):

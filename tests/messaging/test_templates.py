@@ -11,9 +11,13 @@ import given
 from hailgate.core.content import parse_outbound
 from hailgate.core.errors import InputError, NotFound, ProviderThrottled, ProviderUnavailable
 from hailgate.core.events import TemplateChange
-from hailgate.core.templates import Template as Listed
+from hailgate.core.templates import TemplateDefinition as Listed
 from hailgate.core.templates import fill_call, preview_template
-from hailgate.messaging.businesses import (
+from hailgate.messaging.channels.admin import change_settings
+from hailgate.messaging.channels.registry import add_channel, get_channel
+from hailgate.messaging.models import Business, Channel, Template
+from hailgate.messaging.templates.lookup import TemplateQuery, check_calls, get_sendable, list_sendable
+from hailgate.messaging.templates.sync import (
     LISTING_S,
     REFRESH_S,
     SETTLING_S,
@@ -24,10 +28,6 @@ from hailgate.messaging.businesses import (
     record_not_listed,
     take_business,
 )
-from hailgate.messaging.channels import add_channel, get_channel
-from hailgate.messaging.models import Business, Channel, Template
-from hailgate.messaging.templates import Wanted, check_calls, get_sendable, list_sendable
-from hailgate.messaging.tending import change_settings
 from messaging.acting import apply
 
 WABA = "102000000000001"
@@ -71,7 +71,7 @@ def fault(channel, *parameters, name="order_update", language="en_US"):
     components = [{"type": "body", "parameters": [{"type": "text", "text": each} for each in parameters]}]
     wanted = {"name": name, "language": {"code": language}, "components": components}
     call = parse_outbound({"type": "template", "template": wanted}).template
-    return check_calls([Wanted(channel.business_id, call)])[0]
+    return check_calls([TemplateQuery(channel.business_id, call)])[0]
 
 
 # --- businesses -------------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def test_a_channel_learns_its_account_later(channel, clock):
     with pytest.raises(InputError) as refused:
         ask_for_list(bare)
     assert (refused.value.code, refused.value.field) == ("templates_nowhere", "waba_id")
-    assert "hailgate channel set NAME --set waba_id=ID" in refused.value.detail
+    assert "waba_id: is missing among the channel's settings" in refused.value.detail
     assert claim_business() is None
     change_settings(bare, {"waba_id": WABA})
     assert claim_business().channel_id == channel.id
@@ -301,7 +301,7 @@ def test_a_batch_is_looked_up_at_once(synced, django_executes):
         {"type": "template", "template": {"name": "order_update", "language": {"code": "en_US"}}}
     ).template
     with django_executes() as statements:
-        faults = check_calls([Wanted(synced.business_id, call)] * 50 + [Wanted(None, call)])
+        faults = check_calls([TemplateQuery(synced.business_id, call)] * 50 + [TemplateQuery(None, call)])
     assert [each is None for each in faults] == [False] * 50 + [True]
     assert len(statements) == 1
 
@@ -326,7 +326,7 @@ def test_sendable_templates_are_listed_with_their_variables_and_previewed(synced
     assert preview_template(chosen.definition, values).body == "Order 42 is shipped."
     again = get_sendable(synced.tenant_id, synced.id, chosen.uid)
     call = fill_call(again.template, again.definition, values)
-    assert check_calls([Wanted(synced.business_id, call)]) == [None]
+    assert check_calls([TemplateQuery(synced.business_id, call)]) == [None]
     assert list_sendable(stranger.id, synced.id) == []
     for tenant_id, channel_id in ((stranger.id, synced.id), (synced.tenant_id, synced.id + 1)):
         with pytest.raises(NotFound):

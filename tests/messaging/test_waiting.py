@@ -2,21 +2,20 @@
 
 import pytest
 
-from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable
-from hailgate.core.waiting import Wait
-from hailgate.messaging.limiting import BREAKER
+from hailgate.core.slots import open_room
+from hailgate.core.wait_reasons import Wait
+from hailgate.messaging.channels.admin import pause_channel
 from hailgate.messaging.models import Allowance, Allowed, Message
-from hailgate.messaging.queue import claim_deliveries
-from hailgate.messaging.tending import pause_channel
-from hailgate.messaging.timeline import tell_timeline
-from hailgate.messaging.waiting import tell_waiting
+from hailgate.messaging.outbound.channel_limits import BREAKER
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.outbound.timeline import tell_timeline
+from hailgate.messaging.outbound.waits import tell_waiting
 from messaging.acting import (
     HOLD_S,
     attempt,
     change_channel,
     claim,
-    decided,
     deliver,
     failed,
     new_message,
@@ -40,7 +39,7 @@ def about(moment):
 def fail_once(worker, message, due_at):
     (one,) = claim(worker)
     attempt(worker, one)
-    tell(worker, decided(one, Action.RETRY, due_at))
+    tell(worker, failed(one, ProviderUnavailable(), due_at))
     return message
 
 
@@ -126,7 +125,7 @@ def test_its_channel_rests_by_the_providers_wish(wide, clock):
 def test_others_are_before_it_at_the_channels_rate(wide, worker, clock):
     change_channel(wide, rate_interval=2.0, rate_burst=1)
     send_all(wide, [new_message(wide, to=place) for place in range(4)])
-    claim_deliveries(worker, 10)
+    claim_deliveries(worker, open_room(10))
     last = send(wide, to=50)
     assert waits(last) == {Wait.RATE: about(clock.now + 2 + 3 * 2)}
 
@@ -137,7 +136,7 @@ def test_its_tenant_sends_at_a_rate_of_its_own(tenant, wide, worker, clock):
     deliver(worker, *claim(worker))
     message = send(wide, to=2)
     assert waits(message) == {Wait.TENANT: about(clock.now + 9)}
-    claim_deliveries(worker, 10)
+    claim_deliveries(worker, open_room(10))
     assert waits(message) == {Wait.TENANT: about(clock.now + 9)}
 
 

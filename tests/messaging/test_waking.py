@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection, transaction
 
-from hailgate.messaging.waking import CHANNEL, Wake, on_wake, wake_after_commit, wake_now
+from hailgate.messaging.store.notify import CHANNEL, Wake, on_wake, wake_after_commit, wake_now
 from messaging.acting import apply, claim_one, decided, hook_id_of, send, sent, tell, wrote
 
 
@@ -26,8 +26,8 @@ def test_a_persons_message_wakes_the_assistant(answering, heard):
 
 
 def test_a_webhook_wakes_ingest(channel, heard):
-    from hailgate.messaging.ids import uuid7
-    from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
+    from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
+    from hailgate.messaging.store.ids import uuid7
 
     store_webhooks([ReceivedWebhook(uuid7(), channel.tenant_id, hook_id_of(channel), "{}", b"{}")])
     assert heard == [Wake.INGEST]
@@ -64,11 +64,11 @@ def test_who_no_longer_listens_hears_nothing(store):
 
 
 def test_other_processes_are_told_by_the_same_commit(postgresql):
-    import os
-
     import psycopg
 
-    with psycopg.connect(os.environ["HAILGATE_DATABASE_URL"], autocommit=True) as listening:
+    from hailgate.settings import ENV
+
+    with psycopg.connect(ENV.direct or ENV.database, autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}")
         with transaction.atomic(), connection.cursor() as cursor:
             wake_after_commit(cursor, Wake.ANSWER)

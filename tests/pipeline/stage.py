@@ -6,11 +6,13 @@ import time
 from dataclasses import replace
 
 from hailgate.core.delivery import RetryPolicy
-from hailgate.messaging.channels import add_channel, add_hook, get_channel
-from hailgate.messaging.files import open_files
+from hailgate.core.slots import Slots, open_room
+from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+from hailgate.messaging.files.storage import open_files
 from hailgate.messaging.models import Attempt
-from hailgate.messaging.outcomes import record_outcomes
-from hailgate.messaging.queue import claim_deliveries
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.outbound.outcomes import record_outcomes
+from hailgate.messaging.work import marks
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.outbound import Outbound
@@ -52,7 +54,7 @@ class Played:
         changed = type(fake.SPEC.capabilities)(**_fields(self.spec.capabilities) | capabilities)
         self.spec = replace(self.spec, capabilities=changed)
 
-    def _connect(self, _channel, _transport):
+    def _connect(self, _connection):
         self.connected += 1
         return self.provider
 
@@ -76,10 +78,12 @@ class Desk:
     def __init__(self, db, worker, played, channel, folder) -> None:
         self.db, self.worker, self.played, self.channel = db, worker, played, channel
         self.files = open_files(folder, "")
+        self.memory = bytearray(marks.SIZE)
+        self.marks = marks.Marks(self.memory)
         self._connections: list[Connections] = []
         self.outbound = self.new_outbound()
 
-    def new_outbound(self, *, db=None, outcomes_db=None, check_lease=lambda: None) -> Outbound:
+    def new_outbound(self, *, db=None, outcomes_db=None, check_lease=lambda: None, public_url="") -> Outbound:
         connections = Connections(db or self.db, per_host=10, connect=5.0, total=20.0)
         self._connections.append(connections)
 
@@ -92,8 +96,10 @@ class Desk:
             outcomes=Gate(outcomes_db or self.db, write),
             connections=connections,
             policy=POLICY,
-            uploads=Uploads(db or self.db, files=self.files),
+            uploads=Uploads(db or self.db, files=self.files, public_url=public_url),
+            slots=Slots(512, 0.5),
             check_lease=check_lease,
+            marks=self.marks,
         )
 
     @property
@@ -101,7 +107,7 @@ class Desk:
         return self.played.provider
 
     async def claim(self):
-        return await self.db(claim_deliveries, self.worker, 100)
+        return await self.db(claim_deliveries, self.worker, open_room(100))
 
     async def carry_out(self, outbound=None) -> int:
         """Claim and deliver what is due now; returns how many rows that was."""

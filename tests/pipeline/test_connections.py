@@ -33,9 +33,9 @@ async def test_channels_of_one_provider_share_their_transport(connections, desk,
     seen = []
     connect = desk.played.spec.connect
 
-    def note(channel, transport):
-        seen.append(transport)
-        return connect(channel, transport)
+    def note(connection):
+        seen.append(connection.transport)
+        return connect(connection)
 
     object.__setattr__(desk.played.spec, "connect", note)
     other = await desk.db(lambda: desk.played.add_channel(tenant, "other", "15550100009"))

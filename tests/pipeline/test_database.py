@@ -11,7 +11,7 @@ from django.db import DataError, InterfaceError, OperationalError, connection
 from hailgate.accounts.keys import add_tenant
 from hailgate.accounts.models import Tenant
 from hailgate.core.errors import StoreUnavailable
-from hailgate.messaging.sql import atomic_cursor, fetch_value
+from hailgate.messaging.store.sql import atomic_cursor, fetch_value
 from hailgate.pipeline.bridge import InlineDatabase, ThreadedDatabase, run_in_database
 
 
@@ -106,7 +106,7 @@ async def test_closing_gives_the_connection_of_every_thread_back(store):
 
         assert await asyncio.gather(*(bridge(use_one_each) for _ in range(4))) == [42] * 4
         bridge.close()
-    assert all(opened.connection is None for opened in bridge._opened)
+    assert all(opened.connection is None for opened in bridge._connections._adopted)
 
 
 async def test_closing_waits_for_what_is_under_way(store):

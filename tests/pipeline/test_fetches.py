@@ -9,18 +9,19 @@ import pytest
 from hailgate.core.delivery import RetryPolicy
 from hailgate.core.errors import ChannelUnauthorized, ProviderUnavailable, Rejected
 from hailgate.core.media import RemoteMedia
-from hailgate.messaging.fetching import (
-    KEPT_BY_PROVIDER_S,
+from hailgate.core.slots import open_room
+from hailgate.messaging.files.fetch import (
     claim_fetches,
     fetch_again,
     record_fetched,
 )
-from hailgate.messaging.files import Kept, open_files
+from hailgate.messaging.files.storage import WrittenFile, open_files
 from hailgate.messaging.models import Attachment, AttachmentState, Message, Work, WorkKind, WorkState
-from hailgate.messaging.queue import MOST_TRIES
-from hailgate.messaging.takeover import declare_dead
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.fetches import Fetches
+from hailgate.providers import fake
 from hostile_files import PNG, png_of
 from messaging import acting
 
@@ -53,7 +54,7 @@ class Mailroom:
         return await self.db(lambda: list(rows.order_by("id")))
 
     async def carry_out(self) -> int:
-        claimed = await self.db(claim_fetches, self.worker, 100)
+        claimed = await self.db(claim_fetches, self.worker, open_room(100))
         await asyncio.gather(*(self.fetches.fetch(claim, claimed.moment) for claim in claimed.claims))
         return len(claimed.claims)
 
@@ -143,19 +144,27 @@ async def test_a_lost_token_spends_no_attempt_until_the_provider_forgets_the_fil
         clock.forward(3600)
     (work,) = await room.work()
     assert (work.state, work.attempts) == (WorkState.READY, 0)
-    clock.forward(KEPT_BY_PROVIDER_S)
+    clock.forward(fake.SPEC.capabilities.media_kept_s)
     await room.carry_out()
     assert (await room.row()).code == "expired"
 
 
 @pytest.mark.parametrize("content", [png_of(60_000, 60_000), PNG[:20]])
-async def test_a_bomb_is_refused_and_leaves_nothing_on_disk(room, content: bytes) -> None:
+async def test_a_picture_that_no_browser_should_unfold_is_kept_as_bytes(room, content: bytes) -> None:
+    """A person sent it: it is theirs, and can be saved, but is never shown in place."""
     room.provider.files["f1"] = content
     await room.wrote()
     await room.carry_out()
     row = await room.row()
-    assert (row.state, row.code) == (AttachmentState.FAILED, "file_refused")
-    assert room.on_disk == 0
+    assert (row.state, row.mime) == (AttachmentState.STORED, "application/octet-stream")
+
+
+async def test_what_is_too_large_to_be_sent_is_still_received(room) -> None:
+    room.provider.files["f1"] = PNG + bytes(17 << 20)
+    await room.wrote()
+    await room.carry_out()
+    row = await room.row()
+    assert (row.state, row.mime, row.size) == (AttachmentState.STORED, "image/png", len(PNG) + (17 << 20))
 
 
 async def test_files_of_one_person_do_not_wait_for_each_other(room) -> None:
@@ -169,20 +178,20 @@ async def test_files_of_one_person_do_not_wait_for_each_other(room) -> None:
 async def test_what_a_dead_worker_fetched_too_late_is_thrown_away(room) -> None:
     room.provider.files["f1"] = PNG
     await room.wrote()
-    claimed = await room.db(claim_fetches, room.worker, 1)
+    claimed = await room.db(claim_fetches, room.worker, open_room(1))
     await room.db(acting.let_expire, room.worker)
     await room.db(declare_dead, room.worker, acting.LEASE_S, acting.HOLD_S)
     await room.fetches.fetch(claimed.claims[0], claimed.moment)
     assert room.on_disk == 0
     assert [work.state for work in await room.work()] == [WorkState.READY]
-    kept = Kept("00/x", "", "image/png", 1, "")
+    kept = WrittenFile("00/x", "", "image/png", 1, "")
     assert not await room.db(record_fetched, room.worker, claimed.claims[0], kept)
 
 
 async def test_a_file_that_ends_its_process_again_and_again_is_given_up(room) -> None:
     await room.wrote()
     change = Work.objects.filter(tenant_id=room.channel.tenant_id).update
-    await room.db(lambda: change(tries=MOST_TRIES))
+    await room.db(lambda: change(tries=MOST_CRASHES))
     await room.carry_out()
     assert (await room.row()).code == "poison"
 
@@ -192,5 +201,5 @@ async def test_one_that_ran_before_is_claimed_alone(room) -> None:
         await room.wrote(file_id)
     first = (await room.work())[0]
     await room.db(lambda: Work.objects.filter(tenant_id=room.channel.tenant_id, id=first.id).update(tries=1))
-    claimed = await room.db(claim_fetches, room.worker, 10)
+    claimed = await room.db(claim_fetches, room.worker, open_room(10))
     assert [claim.id for claim in claimed.claims] == [first.id]

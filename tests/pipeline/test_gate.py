@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hailgate.core.errors import Overloaded, StoreUnavailable
-from hailgate.messaging.ids import uuid7
-from hailgate.messaging.receiving import ReceivedWebhook, find_stored, store_webhooks
-from hailgate.messaging.sending import Accepted, Idempotency, accept_messages, find_accepted
+from hailgate.messaging.inbound.receive import ReceivedWebhook, find_stored, store_webhooks
+from hailgate.messaging.outbound.accept import Accepted, accept_messages, find_accepted
+from hailgate.messaging.outbound.new_message import Idempotency
+from hailgate.messaging.store.ids import uuid7
 from hailgate.pipeline.bridge import Gate, run_in_database
 from messaging.acting import messages, new_message
 
@@ -180,6 +181,7 @@ async def test_more_rows_than_may_wait_are_refused_with_a_time_to_come_back(tabl
     await asyncio.sleep(0)
     waiting += [asyncio.create_task(gate.submit(item)) for item in "def"]
     await asyncio.sleep(0)
+    assert gate.overloaded
     with pytest.raises(Overloaded) as refused:
         await gate.submit("too many")
     assert refused.value.retry_after > 0
@@ -212,7 +214,7 @@ async def test_after_a_flood_there_is_room_again(table):
     outcomes = kinds(await asyncio.gather(*flood, return_exceptions=True))
     assert set(outcomes) == {"XXXX", Overloaded}
     assert await gate.submit("yyyy") == "YYYY"
-    assert (len(gate._waiting), gate._waiting_bytes) == (0, 0)
+    assert (len(gate._waiting), gate._waiting_bytes, gate.overloaded) == (0, 0, False)
 
 
 # --- callers ----------------------------------------------------------------------------------------------------------
@@ -394,7 +396,7 @@ async def test_an_unanswered_commit_stores_each_webhook_once(db, hook, tenant):
 async def test_a_deadlock_runs_the_whole_batch_once_more(postgresql, db, tenant):
     """Two transactions that take each other's locks: one is chosen, and runs again, and nobody hears of it."""
     from hailgate.accounts.models import Tenant
-    from hailgate.messaging.sql import atomic_cursor
+    from hailgate.messaging.store.sql import atomic_cursor
 
     other = await db(lambda: Tenant.objects.create(name="other", created_at=0.0))
     both, runs = threading.Barrier(2), []

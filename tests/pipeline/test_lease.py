@@ -8,9 +8,9 @@ from django.db import OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import LeaseLost
-from hailgate.messaging import leases
 from hailgate.messaging.models import Worker
-from hailgate.messaging.takeover import declare_dead
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.work import leases
 from hailgate.pipeline import lease as module
 from hailgate.pipeline.lease import DARING, Lease
 from messaging.acting import HOLD_S, let_expire

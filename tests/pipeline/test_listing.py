@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable, Rejected
-from hailgate.core.templates import Template as Listed
-from hailgate.messaging.businesses import claim_business
-from hailgate.messaging.channels import add_channel, get_channel
+from hailgate.core.templates import TemplateDefinition as Listed
+from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.messaging.models import Business, Template
+from hailgate.messaging.templates.sync import claim_business
 from hailgate.pipeline.connections import Connections
-from hailgate.pipeline.listing import MOST_PAGES, Listing, list_templates
+from hailgate.pipeline.template_sync import MOST_PAGES, TemplateLister, list_templates
 from hailgate.providers.contract import ChannelHealth, TemplatePage
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ async def desk(db, played, tenant):
     await db(add_channel, tenant.id, "fake", "shop", "15550100000", settings)
     played.provider.templates = [Listed(name, name, "en", "UTILITY", "APPROVED", components="[]") for name in NAMES]
     connections = Connections(db, per_host=10, connect=5.0, total=20.0)
-    yield SimpleNamespace(listing=Listing(db, connections), provider=played.provider, tenant_id=tenant.id)
+    yield SimpleNamespace(listing=TemplateLister(db, connections), provider=played.provider, tenant_id=tenant.id)
     await connections.close()
 
 

@@ -21,9 +21,13 @@ from hailgate.core.errors import (
     StoreUnavailable,
 )
 from hailgate.core.status import Status
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import WorkState
-from hailgate.messaging.queue import MOST_TRIES
-from hailgate.messaging.takeover import declare_dead
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.work.claim import MOST_CRASHES
+from hailgate.messaging.work.marks import find_prepared
+from hailgate.pipeline import attempts
 from hailgate.pipeline import outbound as module
 from hailgate.providers.contract import SendReceipt
 from messaging.acting import (
@@ -61,7 +65,7 @@ async def test_a_message_is_sent_with_its_tracker_and_told_as_sent(desk):
     assert (taken.id, taken.attempt, taken.tracker) == (message.uid, 1, f"{message.uid}.1")
     after = await desk.fresh(message)
     assert (after.status, after.provider_id) == (Status.SENT, "fake.1")
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 async def test_an_attempt_is_committed_before_the_provider_is_called(desk):
@@ -120,7 +124,7 @@ async def test_what_a_message_answers_goes_along(desk):
 @pytest.mark.parametrize(
     ("error", "state", "spent"),
     [
-        (ProviderUnavailable(), READY, 1),
+        (ProviderUnavailable(), READY, 0),
         (ProviderThrottled(retry_after=30.0), READY, 0),
         (ChannelUnauthorized(), READY, 0),
         (LeaseLost(), READY, 0),
@@ -140,7 +144,7 @@ async def test_each_error_ends_as_its_class_says(desk, error, state, spent):
     row = await desk.row_of(message)
     assert (row.state, row.attempts, row.knocks) == (state, spent, 1)
     assert "+1555" not in row.detail
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 class Raising:
@@ -188,7 +192,7 @@ async def test_a_throttle_waits_as_long_as_it_was_told_to(desk, clock):
         (ProviderThrottled(retry_after=300.0, scope=Scope.CHANNEL), 300.0),
         (ProviderThrottled(retry_after=300.0, scope=Scope.ACCOUNT), 300.0),
         (ProviderThrottled(retry_after=10 * 365 * 86_400.0, scope=Scope.CHANNEL), 3600.0),
-        (ProviderThrottled(scope=Scope.CHANNEL), module.CHANNEL_REST_S),
+        (ProviderThrottled(scope=Scope.CHANNEL), attempts.CHANNEL_REST_S),
         (ProviderThrottled(retry_after=300.0, scope=Scope.PAIR), 0.0),
         (ProviderThrottled(retry_after=300.0), 0.0),
         (ProviderUnavailable(retry_after=300.0, scope=Scope.CHANNEL), 0.0),
@@ -235,8 +239,8 @@ async def test_what_expired_is_not_sent(desk, clock):
 
 
 async def test_who_wants_no_messages_gets_none(desk):
-    from hailgate.messaging.conversations import address_digest
     from hailgate.messaging.models import Suppression
+    from hailgate.messaging.people.conversations import address_digest
 
     def suppress():
         digest = address_digest(new_message(desk.channel).to)
@@ -253,8 +257,8 @@ async def test_who_wants_no_messages_gets_none(desk):
     ("category", "sent"), [("MARKETING", False), (None, False), ("UTILITY", True), ("AUTHENTICATION", True)]
 )
 async def test_who_stopped_marketing_gets_no_template_but_one_that_is_known_to_be_other(desk, clock, category, sent):
-    from hailgate.messaging.conversations import address_digest
     from hailgate.messaging.models import Business, Channel, Suppression, Template
+    from hailgate.messaging.people.conversations import address_digest
 
     call = {"type": "template", "template": {"name": "visit", "language": {"code": "en"}}}
 
@@ -278,8 +282,8 @@ async def test_who_stopped_marketing_gets_no_template_but_one_that_is_known_to_b
 
 
 async def test_who_stopped_marketing_is_still_answered(desk):
-    from hailgate.messaging.conversations import address_digest
     from hailgate.messaging.models import Suppression
+    from hailgate.messaging.people.conversations import address_digest
 
     digest = address_digest(new_message(desk.channel).to)
     suppressed = {"tenant_id": desk.channel.tenant_id, "digest": digest, "scope": "marketing", "reason": "x", "at": 0.0}
@@ -303,9 +307,21 @@ async def test_outside_the_window_no_text_leaves(desk, clock, ago, sent):
     assert bool(desk.provider.tried) is sent
 
 
+async def test_while_a_webhook_waits_to_be_understood_the_provider_judges_the_window(desk):
+    """The person may have written in it: what WhatsApp would take is not refused here."""
+    desk.played.change(window_seconds=3600.0)
+    hook_id = (await desk.db(lambda: channel_row(desk.channel))).hook_id
+    waiting = ReceivedWebhook(uuid7(), desk.channel.tenant_id, hook_id, "{}", b"{}")
+    await desk.db(store_webhooks, [waiting])
+    message = await desk.send()
+    await desk.carry_out()
+    assert (await desk.fresh(message)).code == ""
+    assert desk.provider.tried
+
+
 async def test_poison_is_buried_without_another_try(desk):
     message = await desk.send()
-    await desk.db(lambda: change(work_of(message), tries=MOST_TRIES))
+    await desk.db(lambda: change(work_of(message), tries=MOST_CRASHES))
     await desk.carry_out()
     assert (await desk.fresh(message)).code == "poison"
     assert await desk.nothing_was_tried()
@@ -331,10 +347,10 @@ async def test_a_provider_that_cannot_connect_costs_nobody_elses_work(desk, tena
     """It may be a third party's: whatever it raises, only its own rows wait."""
     connect = desk.played._connect
 
-    def connect_all_but_one(channel, transport):
-        if channel.number != NUMBER:
+    def connect_all_but_one(connection):
+        if connection.number != NUMBER:
             raise error
-        return connect(channel, transport)
+        return connect(connection)
 
     desk.played.spec = replace(desk.played.spec, connect=connect_all_but_one)
     broken = await desk.db(lambda: desk.played.add_channel(tenant, "broken", "15550100001"))
@@ -369,13 +385,44 @@ async def test_a_worker_whose_lease_ended_sends_nothing(desk):
     assert (await desk.row_of(message)).attempts == 0
 
 
+async def test_a_mark_says_until_the_first_byte_that_an_attempt_has_not_begun(desk):
+    message = await desk.send()
+    seen = []
+
+    class Watched:
+        async def send(self, _message, guard):
+            row = await desk.row_of(message)
+            seen.append((row.attempting, find_prepared(desk.memory) == {(row.id, 1)}))
+            guard()
+            seen.append(find_prepared(desk.memory))
+            raise ProviderUnavailable("later")
+
+    desk.played.provider = Watched()
+    await desk.carry_out()
+    assert seen == [(True, True), frozenset()]
+
+
+async def test_a_worker_whose_lease_ended_leaves_its_attempt_marked_as_unsent_until_that_is_on_record(desk):
+    message = await desk.send()
+    seen = []
+
+    def ended():
+        seen.append(find_prepared(desk.memory))
+        raise LeaseLost
+
+    desk.outbound = desk.new_outbound(check_lease=ended)
+    await desk.carry_out()
+    assert seen == [{((await desk.row_of(message)).id, 1)}]
+    assert find_prepared(desk.memory) == frozenset()
+
+
 async def test_what_was_taken_over_before_the_attempt_is_not_sent(desk):
     await desk.send()
     claimed = await desk.claim()
     await desk.db(lambda: (let_expire(desk.worker), declare_dead(desk.worker, LEASE_S, HOLD_S)))
     await desk.outbound.begin(claimed, time.monotonic())
     await desk.outbound.drain(5.0)
-    assert (desk.provider.tried, desk.outbound.held) == ([], {})
+    assert (desk.provider.tried, desk.outbound.slots.held) == ([], frozenset())
 
 
 async def test_what_was_taken_over_while_it_was_sent_writes_nothing(desk):
@@ -390,7 +437,7 @@ async def test_what_was_taken_over_while_it_was_sent_writes_nothing(desk):
     desk.played.provider = Slow()
     await desk.carry_out()
     assert ((await desk.fresh(message)).provider_id, (await desk.row_of(message)).state) == (None, PARKED)
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 # --- a store that comes and goes --------------------------------------------------------------------------------------
@@ -432,7 +479,7 @@ async def test_an_outcome_is_offered_until_the_store_takes_it(desk, after):
     await desk.carry_out()
     assert (await desk.fresh(message)).status == Status.SENT
     assert len(desk.provider.taken) == 1
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 async def test_a_batch_that_could_not_be_begun_holds_nothing(desk):
@@ -442,7 +489,7 @@ async def test_a_batch_that_could_not_be_begun_holds_nothing(desk):
     claimed = await desk.claim()
     with pytest.raises(StoreUnavailable):
         await desk.outbound.begin(claimed, time.monotonic())
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 # --- stopping ---------------------------------------------------------------------------------------------------------
@@ -512,7 +559,7 @@ async def test_an_abandoned_attempt_that_the_store_never_took_is_not_waited_for(
     await desk.send()
     claimed = await desk.claim()
     step = desk.outbound.begin(claimed, time.monotonic())
-    await until(lambda: desk.outbound.held)
+    await until(lambda: desk.outbound.slots.held)
     step.cancel()
     await asyncio.wait([step])
     async with asyncio.timeout(5):

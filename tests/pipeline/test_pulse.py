@@ -9,7 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from hailgate.core.errors import StoreUnavailable
 from hailgate.pipeline.bridge import Gate
-from hailgate.pipeline.pulse import Pulse
+from hailgate.pipeline.store_watchdog import StoreWatchdog
 
 EVERY_S, PATIENCE_S = 0.001, 0.05
 
@@ -42,7 +42,7 @@ class Store:
 
 @asynccontextmanager
 async def beating(store):
-    pulse = Pulse(store, every=EVERY_S, patience=PATIENCE_S)
+    pulse = StoreWatchdog(store, every=EVERY_S, patience=PATIENCE_S)
     task = asyncio.create_task(pulse.beat_for_ever())
     try:
         yield pulse

@@ -7,16 +7,18 @@ import pytest
 
 from hailgate.core.errors import NotFound
 from hailgate.core.events import Change
-from hailgate.messaging import retention as module
-from hailgate.messaging.alarming import keeps_house
-from hailgate.messaging.files import open_files
-from hailgate.messaging.housekeeping import DAY_S
-from hailgate.messaging.media import add_upload, get_stored_file
-from hailgate.messaging.models import Amendment, Attachment, AttachmentState, ProviderFile
-from hailgate.messaging.retention import PRUNED, list_undropped, prune_amendments, remove_outlived
-from hailgate.messaging.takeover import declare_dead
+from hailgate.messaging.files.attachments import add_upload, get_stored_file
+from hailgate.messaging.files.storage import open_files
+from hailgate.messaging.inbound.receive import LargeBody, ReceivedWebhook, store_webhooks
+from hailgate.messaging.models import Amendment, Attachment, AttachmentState, EventState, ProviderFile, WebhookEvent
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.upkeep import retention as module
+from hailgate.messaging.upkeep.alarm_checks import keeps_house
+from hailgate.messaging.upkeep.purge import DAY_S
+from hailgate.messaging.upkeep.retention import PRUNED, list_undropped, prune_amendments, remove_outlived
 from hailgate.pipeline.retention import EVERY_S, ORPHANS_AFTER_S, Retention
-from messaging.acting import HOLD_S, LEASE_S, apply, let_expire, messages, new_worker, send
+from messaging.acting import HOLD_S, LEASE_S, apply, hook_id_of, let_expire, messages, new_worker, send
 from messaging.test_amending import changed, deleted, edited, first, says
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +111,7 @@ async def test_what_providers_were_given_of_it_is_forgotten_with_it(attic, clock
 
 
 async def test_more_than_a_batch_goes_in_several(attic, clock, monkeypatch):
-    for name in ("hailgate.messaging.retention.BATCH", "hailgate.pipeline.retention.BATCH"):
+    for name in ("hailgate.messaging.upkeep.retention.BATCH", "hailgate.pipeline.retention.BATCH"):
         monkeypatch.setattr(name, 3)
     for _ in range(8):
         await attic.store()
@@ -212,3 +214,36 @@ async def test_messages_of_ours_are_not_touched(db, channel, clock):
     clock.forward(61.0)
     assert await db(prune_amendments, 60.0) == 0
     assert [row.kind for row in await db(messages, channel.tenant_id)] == ["text"]
+
+
+async def large_webhook(attic, channel, state=EventState.DONE):
+    """A webhook whose body lies in the store of files."""
+    kept = await attic.keep(b"large")
+    large = LargeBody(kept.file, kept.key, kept.size, kept.sha256)
+    received = ReceivedWebhook(uuid7(), channel.tenant_id, await attic.db(hook_id_of, channel), "{}", b"", large=large)
+    await attic.db(store_webhooks, [received])
+    rows = WebhookEvent.objects.filter(tenant_id=channel.tenant_id, uid=received.uid)
+    await attic.db(lambda: rows.update(state=state))
+    return kept, rows
+
+
+@pytest.mark.parametrize("state", EventState)
+async def test_a_large_body_goes_a_day_after_it_was_understood(attic, channel, clock, state):
+    kept, rows = await large_webhook(attic, channel, state)
+    await attic.retention.sweep()
+    assert kept.file in attic.on_disk
+    clock.forward(module.LARGE_BODY_LIFE_S + 1)
+    await attic.retention.sweep()
+    gone = state is EventState.DONE
+    assert (kept.file in attic.on_disk) is not gone
+    assert await attic.db(lambda: rows.get().body_file) == ("" if gone else kept.file)
+    assert await attic.db(lambda: rows.get().body_size) == kept.size
+
+
+async def test_a_large_body_is_no_orphan_while_a_row_knows_it(attic, channel):
+    kept, rows = await large_webhook(attic, channel)
+    assert await attic.db(module.find_orphans, [kept.file]) == []
+    await attic.db(rows.delete)
+    await attic.store()
+    known = (await attic.db(lambda: list(Attachment.objects.filter(tenant_id=channel.tenant_id))))[0].file
+    assert await attic.db(module.find_orphans, [kept.file, known]) == [kept.file]

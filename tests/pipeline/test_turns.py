@@ -5,20 +5,37 @@ from functools import partial
 
 import pytest
 
-from hailgate import assistant
 from hailgate.assistant.contract import Answer
+from hailgate.assistant.fake_models import FakeModels
+from hailgate.assistant.sentences import sentences_of
+from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import Text, TextBody, content_as_json
 from hailgate.core.errors import AssistantError, OutcomeUnknown, ProviderUnavailable, StoreUnavailable
-from hailgate.messaging.answering import claim_turns, finish_turns
-from hailgate.messaging.applying import Debounce
-from hailgate.messaging.conversations import hand_over
+from hailgate.core.slots import open_room
+from hailgate.messaging.assistants.registry import add_assistant
+from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.turns import claim_turns, finish_turns
 from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind
-from hailgate.messaging.queue import MOST_TRIES
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.store.sql import atomic_cursor, now
+from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline import turns as module
+from hailgate.pipeline.assistants import Assistants
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
-from hailgate.pipeline.turns import FALLBACK, Turns
+from hailgate.pipeline.tools import Tools
+from hailgate.pipeline.turns import Turns
 from messaging.acting import apply, change, change_channel, messages, work, wrote
+
+WITHIN_S = 3600.0
+
+
+def given_now() -> float:
+    with atomic_cursor() as cursor:
+        return now(cursor)
+
+
+FALLBACK = sentences_of("en").apology
 
 
 def say(*texts, hand_over=False) -> Answer:
@@ -30,11 +47,13 @@ class Planned:
 
     name = "planned"
     reads_history = True
+    deadline_s = 30.0
+    tries = 2
 
     def __init__(self) -> None:
         self.questions, self.plan = [], []
 
-    async def compose(self, question):
+    async def compose(self, question, *_given):
         self.questions.append(question)
         step = self.plan.pop(0) if self.plan else say("Yes.")
         if isinstance(step, Exception):
@@ -42,10 +61,19 @@ class Planned:
         return await step() if callable(step) else step
 
 
+def install(monkeypatch, *assistants):
+    """As the built-in assistants, for whoever looks one up."""
+    for place in ("hailgate.pipeline.assistants", "hailgate.messaging.inbound.turns"):
+        monkeypatch.setattr(f"{place}.BUILT_IN", {each.name: each for each in assistants})
+
+
 class Counter:
     """Where people are answered: one worker's turns, in one conversation."""
 
+    targets = ()
+
     def __init__(self, db, worker, played, channel) -> None:
+        self.models = FakeModels()
         self.db, self.worker, self.played, self.channel = db, worker, played, channel
         self.assistant = Planned()
         self._connections = Connections(db, per_host=10, connect=5.0, total=20.0)
@@ -53,7 +81,16 @@ class Counter:
 
     def new_turns(self, db) -> Turns:
         ends = Gate(db, partial(finish_turns, self.worker))
-        return Turns(self.db, self.worker, ends=ends, connections=self._connections, life_s=3600.0)
+        return Turns(
+            self.db,
+            self.worker,
+            ends=ends,
+            connections=self._connections,
+            assistants=Assistants(self.models),
+            tools=Tools(self.db, self.targets),
+            life_s=3600.0,
+            within_s=WITHIN_S,
+        )
 
     async def hear(self, body="Are you there?", **given) -> None:
         def write():
@@ -62,11 +99,11 @@ class Counter:
         await self.db(write)
 
     async def claim(self):
-        (turn,) = (await self.db(claim_turns, self.worker, 10)).turns
+        (turn,) = (await self.db(claim_turns, self.worker, open_room(10))).claims
         return turn
 
     async def answer(self) -> None:
-        await self.turns.answer(await self.claim())
+        await self.turns.answer(await self.claim(), await self.db(given_now))
 
     async def replies(self) -> list[str]:
         rows = await self.db(lambda: messages(self.channel.tenant_id, direction=Direction.OUTBOUND))
@@ -91,7 +128,7 @@ class Counter:
 async def counter(desk, tenant, clock, monkeypatch):
     channel = await desk.db(lambda: desk.played.add_channel(tenant, "answered", answered_by="planned"))
     counter = Counter(desk.db, desk.worker, desk.played, channel)
-    monkeypatch.setattr(assistant, "ASSISTANTS", (counter.assistant,))
+    install(monkeypatch, counter.assistant)
     yield counter
     await counter.close()
 
@@ -136,7 +173,7 @@ async def test_a_turn_about_nothing_ends_without_asking(counter, clock):
     """Its messages were answered by the turn before it."""
     await counter.hear()
     turn = await counter.claim()
-    await counter.turns.answer(turn._replace(lines=()))
+    await counter.turns.answer(turn._replace(lines=()), await counter.db(given_now))
     assert (counter.assistant.questions, await counter.open_turns()) == ([], 0)
 
 
@@ -176,7 +213,7 @@ async def test_what_came_while_it_passed_the_person_on_gets_no_apology(counter):
     await counter.hear("first")
     turn = await counter.claim()
     await counter.hear("second")
-    await counter.turns.answer(turn)
+    await counter.turns.answer(turn, await counter.db(given_now))
     await counter.answer()
     assert (await counter.replies(), await counter.open_turns()) == (["A person will come."], 0)
 
@@ -216,7 +253,7 @@ async def test_an_assistant_that_fails_twice_leaves_the_person_to_a_person(count
 
 
 async def test_an_assistant_that_takes_too_long_has_failed(counter, monkeypatch):
-    monkeypatch.setattr(module, "COMPOSE_S", 0.01)
+    monkeypatch.setattr(counter.assistant, "deadline_s", 0.01)
 
     async def for_ever():
         await asyncio.Event().wait()
@@ -228,7 +265,7 @@ async def test_an_assistant_that_takes_too_long_has_failed(counter, monkeypatch)
 
 
 async def test_a_late_answer_of_an_assistant_that_failed_is_not_sent_too(counter, clock, monkeypatch):
-    monkeypatch.setattr(module, "COMPOSE_S", 0.01)
+    monkeypatch.setattr(counter.assistant, "deadline_s", 0.01)
     late = asyncio.Event()
 
     async def late_answer():
@@ -247,7 +284,7 @@ async def test_a_late_answer_of_an_assistant_that_failed_is_not_sent_too(counter
 
 
 async def test_an_assistant_that_nobody_installed_leaves_the_person_to_a_person(counter, monkeypatch):
-    monkeypatch.setattr(assistant, "ASSISTANTS", ())
+    install(monkeypatch)
     await counter.hear()
     await counter.answer()
     assert (await counter.replies(), (await counter.conversation()).answered_by) == ([FALLBACK], PERSON)
@@ -255,7 +292,7 @@ async def test_an_assistant_that_nobody_installed_leaves_the_person_to_a_person(
 
 async def test_a_turn_that_kills_its_process_leaves_the_person_to_a_person(counter):
     await counter.hear()
-    await counter.db(lambda: change(work(counter.channel.tenant_id, kind=WorkKind.TURN)[0], tries=MOST_TRIES))
+    await counter.db(lambda: change(work(counter.channel.tenant_id, kind=WorkKind.TURN)[0], tries=MOST_CRASHES))
     await counter.answer()
     assert counter.assistant.questions == []
     assert await counter.replies() == [FALLBACK]
@@ -288,7 +325,7 @@ async def test_an_end_is_offered_until_the_store_takes_it_and_made_once(counter,
         return await counter.db(function, *arguments)
 
     await counter.hear()
-    await counter.new_turns(away).answer(await counter.claim())
+    await counter.new_turns(away).answer(await counter.claim(), await counter.db(given_now))
     assert (await counter.replies(), await counter.open_turns()) == (["Yes."], 0)
 
 
@@ -334,10 +371,8 @@ async def test_a_channel_that_cannot_be_read_shows_no_courtesy(counter):
     await counter.hear()
     turn = await counter.claim()
     await counter.db(lambda: change_channel(counter.channel, config="sealed:lost:gAAAA"))
-    counter.turns._show_reading(turn)
-    (courtesy,) = counter.turns._courtesies
-    await asyncio.wait([courtesy])
-    assert courtesy.exception() is None
+    await counter.turns._show_reading(turn)
+    assert counter.turns._courtesies == set()
 
 
 async def test_closing_ends_courtesies_that_take_too_long(counter):
@@ -347,7 +382,70 @@ async def test_closing_ends_courtesies_that_take_too_long(counter):
 
     counter.played.provider = Slow()
     await counter.hear()
-    counter.turns._show_reading(await counter.claim())
+    await counter.turns._show_reading(await counter.claim())
+    assert len(counter.turns._courtesies) == 1
     await asyncio.sleep(0)
     await counter.turns.close()
     assert counter.turns._courtesies == set()
+
+
+# --- what comes too late ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("age", [WITHIN_S + 1, 25 * 3600.0, 6 * 86_400.0])
+async def test_what_is_too_old_is_left_to_a_person_without_a_word(counter, clock, age):
+    """An outage's backlog: a reply would be refused outside the window, or surprise whoever has found another way."""
+    await counter.hear(at=clock.now - age)
+    await counter.answer()
+    assert (counter.assistant.questions, await counter.replies()) == ([], [])
+    assert await counter.db(lambda: Conversation.objects.get(tenant_id=counter.channel.tenant_id).answered_by) == PERSON
+    assert await counter.db(lambda: work(counter.channel.tenant_id, kind=WorkKind.TURN)) == []
+
+
+async def test_what_was_written_a_while_ago_is_answered(counter, clock):
+    await counter.hear(at=clock.now - WITHIN_S + 1)
+    await counter.answer()
+    assert await counter.replies() == ["Yes."]
+
+
+async def test_nothing_is_composed_for_a_window_that_has_closed(counter, clock):
+    counter.played.change(window_seconds=600.0)
+    await counter.hear(at=clock.now - 601)
+    await counter.answer()
+    assert (counter.assistant.questions, await counter.replies()) == ([], [])
+
+
+async def test_a_new_message_after_old_ones_is_answered_with_them(counter, clock):
+    await counter.hear("Old.", at=clock.now - 25 * 3600.0)
+    await counter.hear("New.", at=clock.now)
+    await counter.answer()
+    assert (len(counter.assistant.questions), await counter.replies()) == (1, ["Yes."])
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "given", "answers"),
+    [
+        ("clinic, are you open?", {"in_groups": "1"}, True),
+        ("Clinic!", {"in_groups": "1"}, True),
+        ("Are you open?", {"in_groups": "1"}, False),
+        ("clinic, are you open?", {}, False),
+        ("@15550100000 open?", {"in_groups": "1", "mention_words": "@15550100000"}, True),
+        ("clinic, open?", {"in_groups": "1", "mention_words": "@15550100000"}, False),
+    ],
+)
+async def test_in_a_group_it_answers_where_it_may_and_is_called(counter, tenant, body, given, answers):
+    script = '[{"pattern": ".", "reply": "Yes."}]'
+    await counter.db(add_assistant, tenant.pk, "clinic", {"vendor": "scripted", "script": script, **given})
+    await counter.db(lambda: change_channel(counter.channel, answered_by="clinic"))
+    group = Address(AddressKind.GROUP, "120363000000000000@g.us")
+
+    def write():
+        apply(counter.channel, wrote(counter.channel, group, body=body), debounce=Debounce(0.0, 0.0))
+
+    await counter.db(write)
+    await counter.answer()
+    assert bool(await counter.replies()) == answers
+    assert (await counter.conversation()).answered_by == "clinic"

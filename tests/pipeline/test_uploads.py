@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -19,30 +20,35 @@ from hailgate.core.errors import (
     SendError,
     StoreUnavailable,
 )
+from hailgate.core.kinds import KindLimits
 from hailgate.core.status import Status
-from hailgate.messaging import attaching
-from hailgate.messaging.attaching import find_lent
-from hailgate.messaging.media import StoredFile, add_upload, read_stored
+from hailgate.messaging.channels.public_urls import record_public_url
+from hailgate.messaging.files.attachments import StoredFile, add_upload, read_stored
 from hailgate.messaging.models import Attachment, AttachmentState, Message, ProviderFile, WorkState
-from hailgate.messaging.sending import Accepted, Idempotency, accept_messages
-from hailgate.messaging.takeover import declare_dead
-from hailgate.messaging.timeline import tell_timeline
+from hailgate.messaging.outbound import media_refs
+from hailgate.messaging.outbound.accept import Accepted, accept_messages
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.outbound.file_links import PATH, open_file_link
+from hailgate.messaging.outbound.media_refs import find_lent
+from hailgate.messaging.outbound.new_message import Idempotency
+from hailgate.messaging.outbound.timeline import tell_timeline
 from hailgate.pipeline import outbound as module
 from hailgate.pipeline.uploads import SPARE_LIFE_S, UPLOADS_AT_ONCE
+from hailgate.providers.capabilities import TakesFiles
 from hostile_files import JPEG, PNG
 from messaging.acting import HOLD_S, LEASE_S, channel_row, let_expire, new_message, send_all
 from pipeline.stage import until
 
 pytestmark = pytest.mark.anyio
 
-KINDS = frozenset({"text", "image", "audio", "document", "template", "interactive"})
+KINDS = {kind: KindLimits() for kind in ("text", "image", "audio", "document", "template", "interactive")}
 LIFE = 30 * 86_400.0
 NOBODYS = UUID("6f1c1b3e-0000-4000-8000-000000000000")
 
 
 @pytest.fixture
 async def desk(desk, clock):
-    desk.played.change(content_kinds=KINDS, upload_life=LIFE)
+    desk.played.change(kinds=KINDS, upload_life=LIFE)
     return desk
 
 
@@ -84,7 +90,7 @@ async def test_a_file_is_given_to_the_provider_and_named_by_its_id(desk):
     after = await desk.fresh(message)
     assert after.status == Status.SENT
     assert str(file.uid) in after.content  # what is shown is what was asked for
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
 
 
 async def test_the_next_messages_name_the_same_id(desk):
@@ -215,8 +221,8 @@ def _filled(value, uid):
 @pytest.mark.parametrize(
     ("error", "state", "spent"),
     [
-        (ProviderUnavailable("Not now."), WorkState.READY, 1),
-        (OutcomeUnknown("Half an answer."), WorkState.READY, 1),
+        (ProviderUnavailable("Not now."), WorkState.READY, 0),
+        (OutcomeUnknown("Half an answer."), WorkState.READY, 0),
         (ChannelUnauthorized(), WorkState.READY, 0),
         (Rejected("Not such a file.", code="file_refused"), WorkState.DEAD, 1),
     ],
@@ -234,7 +240,7 @@ async def test_an_upload_that_fails_ends_as_a_send_would_and_is_seen(desk, error
     assert ("sending", 1) in [(happening.event, happening.attempt) for happening in told]
     said = {happening.code for happening in told if happening.code and happening.event != "waiting"}
     assert said <= {error.code, ProviderUnavailable.code}
-    assert desk.outbound.held == {}
+    assert desk.outbound.slots.held == frozenset()
     assert not (await desk.fresh(message)).unknown
 
 
@@ -269,7 +275,7 @@ async def test_a_store_of_files_that_is_away_is_not_the_providers_fault(desk):
     desk.files.read = away
     await desk.carry_out()
     row = await desk.row_of(message)
-    assert (row.state, row.code, row.attempts) == (WorkState.READY, "file_unavailable", 1)
+    assert (row.state, row.code, row.attempts) == (WorkState.READY, "file_unavailable", 0)
     assert (await desk.db(channel_row, desk.channel)).breaker_failures == 0
 
 
@@ -282,7 +288,7 @@ async def test_a_file_whose_key_is_gone_costs_nobody_elses_message(desk, monkeyp
     batch = [picture(desk.channel, lost, 1), picture(desk.channel, good, 2)]
     first, second = await accept(desk, *batch)
     read = desk.files.read
-    monkeypatch.setattr(attaching, "read_stored", lambda row: (gone if lost.file in row else read_stored)(row))
+    monkeypatch.setattr(media_refs, "read_stored", lambda row: (gone if lost.file in row else read_stored)(row))
     monkeypatch.setattr(desk.files, "read", lambda file, key: gone(file) if file == lost.file else read(file, key))
     await desk.carry_out()
     assert (await desk.row_of(first)).code == "file_unavailable"
@@ -378,8 +384,7 @@ async def test_a_file_of_another_tenant_is_not_there(desk, stranger):
 @pytest.mark.parametrize(
     ("content", "document", "rule"),
     [
-        (b"just text", {"type": "image", "image": {}}, "cannot be sent as image"),
-        (PNG, {"type": "audio", "audio": {"voice": True}}, "cannot be sent as audio"),
+        (PNG, {"type": "audio", "audio": {"voice": True}}, "media?as=voice"),
         (b"\xff\xfb\x90\x64" + bytes(4000), {"type": "audio", "audio": {"voice": True}}, "media?as=voice"),
     ],
 )
@@ -404,3 +409,48 @@ async def test_a_repeat_gets_the_first_answer_whatever_became_of_the_file(desk):
     (refused,) = await desk.db(accept_messages, [picture(desk.channel, file, idempotency=Idempotency("k2", "f"))])
     assert refused.code == "unknown_attachment"
     assert not isinstance(refused, SendError)
+
+
+# --- providers that take files in another way -------------------------------------------------------------------------
+
+
+async def test_a_file_travels_inside_the_call_where_the_provider_takes_it_so(desk):
+    desk.played.change(kinds=KINDS, takes_files=TakesFiles.INLINE)
+    file = await store(desk)
+    await accept(desk, picture(desk.channel, file))
+    await desk.carry_out()
+    (taken,) = desk.provider.taken
+    assert taken.content.image.attachment == str(file.uid)
+    media = taken.files[str(file.uid)]
+    content = b"".join([chunk async for chunk in media.chunks()])
+    assert (media.name, media.mime, content) == ("Rx 1.png", "image/png", PNG)
+    assert desk.provider.uploaded == {}
+
+
+async def test_a_file_is_named_by_a_link_of_ours_where_the_provider_fetches_it(desk):
+    desk.played.change(kinds=KINDS, takes_files=TakesFiles.BY_LINK, link_life_s=3600.0)
+    await desk.db(record_public_url, "https://wa.example")
+    file = await store(desk)
+    await accept(desk, picture(desk.channel, file))
+    await desk.carry_out(desk.new_outbound(public_url="https://wa.example"))
+    (taken,) = desk.provider.taken
+    prefix = f"https://wa.example{PATH}/"
+    assert (taken.content.image.link[: len(prefix)], taken.content.image.attachment) == (prefix, None)
+    opened = await desk.db(partial(open_file_link, taken.content.image.link.removeprefix(prefix), counts=True))
+    assert opened.uid == file.uid
+
+
+async def test_without_a_public_address_a_file_behind_a_link_is_refused_before_it_is_accepted(desk):
+    desk.played.change(kinds=KINDS, takes_files=TakesFiles.BY_LINK)
+    await desk.db(record_public_url, "")
+    file = await store(desk)
+    (refused,) = await desk.db(accept_messages, [picture(desk.channel, file)])
+    assert (refused.code, refused.field) == ("media_unsupported", "image.attachment")
+    assert "HAILGATE_PUBLIC_URL" in refused.detail
+
+
+async def test_what_a_channel_does_not_take_is_refused_before_it_is_accepted(desk):
+    desk.played.change(kinds=KINDS | {"image": KindLimits(bytes=len(PNG) - 1)})
+    file = await store(desk)
+    (refused,) = await desk.db(accept_messages, [picture(desk.channel, file)])
+    assert f"at most {len(PNG) - 1} bytes" in refused.detail

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import sqlite3
 
 import psycopg
 import pytest
 
-from hailgate.messaging import waking
-from hailgate.messaging.waking import Wake, wake_now
+from hailgate.messaging.store import notify
+from hailgate.messaging.store.notify import Wake, wake_now
+from hailgate.messaging.store.sql import on_postgresql
 from hailgate.pipeline import wakes as module
 from hailgate.pipeline.wakes import Wakes, listen, seconds_until
 from messaging.acting import send
@@ -109,7 +111,7 @@ def test_seconds_until_count_from_when_they_were_asked_for(monkeypatch):
 @pytest.fixture
 async def listening(wakes, store, monkeypatch):
     """Listens to other processes; inside this one nothing is said."""
-    monkeypatch.setattr(waking, "_listeners", [])
+    monkeypatch.setattr(notify, "_listeners", [])
     monkeypatch.setattr(module, "RECONNECT_S", 0.01)
     task = asyncio.create_task(listen(wakes))
     await is_woken(wakes, Wake.DELIVER)  # whatever was said before
@@ -121,6 +123,27 @@ async def listening(wakes, store, monkeypatch):
 async def test_a_commit_of_another_process_is_heard(listening, db, channel):
     await db(send, channel)
     await is_woken(listening, Wake.DELIVER)
+
+
+async def test_a_commit_of_another_process_wakes_nobody_who_has_no_row(listening, db, channel):
+    if on_postgresql():
+        pytest.skip("NOTIFY says whom it means")
+    async with asyncio.timeout(10):
+        await listening.wait(Wake.FETCH, 0.2)  # what the fixture's migrations and rows brought about
+    await db(send, channel)
+    await is_woken(listening, Wake.DELIVER)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await listening.wait(Wake.FETCH)
+
+
+async def test_a_store_that_is_busy_wakes_all():
+    assert set(module._perhaps_meant(Busy())) == set(Wake)
+
+
+class Busy:
+    def execute(self, _statement):
+        raise sqlite3.OperationalError("database is locked")
 
 
 async def test_a_connection_that_broke_is_made_again(postgresql, listening, db, channel):

@@ -6,16 +6,16 @@ from hailgate.accounts.alarms import raise_alarm
 from hailgate.accounts.models import RaisedAlarm
 from hailgate.core.alarms import Alarm, Cause
 from hailgate.core.errors import ConfigurationError, StoreUnavailable
-from hailgate.pipeline import watch
-from hailgate.pipeline.watch import Watch, open_notifier
-from hailgate.telemetry import Event
+from hailgate.pipeline import alarm_checks
+from hailgate.pipeline.alarm_checks import Watch, open_notifier
+from hailgate.telemetry.events import Event
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def watching(db, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "is_disk_low", lambda *_: False)
+    monkeypatch.setattr(alarm_checks, "is_disk_low", lambda *_: False)
 
     def watching(notifier=None, db=db) -> Watch:
         return Watch(db, tmp_path, lambda: None, notifier, "https://hail.example")
@@ -51,7 +51,7 @@ async def test_a_notifier_that_hangs_is_given_up(db, watching, monkeypatch) -> N
     import threading
 
     end = threading.Event()
-    monkeypatch.setattr(watch, "TELLING_S", 0.01)
+    monkeypatch.setattr(alarm_checks, "TELLING_S", 0.01)
     await db(raise_alarm, Cause(Alarm.DISK_LOW, "host:elsewhere"))
     await watching(lambda *_: end.wait(30)).look()
     end.set()
@@ -66,10 +66,10 @@ async def test_without_anybody_to_tell_the_row_stays(db, watching) -> None:
 
 async def test_a_disk_that_fills_is_told_and_cleared(db, watching, monkeypatch) -> None:
     looking = watching()
-    monkeypatch.setattr(watch, "is_disk_low", lambda *_: True)
+    monkeypatch.setattr(alarm_checks, "is_disk_low", lambda *_: True)
     await looking.look()
     assert await db(lambda: RaisedAlarm.objects.get().cleared_at) is None
-    monkeypatch.setattr(watch, "is_disk_low", lambda *_: False)
+    monkeypatch.setattr(alarm_checks, "is_disk_low", lambda *_: False)
     await looking.look()
     assert await db(lambda: RaisedAlarm.objects.get().cleared_at) is not None
 
@@ -85,7 +85,7 @@ async def test_a_store_that_stays_away_is_told_once_and_leaves_a_row_when_it_is_
     looking = watching(lambda _, text: told.append(text) or True, db=flaky)
     await looking.look()
     assert told == []
-    monkeypatch.setattr(watch, "STORE_AWAY_S", 0.0)
+    monkeypatch.setattr(alarm_checks, "STORE_AWAY_S", 0.0)
     await looking.look()
     await looking.look()
     assert [Alarm.STORE_AWAY.sentence in text for text in told] == [True]
@@ -111,5 +111,5 @@ async def test_the_extra_is_named_where_it_is_missing(monkeypatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(ConfigurationError, match="hailgate\\[alarms\\]"):
+    with pytest.raises(ConfigurationError, match="the extra `alarms`"):
         open_notifier(("json://localhost",))

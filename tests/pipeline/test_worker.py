@@ -10,18 +10,19 @@ import pytest
 import given
 from hailgate.assistant.scripted import ScriptedAssistant
 from hailgate.core.errors import StoreUnavailable
+from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.channels import add_channel, add_hook, get_channel
-from hailgate.messaging.ids import uuid7
+from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import Hook, Message, WebhookEvent, Work, Worker, WorkState
-from hailgate.messaging.outcomes import record_attempts
-from hailgate.messaging.queue import claim_deliveries
-from hailgate.messaging.receiving import ReceivedWebhook, store_webhooks
-from hailgate.messaging.takeover import declare_dead
-from hailgate.pipeline import life as life_module
+from hailgate.messaging.outbound.claim import claim_deliveries
+from hailgate.messaging.outbound.failover import declare_dead
+from hailgate.messaging.outbound.outcomes import record_attempts
+from hailgate.messaging.store.ids import uuid7
 from hailgate.pipeline import worker as worker_module
-from hailgate.pipeline.worker import Worker as PipelineWorker
-from hailgate.tracing import teller, use_tracer
+from hailgate.pipeline import worker_run as life_module
+from hailgate.telemetry.traces import teller, use_tracer
+from hailgate.workers import make_worker
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -74,7 +75,7 @@ class House:
 
     @asynccontextmanager
     async def worker(self, db=None, **settings):
-        worker = PipelineWorker(self.env.model_copy(update=settings), db or self.db)
+        worker = make_worker(self.env.model_copy(update=settings), db or self.db)
         running = asyncio.create_task(worker.run())
         try:
             await until(lambda: worker.healthy or running.done())
@@ -268,14 +269,14 @@ async def test_two_workers_send_each_message_once(house):
 
 async def test_the_work_of_a_worker_that_vanished_is_taken_over(house):
     """It claimed, and was never heard of again."""
-    from hailgate.messaging.queue import claim_deliveries
+    from hailgate.messaging.outbound.claim import claim_deliveries
     from messaging.acting import new_worker
 
     async with house.worker():
         await open_window(house, 1)
     await house.send("left behind")
     gone = await house.db(new_worker)
-    assert len((await house.db(claim_deliveries, gone, 10)).claims) == 1
+    assert len((await house.db(claim_deliveries, gone, open_room(10))).claims) == 1
     await house.db(let_expire, gone)
     async with house.worker():
         await until(lambda: "left behind" in texts_to(house.server).get("15550000001", []))
@@ -289,13 +290,20 @@ async def test_the_work_of_a_worker_that_vanished_is_taken_over(house):
 async def test_a_worker_that_was_declared_dead_begins_another_life(house):
     async with house.worker() as worker:
         (first,) = await house.workers()
-        await house.db(lambda: (let_expire(first.id), declare_dead(first.id, LEASE_S, HOLD_S)))
+        await house.db(let_die, first.id)
         await until(lambda: house.db(lambda: Worker.objects.filter(alive=True).exclude(id=first.id).exists()))
         await until(lambda: worker.healthy)
         await house.post(heard("still there?"))
         await until(lambda: sends(house.server))
     endings = [worker.ending for worker in await house.workers()]
     assert endings == ["lost", "stopped"]
+
+
+def let_die(worker_id: int) -> None:
+    """Again where it renewed its lease in between."""
+    while Worker.objects.filter(id=worker_id, alive=True).exists():
+        let_expire(worker_id)
+        declare_dead(worker_id, LEASE_S, HOLD_S)
 
 
 async def test_a_worker_that_was_declared_dead_stops_its_sends_and_writes_nothing(house):
@@ -305,7 +313,7 @@ async def test_a_worker_that_was_declared_dead_stops_its_sends_and_writes_nothin
         (message,) = await house.send("in flight")
         await house.door.arrived.wait()
         first = (await house.workers())[-1]
-        await house.db(lambda: (let_expire(first.id), declare_dead(first.id, LEASE_S, HOLD_S)))
+        await house.db(let_die, first.id)
         await until(lambda: house.db(lambda: Worker.objects.filter(alive=True).exclude(id=first.id).exists()))
         house.door.opened.set()
         await until(lambda: worker.healthy)
@@ -484,7 +492,7 @@ class Stopping:
 
 
 async def test_a_worker_told_to_stop_before_it_began_does_not_begin(house):
-    worker = PipelineWorker(house.env, house.db)
+    worker = make_worker(house.env, house.db)
     worker.stop()
     await worker.run()
     assert await house.workers() == []

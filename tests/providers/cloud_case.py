@@ -5,6 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 from hailgate.core.errors import (
+    AddressRefuses,
     ChannelUnauthorized,
     OutcomeUnknown,
     ProviderThrottled,
@@ -17,7 +18,8 @@ from hailgate.core.errors import (
 from hailgate.providers import cloud
 from hailgate.providers.cloud import CloudChannel
 from hailgate.providers.cloud.adapter import SIGNATURE
-from hailgate.providers.contract import SendReceipt, parse_config
+from hailgate.providers.config import parse_config
+from hailgate.providers.contract import Connection, SendReceipt
 from hailgate.providers.transport import Transport
 
 from . import loopback, payloads
@@ -93,7 +95,7 @@ OUTCOMES = {
     "reset": (OutcomeUnknown, loopback.accept_then_reset),
     "garbage": (OutcomeUnknown, loopback.garbage),
     "success, but of nothing": (OutcomeUnknown, answer_json(200, payloads.load("responses/success.json"))),
-    "redirected": (OutcomeUnknown, answer(307, b"", {"Location": "http://127.0.0.1:1/"})),
+    "redirected": (AddressRefuses, answer(307, b"", {"Location": "http://127.0.0.1:1/"})),
 }
 
 
@@ -101,9 +103,8 @@ OUTCOMES = {
 async def connect(outcome):
     scripts = {"ill": refusal("190_token_expired")} | {name: script for name, (_, script) in OUTCOMES.items()}
     async with Loopback(adaptive(scripts[outcome])) as server, Transport() as transport:
-        provider = cloud.SPEC.connect(
-            parse_config(CloudChannel, {**CHANNEL, "waba_id": WABA, "api_url": server.url}), transport
-        )
+        config = parse_config(CloudChannel, {**CHANNEL, "waba_id": WABA, "api_url": server.url})
+        provider = cloud.SPEC.connect(Connection(config=config, transport=transport))
         yield Connected(provider, lambda: [json.loads(body)["biz_opaque_callback_data"] for body in server.bodies])
 
 
@@ -120,7 +121,7 @@ def adaptive(script):
 
     async def adapted(connection):
         head, body = await connection.peek()
-        if script is TAKEN and head.startswith(b"GET /v23.0/" + WABA.encode()):
+        if script is TAKEN and head.startswith(b"GET /v25.0/" + WABA.encode()):
             await template_page(head)(connection)
         elif script is TAKEN and head.startswith(b"GET"):
             await HEALTHY(connection)

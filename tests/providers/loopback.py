@@ -171,11 +171,6 @@ async def flood(connection: Connection) -> None:
         await connection.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
 
-async def gzip_bomb(connection: Connection) -> None:
-    await connection.request()
-    await connection.write(render_answer(200, b"\x1f\x8b" * 8, {"Content-Encoding": "gzip"}))
-
-
 async def answer_twice(connection: Connection) -> None:
     """Leaves an answer to nobody in the connection."""
     await connection.request()

@@ -1,6 +1,7 @@
 """The Cloud API adapter beyond what all providers share: its door, its settings, its requests."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -21,12 +22,14 @@ from hailgate.providers import cloud
 from hailgate.providers.cloud import CloudChannel, CloudHook, CloudReceiver
 from hailgate.providers.cloud.adapter import SIGNATURE
 from hailgate.providers.cloud.wire import parse_send_answer
-from hailgate.providers.contract import OutboundMessage, Secret, WebhookRequest, parse_config
-from hailgate.providers.transport import Transport, unguarded
+from hailgate.providers.config import Secret, parse_config
+from hailgate.providers.contract import Connection, OutboundMessage, WebhookRequest
+from hailgate.providers.guard import unguarded
+from hailgate.providers.transport import Transport
 
 from . import loopback, payloads
 from .cloud_case import ACCOUNT, CHANNEL, HOOK, TAKEN, coded, sign
-from .conformance import MESSAGE, outcome_of
+from .conformance import MESSAGE, URL, outcome_of
 from .loopback import Loopback, answer, answer_json
 
 pytestmark = pytest.mark.anyio
@@ -38,8 +41,9 @@ pytestmark = pytest.mark.anyio
 def test_signature_vectors(vector):
     receiver = CloudReceiver(CloudHook(app_secret=Secret(vector["app_secret"]), verify_token=Secret("t")))
     request = WebhookRequest(
+        url=URL,
         method="POST",
-        query={},
+        query="",
         headers={SIGNATURE: vector["x_hub_signature_256"]},
         body=vector["raw_body_utf8"].encode(),
     )
@@ -53,14 +57,14 @@ def test_signature_vectors(vector):
 def test_without_a_secret_nobody_comes_in():
     receiver = CloudReceiver(CloudHook(app_secret=Secret(""), verify_token=Secret("")))
     with pytest.raises(SignatureInvalid):
-        receiver.verify(WebhookRequest(method="POST", query={}, headers=sign(b"{}", ""), body=b"{}"))
+        receiver.verify(WebhookRequest(url=URL, method="POST", query="", headers=sign(b"{}", ""), body=b"{}"))
     with pytest.raises(SignatureInvalid):
         receiver.handshake(handshake(**{"hub.verify_token": ""}))
 
 
 def handshake(**changes):
     query = payloads.load("webhooks/verification_get.json")["query"] | changes
-    return WebhookRequest(method="GET", query=query, headers={}, body=b"")
+    return WebhookRequest(url=URL, method="GET", query=urlencode(query, errors="surrogateescape"), headers={}, body=b"")
 
 
 def test_the_handshake_gives_the_challenge_back_without_a_signature():
@@ -128,14 +132,14 @@ async def sent_by(call, script=TAKEN):
     """Head and body of the one request that the call makes."""
     async with Loopback(script) as server, Transport() as transport:
         channel = parse_config(CloudChannel, {**CHANNEL, "api_url": server.url})
-        await call(cloud.SPEC.connect(channel, transport))
+        await call(cloud.SPEC.connect(Connection(config=channel, transport=transport)))
     [head], [body] = server.heads, server.bodies
     return head.decode(), body
 
 
 async def test_a_send_goes_to_the_number_with_the_token():
     head, body = await sent_by(lambda provider: provider.send(MESSAGE, unguarded))
-    assert head.startswith(f"POST /v23.0/{ACCOUNT}/messages HTTP/1.1\r\n")
+    assert head.startswith(f"POST /v25.0/{ACCOUNT}/messages HTTP/1.1\r\n")
     assert "\r\nAuthorization: Bearer fixture-access-token\r\n" in head
     assert json.loads(body)["biz_opaque_callback_data"] == f"{MESSAGE.id}.2"
 
@@ -166,10 +170,10 @@ async def test_a_read_receipt_that_fails_says_why(script, error):
 # Health
 
 
-async def health_with(script):
+async def health_with(script, **settings):
     async with Loopback(script) as server, Transport() as transport:
-        channel = parse_config(CloudChannel, {**CHANNEL, "api_url": server.url})
-        return await cloud.SPEC.connect(channel, transport).check(), server.heads
+        channel = parse_config(CloudChannel, {**CHANNEL, "api_url": server.url, **settings})
+        return await cloud.SPEC.connect(Connection(config=channel, transport=transport)).check(), server.heads
 
 
 async def test_health_tells_facts_about_the_number():
@@ -181,7 +185,7 @@ async def test_health_tells_facts_about_the_number():
         "health_status": {"can_send_message": "LIMITED", "entities": []},
     }
     health, [head] = await health_with(answer_json(200, number))
-    assert head.startswith(f"GET /v23.0/{ACCOUNT}?fields=display_phone_number,".encode())
+    assert head.startswith(f"GET /v25.0/{ACCOUNT}?fields=display_phone_number,".encode())
     assert health.ok
     assert health.facts == {
         "verified_name": "Example Ltd",
@@ -211,7 +215,7 @@ async def test_ill_health_is_an_answer(script):
 async def test_a_server_that_is_not_there_is_ill_health():
     async with Transport() as transport:
         channel = parse_config(CloudChannel, {**CHANNEL, "api_url": "http://nowhere.invalid"})
-        assert not (await cloud.SPEC.connect(channel, transport).check()).ok
+        assert not (await cloud.SPEC.connect(Connection(config=channel, transport=transport)).check()).ok
 
 
 # What the answer says in passing
@@ -220,7 +224,7 @@ async def test_a_server_that_is_not_there_is_ill_health():
 async def answered(script, message=MESSAGE):
     async with Loopback(script) as server, Transport() as transport:
         channel = parse_config(CloudChannel, {**CHANNEL, "api_url": server.url})
-        return await outcome_of(cloud.SPEC.connect(channel, transport), unguarded)
+        return await outcome_of(cloud.SPEC.connect(Connection(config=channel, transport=transport)), unguarded)
 
 
 async def test_retry_after_is_heard():
@@ -244,6 +248,6 @@ async def test_an_address_of_another_network_is_refused_before_anything_is_sent(
     async with Loopback(TAKEN) as server, Transport() as transport:
         channel = parse_config(CloudChannel, {**CHANNEL, "api_url": server.url})
         with pytest.raises(Rejected) as raised:
-            await cloud.SPEC.connect(channel, transport).send(message, unguarded)
+            await cloud.SPEC.connect(Connection(config=channel, transport=transport)).send(message, unguarded)
     assert raised.value.code == "address_unsupported"
     assert server.connections == 0

@@ -7,15 +7,17 @@ import re
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartParser
 
 from hailgate.core.errors import ChannelUnauthorized, NotFound, ProviderThrottled, ProviderUnavailable, Rejected
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.providers.cloud.adapter import CloudProvider
 from hailgate.providers.cloud.config import CloudChannel
 from hailgate.providers.cloud.webhook import parse_webhook
-from hailgate.providers.contract import FetchesMedia, Secret, StoresMedia
+from hailgate.providers.config import Secret
+from hailgate.providers.contract import Connection, FetchesMedia, StoresMedia
 from hailgate.providers.transport import Transport
-from hailgate.simulator.multipart import parse_form
 
 from .loopback import Loopback, accept_then_reset, answer, answer_json
 from .payloads import webhooks
@@ -72,7 +74,7 @@ class Meta:
 async def connected(script):
     async with Loopback(script) as server, Transport() as transport:
         channel = CloudChannel(phone_number_id="1065", access_token=Secret("the token"), api_url=server.url)
-        yield server, CloudProvider(channel, transport)
+        yield server, CloudProvider(Connection(config=channel, transport=transport))
 
 
 async def fetched(provider, **told) -> bytes:
@@ -92,14 +94,14 @@ async def test_a_file_is_looked_up_and_downloaded_with_the_token():
     async with meta() as (server, provider):
         assert isinstance(provider, FetchesMedia)
         assert await fetched(provider, sha256=DIGEST) == FILE
-        assert server.heads[0].startswith(b"GET /v23.0/900 ")
+        assert server.heads[0].startswith(b"GET /v25.0/900 ")
         assert all(b"Authorization: Bearer the token" in head for head in server.heads)
 
 
 async def test_an_id_cannot_lead_to_another_path():
     async with meta() as (server, provider):
         await fetched(provider, provider_id="../me?x=")
-        assert server.heads[0].startswith(b"GET /v23.0/..%2Fme%3Fx")
+        assert server.heads[0].startswith(b"GET /v25.0/..%2Fme%3Fx")
 
 
 @pytest.mark.parametrize("answers", [{"told": "0" * 64, "file": b"other"}, {"file": FILE[:-1]}, {"file": b""}])
@@ -137,7 +139,7 @@ async def test_an_address_inside_is_not_called(where):
 
 async def test_the_token_is_for_metas_hosts_and_our_own_api_alone():
     async with meta() as (server, provider):
-        shown = provider._library._shown_to
+        shown = provider._library._hosts.knows
         assert shown(f"{server.url}/x")
         assert shown("https://lookaside.fbsbx.com/x")
         assert not shown("http://lookaside.fbsbx.com/x")
@@ -159,8 +161,18 @@ async def test_a_look_up_that_is_refused_says_what_to_do(status, error, kind):
             await fetched(provider)
 
 
-async def test_a_file_beyond_the_limit_of_every_kind_is_refused():
-    async with meta(file=bytes(17 << 20)) as (_, provider):
+@pytest.mark.parametrize("kind", ["image", "video", "audio", "sticker", "document"])
+async def test_what_people_send_may_be_larger_than_what_can_be_sent_to_them(kind):
+    """Meta delivers up to 100 MB, whatever the kind."""
+    content = bytes(17 << 20)
+    async with meta(file=content, told=hashlib.sha256(content).hexdigest()) as (_, provider):
+        media = RemoteMedia(kind, "1")
+        assert sum([len(chunk) async for chunk in provider.fetch_media(media)]) == 17 << 20
+
+
+async def test_a_file_beyond_what_meta_delivers_is_refused(monkeypatch):
+    monkeypatch.setattr("hailgate.providers.cloud.media.LARGEST_FILE", 1 << 20)
+    async with meta(file=bytes(2 << 20)) as (_, provider):
         with pytest.raises(Rejected) as refused:
             await fetched(provider)
         assert refused.value.code == "file_too_large"
@@ -184,17 +196,28 @@ async def test_a_file_is_uploaded_in_pieces_as_a_form_of_known_length():
         assert isinstance(provider, StoresMedia)
         assert await provider.upload_media(ours(FILE, FILE, name='a"b\r\nX: y.png')) == "4711"
         (head,), (body,) = server.heads, server.bodies
-        assert head.startswith(b"POST /v23.0/1065/media ")
+        assert head.startswith(b"POST /v25.0/1065/media ")
         assert b"Authorization: Bearer the token" in head
         assert f"Content-Length: {len(body)}".encode() in head
         assert b"Transfer-Encoding" not in head
-        form = parse_form(re.search(rb"Content-Type: ([^\r]+)", head).group(1).decode(), body)
-        assert {name: part.content for name, part in form.items() if name != "file"} == {
-            "messaging_product": b"whatsapp",
-            "type": b"image/png",
-        }
-        file = form["file"]
-        assert (file.content, file.content_type, file.filename) == (FILE + FILE, "image/png", "a_b__X_ y.png")
+        fields, file = await parse_form(re.search(rb"Content-Type: ([^\r]+)", head).group(1), body)
+        assert fields == {"messaging_product": "whatsapp", "type": "image/png"}
+        assert file == (FILE + FILE, "image/png", "a_b__X_ y.png")
+
+
+async def parse_form(content_type, body):
+    """Its fields, and of its file the content, the type and the name."""
+
+    async def chunks():
+        yield body
+
+    form = await MultiPartParser(Headers(raw=[(b"content-type", content_type)]), chunks()).parse()
+    fields = dict(form)
+    file = fields.pop("file")
+    try:
+        return fields, (await file.read(), file.content_type, file.filename)
+    finally:
+        await form.close()
 
 
 @pytest.mark.parametrize(

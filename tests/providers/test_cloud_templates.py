@@ -9,11 +9,12 @@ from hypothesis import given
 
 from core.strategies import any_json
 from hailgate.core.errors import ChannelUnauthorized, ProviderThrottled, ProviderUnavailable, Rejected, SendError
-from hailgate.core.templates import Template
+from hailgate.core.templates import TemplateDefinition
 from hailgate.providers import cloud
 from hailgate.providers.cloud import CloudChannel
 from hailgate.providers.cloud.templates import parse_page
-from hailgate.providers.contract import ListsTemplates, parse_config
+from hailgate.providers.config import parse_config
+from hailgate.providers.contract import Connection, ListsTemplates
 from hailgate.providers.transport import Transport
 
 from .cloud_case import CHANNEL, WABA, coded, refusal
@@ -48,7 +49,7 @@ def test_a_template_in_full():
     listed = read(page(ORDER, after="MQ=="))
     assert listed.after == "MQ=="
     assert listed.templates == [
-        Template(
+        TemplateDefinition(
             "1600", "order_update", "en_US", "UTILITY", "APPROVED", "GREEN", True,
             json.dumps(ORDER["components"]), "",
         )
@@ -73,7 +74,7 @@ def test_whatever_is_answered_it_is_a_page_or_a_send_error(document):
 async def listed(script, after=None, **settings):
     async with Loopback(script) as server, Transport() as transport:
         channel = parse_config(CloudChannel, {**CHANNEL, "waba_id": WABA, "api_url": server.url, **settings})
-        provider = cloud.SPEC.connect(channel, transport)
+        provider = cloud.SPEC.connect(Connection(config=channel, transport=transport))
         assert isinstance(provider, ListsTemplates)
         return await provider.list_templates(after), server.heads[-1]
 
@@ -81,7 +82,7 @@ async def listed(script, after=None, **settings):
 async def test_the_request_names_account_fields_and_page():
     found, head = await listed(answer_json(200, page(ORDER)), after="a&b=c")
     url = urlsplit(head.split(b" ")[1].decode())
-    assert url.path == f"/v23.0/{WABA}/message_templates"
+    assert url.path == f"/v25.0/{WABA}/message_templates"
     query = parse_qs(url.query)
     assert query["after"] == ["a&b=c"]
     assert {"components", "quality_score", "parameter_format"} <= set(query["fields"][0].split(","))
@@ -106,5 +107,6 @@ async def test_a_refusal_says_what_to_do(script, kind):
 async def test_without_an_account_nothing_is_asked():
     async with Transport() as transport:
         with pytest.raises(Rejected) as refused:
-            await cloud.SPEC.connect(parse_config(CloudChannel, CHANNEL), transport).list_templates()
+            connection = Connection(config=parse_config(CloudChannel, CHANNEL), transport=transport)
+            await cloud.SPEC.connect(connection).list_templates()
     assert "waba_id" in refused.value.detail

@@ -10,6 +10,7 @@ from hailgate.core.content import InboundText, content_as_json, encode_content, 
 from hailgate.core.content.inbound import InboundReply, OrderItem, Origin, find_file
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import (
+    AccountTrouble,
     Change,
     ContactChange,
     EchoedMessage,
@@ -71,8 +72,8 @@ def first_value(name):
 
 # What each file comes to, each event by its name: a text, a change, a status, or why nothing is done.
 NAMED = {
-    "account_disabled": ["noted DISABLED_UPDATE"],
-    "account_restriction": ["noted ACCOUNT_RESTRICTION"],
+    "account_disabled": ["trouble account_trouble DISABLED_UPDATE"],
+    "account_restriction": ["trouble account_trouble ACCOUNT_RESTRICTION"],
     "album_two_images_separate_requests": ["image", "image"],
     "batch_many_messages": ["text", "text", "status delivered", "text"],
     "message_audio": ["audio"],
@@ -102,7 +103,7 @@ NAMED = {
     "message_text_product_inquiry": ["text product"],
     "message_text_reply": ["text"],
     "message_text_unicode_long": ["text"],
-    "message_unsupported": ["unsupported"],
+    "message_unsupported": ["poll"],
     "message_username_only_no_phone": ["text"],
     "message_video": ["video"],
     "message_voice_note": ["audio"],
@@ -142,6 +143,7 @@ def called(event):
         MarketingChoice: lambda: "marketing resumed" if event.wanted else "marketing stopped",
         MessageStatus: lambda: f"status {event.status.word}",
         TemplateChange: lambda: " ".join(["template", *changes_of(event)]),
+        AccountTrouble: lambda: f"trouble {event.alarm} {event.kind}",
         Ignored: lambda: f"noted {event.kind}",
     }
     return words[type(event)]()
@@ -575,7 +577,6 @@ def test_what_becomes_of_a_group_is_noted_by_its_name(field, groups, noted):
     ("name", "field", "kind"),
     [
         ("unknown_field", "a_field_added_next_year", "a_field_added_next_year"),
-        ("account_disabled", "account_update", "DISABLED_UPDATE"),
     ],
 )
 def test_another_field_is_noted(name, field, kind):

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import jsonschema
@@ -11,7 +12,9 @@ import yaml
 
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import OUTBOUND_KINDS, Text, TextBody, check_content, parse_outbound
-from hailgate.core.errors import OutcomeUnknown, ProviderThrottled, Rejected, SendError
+from hailgate.core.content.interactive import Question
+from hailgate.core.errors import AddressRefuses, ChannelRefused, OutcomeUnknown, ProviderThrottled, Rejected, SendError
+from hailgate.core.kinds import plain_kinds
 from hailgate.providers.cloud import SPEC
 from hailgate.providers.cloud.wire import parse_send_answer, render_send
 from hailgate.providers.contract import OutboundMessage, SendReceipt
@@ -62,7 +65,7 @@ def test_every_documented_request_is_read_checked_and_rendered_again(name):
 
 def test_every_kind_that_can_be_sent_is_documented_by_a_request():
     documented = {document.get("type") for document in payloads.folder("requests").values()}
-    assert documented - {None} == set(OUTBOUND_KINDS) == SPEC.capabilities.content_kinds
+    assert documented - {None} == set(OUTBOUND_KINDS) == set(plain_kinds(SPEC.capabilities.kinds))
 
 
 def test_a_group_is_addressed_as_one():
@@ -197,9 +200,26 @@ def test_every_documented_error_is_told_by_its_code(name):
     ],
 )
 def test_an_answer_that_proves_nothing_is_unknown(document):
-    for status in (200, 201, 302, 400, 404, 500, 503):
+    """A proxy that gave up waiting (408) may have passed the call on, as a 5xx may come from behind the send."""
+    for status in (200, 201, 408, 500, 502, 503, 504):
         with pytest.raises(OutcomeUnknown):
             parse(status, document)
+
+
+@pytest.mark.parametrize("document", [None, {}, {"error": "boom"}, {"error": {"code": None}}])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (302, AddressRefuses), (307, AddressRefuses), (400, AddressRefuses), (404, AddressRefuses),
+        (405, AddressRefuses), (413, AddressRefuses), (401, ChannelRefused), (403, ChannelRefused),
+    ],
+)  # fmt: skip
+def test_a_refusal_that_is_not_metas_did_not_take_the_message(document, status, error):
+    """A proxy, or a wrong address: it is no work for a person, message by message."""
+    with pytest.raises(error) as raised:
+        parse(status, document)
+    assert str(status) in raised.value.detail
+    assert "api_url" in raised.value.detail
 
 
 def test_an_odd_contact_does_not_cost_the_receipt():
@@ -224,3 +244,14 @@ def test_metas_sentences_are_not_repeated():
     with pytest.raises(Rejected) as raised:
         parse(400, {"error": error})
     assert "words of a person" not in raised.value.detail
+
+
+def test_every_form_of_a_question_can_be_sent():
+    forms = {f"interactive.{form.__struct_config__.tag}" for form in get_args(Question)}
+    assert forms == {kind for kind in SPEC.capabilities.kinds if kind.startswith("interactive.")}
+
+
+def test_the_hash_of_an_identity_key_stands_beside_the_content():
+    content = Text(TextBody("x"), recipient_identity_key_hash="DF2lS5v2W6x=")
+    request = rendered(OutboundMessage(id=ID, attempt=3, to=PHONE, content=content))
+    assert (request["recipient_identity_key_hash"], request["text"]) == ("DF2lS5v2W6x=", {"body": "x"})

@@ -1,33 +1,63 @@
 """What every provider promises, asked of each one that describes itself."""
 
-import json
+from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hailgate.core.content import InboundText, content_as_json, encode_content, preview
+from hailgate.core.content import OUTBOUND_KINDS, InboundText, content_as_json, encode_content, preview
+from hailgate.core.content.interactive import Question
+from hailgate.core.embedded_files import LONGEST_STRING, Skimmer
 from hailgate.core.errors import InputError, LeaseLost, OutcomeUnknown, PayloadForeign, SendError, SignatureInvalid
 from hailgate.core.events import InboundMessage, MessageStatus, ProviderEvent
-from hailgate.core.status import Status
+from hailgate.core.media import StoredInWebhook
 from hailgate.core.templates import parse_definition
+from hailgate.providers.config import describe_settings, parse_config
 from hailgate.providers.contract import (
     AnswersHandshake,
     ListsTemplates,
     MarksRead,
     SendReceipt,
     WebhookRequest,
-    parse_config,
 )
+from hailgate.providers.spec import Proof
 
 from .cloud_case import CLOUD
-from .conformance import MESSAGE, PHONE, TEXT, assert_discreet, encode, outcome_of
-from .fake_case import FAKE
+from .conformance import (
+    MESSAGE,
+    PHONE,
+    TEXT,
+    URL,
+    assert_discreet,
+    encode,
+    outcome_of,
+    posted,
+    read_form_or_json,
+    write_as,
+)
+from .evolution_case import EVOLUTION
+from .fake_case import FAKE, OPEN_FAKE, SIGNING_FAKE, TOKEN_FAKE
+from .opposite_case import OPPOSITE
+from .twilio_case import TWILIO
+from .wppconnect_case import WPPCONNECT
 
 pytestmark = pytest.mark.anyio
 
-each_provider = pytest.mark.parametrize("case", [CLOUD, FAKE], ids=lambda case: case.spec.name)
+QUESTIONS = {f"interactive.{form.__struct_config__.tag}" for form in get_args(Question)}
+
+CASES = [CLOUD, EVOLUTION, FAKE, SIGNING_FAKE, TOKEN_FAKE, OPEN_FAKE, OPPOSITE, TWILIO, WPPCONNECT]
+
+
+def each(*proofs):
+    """For every provider, or for those that are believed by one of these proofs."""
+    cases = [case for case in CASES if not proofs or case.spec.proof in proofs]
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.spec.name)
+
+
+each_provider = each()
+each_signing = each(Proof.BODY, Proof.URL_AND_FORM)
 
 # JSON as bad as it gets, and bodies that once were good.
 _any_text = st.text(st.characters() | st.characters(categories=["Cs"]) | st.just("\0"), max_size=20)
@@ -52,11 +82,6 @@ def places(document):
 
 def receiver(case):
     return case.spec.receiver(parse_config(case.spec.hook_config, case.hook))
-
-
-def posted(case, body, headers=None):
-    signed = case.sign(body) if headers is None else headers
-    return WebhookRequest(method="POST", query={}, headers=signed, body=body)
 
 
 def check_total(case, body):
@@ -102,7 +127,7 @@ def test_a_genuine_webhook_is_let_in(case):
         receiver(case).verify(posted(case, body))
 
 
-@each_provider
+@each_signing
 @pytest.mark.parametrize(
     "forge",
     [
@@ -127,13 +152,13 @@ def test_a_forged_signature_is_refused(case, forge):
         receiver(case).verify(posted(case, body, {case.signature: forge(genuine)}))
 
 
-@each_provider
+@each_signing
 def test_a_webhook_without_a_signature_is_refused(case):
     with pytest.raises(SignatureInvalid):
         receiver(case).verify(posted(case, b"{}", {}))
 
 
-@each_provider
+@each_signing
 @given(data=st.data())
 @settings(max_examples=300)
 def test_whatever_is_changed_the_signature_no_longer_fits(case, data):
@@ -148,12 +173,36 @@ def test_whatever_is_changed_the_signature_no_longer_fits(case, data):
         receiver(case).verify(posted(case, changed, headers))
 
 
-@each_provider
-def test_a_signature_over_the_same_json_in_other_bytes_is_refused(case):
+@each_signing
+def test_a_signature_over_the_same_words_in_other_bytes_is_refused(case):
     for body in case.webhooks.values():
-        again = encode(json.loads(body)) + b" "
+        again = write_as(body, read_form_or_json(body)) + b" "
         with pytest.raises(SignatureInvalid):
             receiver(case).verify(posted(case, again, case.sign(body)))
+
+
+@each(Proof.URL_AND_FORM)
+@pytest.mark.parametrize("change", [lambda url: f"{url}x", lambda url: f"{url}?a=1", lambda url: url.upper()])
+def test_a_call_to_another_url_is_refused(case, change):
+    request = posted(case, next(iter(case.webhooks.values())))
+    with pytest.raises(SignatureInvalid):
+        receiver(case).verify(msgspec.structs.replace(request, url=change(request.url)))
+
+
+@each(Proof.HEADER)
+@pytest.mark.parametrize("forge", [lambda _: "", lambda genuine: genuine[:-1], lambda genuine: genuine + "0"])
+def test_a_wrong_header_is_refused(case, forge):
+    genuine = case.sign(b"{}")[case.signature]
+    for headers in ({case.signature: forge(genuine)}, {}):
+        with pytest.raises(SignatureInvalid):
+            receiver(case).verify(posted(case, b"{}", headers))
+
+
+@each(Proof.HEADER, Proof.URL)
+def test_what_the_proof_does_not_cover_is_believed_unread(case):
+    """The edge asks before it reads a body, which may be large."""
+    for body in [b"", b"{", *case.webhooks.values()]:
+        receiver(case).verify(posted(case, body))
 
 
 # Parsing
@@ -210,7 +259,8 @@ def test_parsing_a_bomb_is_total(case, body):
 @given(data=st.data())
 @settings(max_examples=400)
 def test_parsing_a_damaged_webhook_is_total(case, data):
-    document = json.loads(data.draw(st.sampled_from(sorted(case.webhooks.values()))))
+    body = data.draw(st.sampled_from(sorted(case.webhooks.values())))
+    document = read_form_or_json(body)
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(document)))
         if data.draw(st.booleans()) and isinstance(container, dict):
@@ -219,7 +269,7 @@ def test_parsing_a_damaged_webhook_is_total(case, data):
             container[key] = data.draw(any_json)
         if not places(document):
             break
-    check_total(case, encode(document))
+    check_total(case, write_as(body, document))
 
 
 @each_provider
@@ -236,7 +286,7 @@ def test_what_a_person_wrote_arrives(case):
     assert isinstance(event, InboundMessage)
     assert (event.message_id, event.content, event.author) == ("message-1", InboundText(TEXT), None)
     assert PHONE in event.chat
-    assert event.account == case.spec.account_of(channel(case))
+    assert event.account == case.spec.account_of(channel(case), "15550100000")
 
 
 @each_provider
@@ -246,13 +296,25 @@ def test_what_no_database_stores_is_cleaned(case):
 
 
 @each_provider
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.QUEUED])
-def test_each_step_of_a_message_arrives_with_its_tracker(case, status):
-    body = case.reached("message-1", status, MESSAGE.tracker)
-    [event] = receiver(case).parse(posted(case, body))
-    assert isinstance(event, MessageStatus)
-    assert (event.message_id, event.status) == ("message-1", status)
-    assert event.tracker == (MESSAGE.tracker if case.spec.capabilities.echoes_tracker else None)
+def test_each_step_of_a_message_arrives_with_its_tracker(case):
+    for status in case.statuses:
+        body = case.reached("message-1", status, MESSAGE.tracker)
+        [event] = receiver(case).parse(posted(case, body))
+        assert isinstance(event, MessageStatus)
+        assert (event.message_id, event.status) == ("message-1", status)
+        assert event.tracker == (MESSAGE.tracker if case.spec.capabilities.echoes_tracker else None)
+
+
+@each_provider
+def test_a_webhook_is_understood_alike_without_the_file_in_it(case):
+    if case.large is None:
+        pytest.skip(f"{case.spec.label} puts no files into webhooks")
+    skimmer = Skimmer()
+    skimmed = skimmer.feed(case.large) + skimmer.end()
+    assert len(skimmed) < len(case.large) - LONGEST_STRING
+    events = [receiver(case).parse(posted(case, body)) for body in (case.large, skimmed)]
+    assert list(events[0]) == list(events[1])
+    assert isinstance(events[0][0].media, StoredInWebhook)
 
 
 # Sending
@@ -351,13 +413,13 @@ def test_a_handshake_needs_the_secret(case):
     if not isinstance(door, AnswersHandshake):
         pytest.skip(f"{case.spec.label} has no handshake")
     with pytest.raises(SignatureInvalid):
-        door.handshake(WebhookRequest(method="GET", query={}, headers={}, body=b""))
+        door.handshake(WebhookRequest(url=URL, method="GET", query="", headers={}, body=b""))
 
 
 @each_provider
 def test_headers_that_are_kept_hold_no_credentials(case):
     headers = {"authorization": "Bearer x", "cookie": "session=1", "apikey": "x", **case.sign(b"{}")}
-    kept = case.spec.mask(headers)
+    kept = case.spec.mask_headers(headers)
     assert kept.items() <= headers.items()
     assert not kept.keys() & {"authorization", "cookie", "apikey"}
 
@@ -396,3 +458,34 @@ def test_no_message_shows_in_a_repr(case):
     for thing in (request, MESSAGE, *receiver(case).parse(request)):
         assert TEXT not in repr(thing)
         assert PHONE.value not in repr(thing)
+
+
+# The description
+
+
+@each_provider
+def test_capabilities_speak_of_kinds_that_there_are(case):
+    kinds = case.spec.capabilities.kinds
+    assert kinds
+    assert {kind.partition(".")[0] for kind in kinds} <= set(OUTBOUND_KINDS)
+    assert {kind for kind in kinds if "." in kind} <= QUESTIONS
+    assert {limits.degrades_to for limits in kinds.values()} - {None} <= kinds.keys()
+
+
+@each_provider
+def test_each_setting_says_what_it_is(case):
+    for kind, given_settings in configs(case):
+        described = describe_settings(kind)
+        assert given_settings.keys() <= {setting.name for setting in described}
+        for setting in described:
+            assert setting.title != setting.name
+            assert setting.description.endswith(".")
+            assert setting.secret is (setting.name in case.secrets) or setting.name not in given_settings
+
+
+@each_provider
+def test_each_code_of_its_own_says_what_to_do(case):
+    for code, note in case.spec.codes.items():
+        assert code
+        assert note.sentence.endswith(".")
+        assert note.advice.endswith(".")

@@ -10,7 +10,7 @@ import pytest
 from hailgate import providers
 from hailgate.core.errors import ConfigurationError, InputError
 from hailgate.providers import PROVIDERS, fake, get_provider
-from hailgate.providers.contract import Secret, parse_config
+from hailgate.providers.config import Secret, parse_config
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,9 @@ def test_a_third_partys_provider_is_found(installed):
     assert get_provider("fake") is fake.SPEC
 
 
-@pytest.mark.parametrize("loaded", ["not a spec", replace(fake.SPEC, name="cloud")])
+@pytest.mark.parametrize(
+    "loaded", ["not a spec", replace(fake.SPEC, name="cloud"), replace(fake.SPEC, contract=1)], ids=str
+)
 def test_a_third_partys_provider_that_does_not_fit_stops_the_start(installed, loaded):
     installed(loaded)
     with pytest.raises(ConfigurationError):

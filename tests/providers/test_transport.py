@@ -1,15 +1,19 @@
 """The transport: what became of a request is observed, and told by the class of the error."""
 
 import asyncio
+import gzip
 import socket
 import time
+import zlib
 
 import pytest
 from aiohttp.payload import BytesPayload
 
 from hailgate.core.errors import LeaseLost, OutcomeUnknown, ProviderUnavailable
+from hailgate.providers import guarded_body as guarded_module
 from hailgate.providers import transport as transport_module
-from hailgate.providers.transport import MAX_ANSWER, GuardedBody, Transport
+from hailgate.providers.guarded_body import GuardedBody
+from hailgate.providers.transport import MAX_ANSWER, Transport
 
 from . import loopback
 from .loopback import Loopback, answer
@@ -17,6 +21,7 @@ from .loopback import Loopback, answer
 pytestmark = pytest.mark.anyio
 
 BODY = b'{"text": "hello"}'
+PACKED = {"Content-Encoding": "gzip"}
 
 
 class CountingGuard:
@@ -39,7 +44,7 @@ def free_port():
 
 
 async def post(client, url, guard=None, **options):
-    return await client.post_json(url, headers={}, body=BODY, guard=guard or CountingGuard(), **options)
+    return await client.post(url, headers={}, body=BODY, guard=guard or CountingGuard(), **options)
 
 
 async def test_an_answer_of_any_status_is_a_reply():
@@ -100,7 +105,10 @@ async def test_where_the_pool_has_no_connection_in_time_nothing_was_sent():
         loopback.silence,
         loopback.drip,
         loopback.flood,
-        loopback.gzip_bomb,
+        answer(200, b"\x1f\x8b" * 8, PACKED),
+        answer(200, gzip.compress(b"x" * (MAX_ANSWER + 1)), PACKED),
+        answer(200, gzip.compress(b"an answer that was cut short")[:-12], PACKED),
+        answer(200, b"{}", {"Content-Encoding": "br"}),
         answer(200, b"x" * (MAX_ANSWER + 1)),
     ],
 )
@@ -120,6 +128,27 @@ async def test_a_server_that_resets_at_once_leaves_an_unknown_only_if_the_guard_
         with pytest.raises((ProviderUnavailable, OutcomeUnknown)) as raised:
             await post(client, server.url, guard)
     assert guard.asked == isinstance(raised.value, OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ("gzip", gzip.compress(b"short and stout")),
+        ("x-GZIP", gzip.compress(b"short and stout")),
+        ("deflate", zlib.compress(b"short and stout")),
+        ("identity", b"short and stout"),
+        ("identity", b"\xef\xbb\xbfshort and stout"),
+        ("gzip", gzip.compress(b"\xef\xbb\xbfshort and stout")),
+    ],
+)
+async def test_an_answer_is_read_that_is_compressed_or_begins_with_a_byte_order_mark(encoding, sent):
+    async with Loopback(answer(418, sent, {"Content-Encoding": encoding})) as server, Transport() as client:
+        assert (await post(client, server.url)).body == b"short and stout"
+
+
+async def test_a_compressed_answer_without_a_body_is_a_reply():
+    async with Loopback(answer(200, b"", PACKED)) as server, Transport() as client:
+        assert (await post(client, server.url)).body == b""
 
 
 async def test_the_largest_answer_that_is_read_is_a_reply():
@@ -164,7 +193,7 @@ async def test_nothing_runs_between_the_guard_and_the_first_byte():
 
     async with Loopback(loopback.silence) as server:
         _, stream = await asyncio.open_connection("127.0.0.1", server.port)
-        body = GuardedBody(BODY, lambda: written.append("guard"))
+        body = GuardedBody(BODY, "application/json", lambda: written.append("guard"))
         step = body.write_with_length(Writer(stream.transport), None)
         with pytest.raises(StopIteration):
             step.send(None)  # one step of the coroutine, without a loop: it never waited
@@ -205,16 +234,16 @@ async def test_a_closing_that_the_loop_has_not_seen_yet_is_seen_before_the_first
     """The server closes from another thread while our loop is busy: only the kernel knows."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
-    assert not transport_module._is_closed(writer.transport)
+    assert not guarded_module._is_closed(writer.transport)
     theirs.close()
-    assert transport_module._is_closed(writer.transport)
+    assert guarded_module._is_closed(writer.transport)
     assert not reader.at_eof()
     writer.close()
     await writer.wait_closed()
 
 
 async def test_where_every_connection_is_closed_by_the_peer_nothing_was_sent(monkeypatch):
-    monkeypatch.setattr(transport_module, "_is_closed", lambda _: True)
+    monkeypatch.setattr(guarded_module, "_is_closed", lambda _: True)
     guard = CountingGuard()
     async with Loopback(answer(200)) as server, Transport() as client:
         with pytest.raises(ProviderUnavailable):
@@ -277,7 +306,7 @@ async def test_a_send_cancelled_in_time_was_not_sent():
 
 
 async def test_a_verdict_once_given_stays_true():
-    body = GuardedBody(BODY, CountingGuard())
+    body = GuardedBody(BODY, "application/json", CountingGuard())
     assert isinstance(body.verdict(TimeoutError()), ProviderUnavailable)
     with pytest.raises(ConnectionAbortedError):
         await body.write_with_length(None, None)
@@ -296,7 +325,7 @@ async def test_redirects_are_not_followed_and_cookies_not_kept():
 async def test_the_request_carries_what_it_must_and_no_more(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     async with Loopback(answer(200)) as server, Transport() as client:
-        await client.post_json(f"{server.url}/v1?x=1", headers={"Authorization": "Bearer t"}, body=BODY)
+        await client.post(f"{server.url}/v1?x=1", headers={"Authorization": "Bearer t"}, body=BODY)
     assert sorted(server.heads[0].decode().strip().split("\r\n")) == sorted(
         [
             "POST /v1?x=1 HTTP/1.1",

@@ -58,7 +58,7 @@ def _theatre() -> Iterator["Theatre"]:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "hailgate.settings",
             "HAILGATE_HOME": home,
-            "HAILGATE_SECRET_KEYS": f"test:{'A' * 43}=",
+            "HAILGATE_SECRET_KEYS": "test:c2VhbGVkIGJ5IHRlc3RzIGFuZCBub2JvZHkgZWxzZS4=",
             "HAILGATE_DATABASE_URL": "sqlite:///:memory:",
         }
         import django

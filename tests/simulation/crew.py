@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hailgate.pipeline.worker import Worker
+from hailgate.workers import make_worker
 
 from .loop import Killed, Process
 from .store import ProcessDatabase
@@ -28,7 +28,7 @@ class Member:
         world = self._world
         name = f"worker {self._number}.{self._generation}"
         self.process = Process(name, world, host=f"host {self._number % 2}", skew=world.chance.uniform(-0.5, 0.5))
-        self._worker = Worker(world.env, ProcessDatabase(world.loop, self.process, world))
+        self._worker = make_worker(world.env, ProcessDatabase(world.loop, self.process, world))
         self._told = False
         task = world.loop.spawn(self.process, self._worker.run())
         task.add_done_callback(self._ended, context=world.loop.outside.context)

@@ -8,10 +8,11 @@ from uuid import UUID
 from hailgate.core.address import parse_address
 from hailgate.core.content import Text, TextBody, check_content, encode_content
 from hailgate.core.errors import HailgateError
-from hailgate.messaging.channels import HookView, find_hook, get_channel
-from hailgate.messaging.ids import uuid7
-from hailgate.messaging.receiving import ReceivedWebhook, find_stored, store_webhooks
-from hailgate.messaging.sending import Accepted, Idempotency, NewMessage, accept_messages, find_accepted
+from hailgate.messaging.channels.registry import HookView, find_hook, get_channel
+from hailgate.messaging.inbound.receive import ReceivedWebhook, find_stored, store_webhooks
+from hailgate.messaging.outbound.accept import Accepted, accept_messages, find_accepted
+from hailgate.messaging.outbound.new_message import Idempotency, NewMessage
+from hailgate.messaging.store.ids import uuid7
 from hailgate.pipeline.bridge import Gate
 from hailgate.providers.contract import WebhookRequest
 
@@ -108,4 +109,4 @@ Request = Callable[[Door], Coroutine[Any, Any, UUID]]
 
 
 def _request(body: bytes, signature: str) -> WebhookRequest:
-    return WebhookRequest(method="POST", query={}, headers={"x-hub-signature-256": signature}, body=body)
+    return WebhookRequest(url="", method="POST", query="", headers={"x-hub-signature-256": signature}, body=body)

@@ -81,7 +81,7 @@ class Meta:
         self._world.promises.taken(uid, attempt, call["text"]["body"])
         wamid = f"wamid.out{next(self._numbers)}"
         self._world.note("taken", uid, attempt, wamid)
-        self._report(account, uid, call["biz_opaque_callback_data"], wamid)
+        self._report(account, call, wamid)
         if self._faults.strikes("taken_then_reset"):
             self._reset(answered)
         elif self._faults.strikes("taken_then_garbage"):
@@ -108,9 +108,10 @@ class Meta:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def _report(self, account: str, uid: UUID, tracker: str, wamid: str) -> None:
+    def _report(self, account: str, call: Mapping[str, Any], wamid: str) -> None:
         if self._faults.strikes("withheld_statuses"):
             return
+        uid, _ = _tracked(call)
         steps = (
             ("sent", "failed") if self._faults.strikes("failed_later") else STEPS[: self._chance.choice((1, 1, 2, 3))]
         )
@@ -118,11 +119,11 @@ class Meta:
         for step in steps:
             at += 0.0 if self._faults.strikes("early_status") else self._chance.uniform(0.05, 2.0)
             untracked = self._faults.strikes("untracked_status")
-            told = {"id": wamid, "status": step, "timestamp": str(self._seconds()), "recipient_id": "15550100001"}
+            told = {"id": wamid, "status": step, "timestamp": str(self._seconds()), "recipient_id": call["to"]}
             if step == "failed":
                 told["errors"] = [{"code": FAILED_LATER, "title": "late"}]
             if not untracked:
-                told["biz_opaque_callback_data"] = tracker
+                told["biz_opaque_callback_data"] = call["biz_opaque_callback_data"]
             status = Status[step.upper()]
             self._world.outside(self._post_status(at, account, told, None if untracked else uid, status))
 

@@ -12,9 +12,14 @@ from types import FunctionType
 from typing import NamedTuple
 
 from hailgate.core import delivery
-from hailgate.messaging import answering, applying, channels, leases, outcomes, queue, receiving, rows, statuses
-from hailgate.pipeline import bridge, lease, life, outbound, turns
-from hailgate.providers import transport
+from hailgate.messaging.channels import registry
+from hailgate.messaging.inbound import apply_events, ingest, statuses
+from hailgate.messaging.inbound import turns as turn_rows
+from hailgate.messaging.outbound import claim, outcomes
+from hailgate.messaging.work import claim as work_claim
+from hailgate.messaging.work import leases, rows
+from hailgate.pipeline import bridge, lease, outbound, turns, worker_run
+from hailgate.providers import guarded_body
 from hailgate.providers.cloud import adapter
 
 
@@ -96,7 +101,7 @@ MUTANTS = (
         "marks_seen_before_done",
         [
             Change(
-                applying.apply_events,
+                apply_events.apply_events,
                 "fresh = _record_effects(cursor, channels, arrivals, moment)",
                 "fresh = _record_effects(cursor, channels, arrivals, moment); "
                 "cursor.execute('COMMIT'); cursor.execute('BEGIN')",
@@ -110,9 +115,9 @@ MUTANTS = (
         "retries_a_time_out_as_if_it_had_failed",
         [
             Change(
-                transport.GuardedBody.verdict,
-                "return OutcomeUnknown(_sentence(failure))",
-                "return ProviderUnavailable(_sentence(failure))",
+                guarded_body.GuardedPayload.verdict,
+                "return OutcomeUnknown(say(failure))",
+                "return ProviderUnavailable(say(failure))",
             )
         ],
         TWICE,
@@ -136,7 +141,7 @@ MUTANTS = (
         "writes_without_fencing",
         [
             Change(
-                outcomes._held,
+                work_claim.lock_held,
                 "return {id_ for id_, lease in found if leases[id_] == lease}",
                 "return set(leases)",
             ),
@@ -150,7 +155,7 @@ MUTANTS = (
         "follows_a_cursor",
         [
             Change(
-                queue._heads,
+                claim._heads,
                 "return _divided([_Head._make(row) for row in found], shares)",
                 "return _divided([_Head._make(row) for row in found if row[4] == 0], shares)",
             )
@@ -175,7 +180,7 @@ MUTANTS = (
         "swallows_cancellation",
         [
             Change(
-                life.Life._forever,
+                worker_run.WorkerRun._forever,
                 "except Exception as bug:",
                 "except BaseException as bug:",
             )
@@ -187,7 +192,7 @@ MUTANTS = (
         "cancels_a_send_as_if_it_had_not_left",
         [
             Change(
-                transport.GuardedBody.verdict,
+                guarded_body.GuardedPayload.verdict,
                 "if self.begun:",
                 "if self.begun and not isinstance(failure, asyncio.CancelledError):",
             )
@@ -200,7 +205,7 @@ MUTANTS = (
         "counts_a_delivery_after_it_ran",
         [
             Change(
-                queue._lease,
+                claim._lease,
                 'f"tries = tries + 1, code',
                 'f"code',
             )
@@ -213,7 +218,7 @@ MUTANTS = (
         "counts_a_webhook_after_it_ran",
         [
             Change(
-                receiving._take,
+                ingest.take_webhooks,
                 "_count_tries(cursor, hook_id, found[1])",
                 "pass",
             )
@@ -226,9 +231,9 @@ MUTANTS = (
         "takes_the_tenant_from_the_request",
         [
             Change(
-                channels.get_channel,
-                'f"WHERE tenant_id = %s AND {column} = %s AND active",\n            [tenant_id, value],',
-                'f"WHERE {column} = %s AND active",\n            [value],',
+                registry.get_channel,
+                'WHERE tenant_id = %s AND {column} = %s AND active",\n            [tenant_id, value],',
+                'WHERE {column} = %s AND active",\n            [value],',
             )
         ],
         ("a stranger sent through a channel of another tenant",),
@@ -240,13 +245,20 @@ MUTANTS = (
         "checks_once_and_not_before_the_first_byte",
         [
             Change(
-                transport.GuardedBody.write_with_length,
-                "self._guard()",
+                guarded_body.GuardedPayload.begin,
+                "self.guard()",
                 "pass",
             )
         ],
-        NOT_ITS_OWN,
+        (*NOT_ITS_OWN, "the provider took a message twice"),
         ("freeze_at_point", "slow_renewal"),
+    ),
+    Mutant(
+        0,
+        "begins_without_a_mark",
+        [Change(outbound.Outbound._guard, "self._marks.begin(row)", "pass")],
+        TWICE,
+        ("kill_at_byte",),
     ),
     Mutant(
         10,
@@ -281,8 +293,8 @@ MUTANTS = (
         [
             Change(
                 delivery.decide,
-                "pause = _floor(error) or _pause_without_advice(error, attempt, policy)",
-                "pause = 0.0",
+                "due_at = now + _floor_of(error, past, policy) + random()",
+                "due_at = now + random()",
             )
         ],
         ("a byte left before the provider's Retry-After",),
@@ -306,7 +318,7 @@ MUTANTS = (
         "takes_a_repeated_event_for_a_new_one",
         [
             Change(
-                applying._word,
+                apply_events._word,
                 "if place not in fresh:",
                 "if False:",
             )
@@ -332,7 +344,7 @@ MUTANTS = (
         "answers_a_turn_that_is_no_longer_its_own",
         [
             Change(
-                answering.finish_turns,
+                turn_rows.finish_turns,
                 "mine = [each for each in finished if each.turn.id in held]",
                 "mine = list(finished)",
             ),
@@ -347,8 +359,8 @@ MUTANTS = (
         [
             Change(
                 turns._question,
-                "return Question(tuple(_said(line) for line in (*before, *asked)), len(asked))",
-                "return Question(tuple(_said(line) for line in turn.lines), len(asked))",
+                "return Question(tuple(said_in(line) for line in (*context, *asked)), len(asked), first, reacts)",
+                "return Question(tuple(said_in(line) for line in turn.lines), len(asked), first, reacts)",
             )
         ],
         ("a person was not answered", "a person was answered twice"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import aiohttp
 
-from hailgate.providers.transport import GuardedBody, Transport
+from hailgate.providers.guarded_body import GuardedBody
+from hailgate.providers.transport import Transport
 
 from .loop import Process, running
 

@@ -6,10 +6,14 @@ from itertools import count
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from hailgate.messaging.conversations import hand_over
-from hailgate.messaging.models import WorkKind
-from hailgate.messaging.outcomes import send_again
-from hailgate.messaging.tending import resume_channel
+from hailgate.core.address import Address, AddressKind
+from hailgate.messaging.channels.admin import resume_channel
+from hailgate.messaging.models import ContactAddress, Join, JoinState, WorkKind
+from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.people.addresses import address_digest
+from hailgate.messaging.people.byhand import join_by_hand
+from hailgate.messaging.people.undo import undo_join
 
 from .door import Order
 from .rows import DEAD, PARKED, POISON, POISON_FOR_ASSISTANTS
@@ -38,6 +42,8 @@ class People:
             self._world.outside(self._intrude())
         if self._chance.random() < 0.3:
             self._world.outside(self._operate())
+        if self._chance.random() < 0.4:
+            self._world.outside(self._turn_out_to_be_one())
 
     # --- callers ------------------------------------------------------------------------------------------------------
 
@@ -116,6 +122,17 @@ class People:
         self._world.note("sends again", work.id)
         await self._world.manage(send_again, self._world.premises.tenant_id, [work.id])
 
+    async def _turn_out_to_be_one(self) -> None:
+        """Two of them are one person, on the operator's word; sometimes that was wrong."""
+        one, other = (f"1555010{contact:04}" for contact in (0, 1))
+        await asyncio.sleep(self._chance.uniform(1.0, BUSY_S))
+        self._world.note("joins", one, other)
+        await self._world.manage(join_numbers, self._world.premises.tenant_id, one, other)
+        if self._chance.random() < 0.4:
+            await asyncio.sleep(self._chance.uniform(0.2, 6.0))
+            self._world.note("parts", one, other)
+            await self._world.manage(part_all, self._world.premises.tenant_id)
+
     async def _hand_over(self) -> None:
         keys = sorted({work.key for work in self._world.promises.works.values() if work.kind == WorkKind.TURN})
         if not keys:
@@ -134,6 +151,20 @@ class People:
             await asyncio.sleep(5.0)
             for (uid,) in self._world.store.rows("SELECT uid FROM messaging_channel WHERE paused_at IS NOT NULL"):
                 await self._world.manage(resume_channel, tenant_id, UUID(uid))
+
+
+def join_numbers(tenant_id: int, *numbers: str) -> None:
+    """Where both are known, and two people yet."""
+    digests = [address_digest(Address(AddressKind.PHONE, number)) for number in numbers]
+    known = ContactAddress.objects.filter(tenant_id=tenant_id, digest__in=digests).select_related("contact")
+    uids = sorted({address.contact.uid for address in known})
+    if len(uids) == 2:
+        join_by_hand(tenant_id, *uids, "operator")
+
+
+def part_all(tenant_id: int) -> None:
+    for uid in Join.objects.filter(tenant_id=tenant_id, state=JoinState.JOINED).values_list("uid", flat=True):
+        undo_join(tenant_id, uid, "operator")
 
 
 class Nemesis:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.keys import add_tenant
-from hailgate.messaging.channels import add_channel, add_hook, get_channel
+from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
 
 from .meta import APP_SECRET
 

@@ -27,8 +27,10 @@ class Promises:
         self._events: dict[str, int] = {}
         self._alive: set[int] = set()
         self._attempts: dict[tuple[int, int], tuple[int, int]] = {}
+        self._first_keys: dict[int, int] = {}
         self._held: dict[int, float | None] = {}
         self._answered_by: dict[int, str] = {}
+        self._threads: dict[int, set[int]] = defaultdict(set)
         self._singles: set[tuple[object, ...]] = set()
         self._taken: Counter[int] = Counter()
         self._second_knocks: Counter[int] = Counter()
@@ -39,6 +41,7 @@ class Promises:
         self.handed_over: set[int] = set()
         self.by_hand: set[int] = set()
         self._revived: set[int] = set()
+        self._taken_back: set[int] = set()
         self.open = 0
 
     def holds(self, promise: bool, sentence: str, *facts: object) -> None:
@@ -62,13 +65,22 @@ class Promises:
     def _moved(self, work: Work, *, gone: bool) -> None:
         before = self.works.get(work.id)
         was, is_ = before.state if before else None, None if gone else work.state
+        taken_back = self._is_taken_back(work, was, gone=gone)
+        if taken_back:
+            self._taken_back.add(work.message_id or 0)
         if was != is_ or is_ == LEASED:
             stays = was == LEASED == is_ and before is not None and before[5:7] == work[5:7]
-            self.holds(stays or (was, is_) in MOVES, "a work row made a move that no verb makes:", was, is_, work)
+            asked_anew = (
+                work.kind == WorkKind.TURN and was in {WAITING, READY} and gone
+            )  # under the key of a joined thread
+            self.holds(
+                stays or asked_anew or taken_back or (was, is_) in MOVES,
+                "a work row made a move that no verb makes:", was, is_, work,
+            )  # fmt: skip
         if was == READY and is_ == LEASED and before:
             self.holds(work.lease > before.lease, "a lease was given out twice:", work)
             self.holds(work.worker_id in self._alive, "a row was leased to a worker that is not alive:", work)
-        if was == READY and gone:
+        if was == READY and gone and work.kind == WorkKind.DELIVERY and not taken_back:
             self.holds(self._is_proven(work), "a row was dropped that is neither sent nor told to be:", work)
         if was in {WAITING, READY} and is_ == DEAD:
             expired = work.expires_at is not None and work.expires_at <= self._moment() + SKEW
@@ -78,6 +90,11 @@ class Promises:
         if is_ == WAITING and work.due_at and work.kind == WorkKind.DELIVERY:
             self._scheduled.add(work.id)
         self._keep(work, gone=gone)
+
+    def _is_taken_back(self, work: Work, was: int | None, *, gone: bool) -> bool:
+        """An answer of an assistant that had not left when a person took over."""
+        message = self.messages.get(work.message_id or 0)
+        return gone and was in {WAITING, READY} and message is not None and message.cause is not None
 
     def _check_revived(self, work: Work, *, may_have_been_taken: bool) -> None:
         message = self.messages[work.message_id or 0]
@@ -94,10 +111,12 @@ class Promises:
 
     def _keep(self, work: Work, *, gone: bool) -> None:
         before = self.works.get(work.id)
-        self.open -= before is not None and before.is_open
+        self._first_keys.setdefault(work.id, work.key)
+        if before is not None:
+            self.open -= before.is_open
+            del self._by_key[before.kind, before.key][work.id]  # a join gives it another key
         if gone:
             self.works.pop(work.id, None)
-            self._by_key[work.kind, work.key].pop(work.id, None)
         else:
             self.works[work.id] = self._by_key[work.kind, work.key][work.id] = work
             self.open += work.is_open
@@ -108,11 +127,19 @@ class Promises:
         self.holds(len(heads) <= 1, "a key has two heads:", *heads)
         waiting = [work for work in rows if work.state == WAITING and not work.due_at]
         for head in heads:
-            ahead = [work for work in waiting if work.id < head.id and not self._may_be_overtaken(work)]
+            ahead = [
+                work
+                for work in waiting
+                if work.id < head.id and self._together(work, head) and not self._may_be_overtaken(work)
+            ]
             self.holds(not ahead, "a row overtook another of its key:", head, *ahead)
         held = place[0] == WorkKind.DELIVERY and self._held.get(place[1]) is not None
         due = any(work.state == WAITING and 0 < work.due_at <= self._moment() + SKEW for work in rows)
         self.holds(bool(heads) or held or due or not waiting, "a key was left without a head:", *waiting)
+
+    def _together(self, one: Work, other: Work) -> bool:
+        """Of one conversation from the first: of those that were joined later the one that is due last goes first."""
+        return self._first_keys[one.id] == self._first_keys[other.id]
 
     def _may_be_overtaken(self, work: Work) -> bool:
         return work.id in self._scheduled or work.message_id in self._revived
@@ -168,7 +195,8 @@ class Promises:
             self._alive.discard(id_)
 
     def _conversation_seen(self, _: str, values: Sequence[object]) -> None:
-        id_, held_until, answered_by = values
+        id_, held_until, answered_by, merged_into = values
+        self._threads[id_] |= {id_, merged_into or id_}
         self._held[id_] = held_until
         self._answered_by[id_] = answered_by
 
@@ -218,9 +246,10 @@ class Promises:
 
     def _check_order(self, message: Message) -> None:
         own = self._work_of(message.id)
-        for work in self._by_key[WorkKind.DELIVERY.value, message.conversation_id].values():
+        key = own.key if own else message.conversation_id
+        for work in self._by_key[WorkKind.DELIVERY.value, key].values():
             earlier = (work.message_id or 0) < message.id and not self._may_be_overtaken(work)
-            if earlier and (own is None or not self._may_be_overtaken(own)):
+            if earlier and (own is None or (self._together(work, own) and not self._may_be_overtaken(own))):
                 held = work.state == PARKED and (work.hold_until or 0) > self._moment() + SKEW
                 self.holds(not work.is_open and not held, "the provider took a later message first:", work)
 
@@ -267,19 +296,18 @@ class Promises:
         self.holds(not leased, "a worker kept what it held:", *leased)
 
     def _check_answered(self, asked: Message) -> None:
-        """Once, by an assistant; at most once where the conversation went to a person."""
-        quotes = [
-            message.id
-            for message in self.messages.values()
-            if message.cause and message.conversation_id == asked.conversation_id and asked.text in message.text
-        ]
+        """Once, by an assistant; at most once where the conversation went to a person. Not where people were parted."""
+        quotes = [message.id for message in self.messages.values() if message.cause and asked.text in message.text]
         self.holds(len(quotes) <= 1, "a person was answered twice:", asked, *quotes)
-        if self._answered_by[asked.conversation_id] != PERSON and asked.conversation_id not in self.handed_over:
+        thread = self._threads[asked.conversation_id]
+        if not any(self._answered_by[id_] == PERSON or id_ in self.handed_over for id_ in thread):
             self.holds(bool(quotes), "a person was not answered:", asked)
 
     def _check_outbound(self, message: Message) -> None:
         work, times = self._work_of(message.id), self._taken[message.id]
-        if work is None:
+        if message.id in self._taken_back and message.status == Status.FAILED:
+            self.holds(work is None and not times, "an answer that was taken back was sent:", message)
+        elif work is None:
             self.holds(message.status > Status.QUEUED, "a message was lost:", message)
             self.holds(times > 0, "a message is called sent that the provider never took:", message)
             least = max([Status.SENT, *self._reported[message.id]])

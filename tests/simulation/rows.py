@@ -20,6 +20,7 @@ MOVES = {
     (LEASED, None), (LEASED, READY), (LEASED, DEAD), (LEASED, PARKED),  # complete, retry or release, bury, park
     (PARKED, None), (PARKED, WAITING), (DEAD, WAITING),              # settle, revive
     (READY, None), (WAITING, DEAD), (READY, DEAD),                   # settle before a claim, expire
+    (READY, WAITING),                                                # one of two heads, when people are joined
 }  # fmt: skip
 
 

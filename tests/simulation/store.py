@@ -55,7 +55,7 @@ WATCHED = {
         "content",
         "provider_id",
     ),
-    Conversation: ("id", "held_until", "answered_by"),
+    Conversation: ("id", "held_until", "answered_by", "merged_into_id"),
     Attempt: ("message_id", "number", "worker_id", "lease"),
     WebhookEvent: ("id", "uid", "state"),
     Effect: ("id", "channel_id", "key"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 from uuid import UUID
 
@@ -21,13 +21,15 @@ from django.utils import asyncio as django_asyncio
 
 from hailgate.assistant.contract import Answer, Question
 from hailgate.assistant.scripted import ScriptedAssistant
-from hailgate.messaging import ids, leases, sql, takeover, waking
-from hailgate.messaging.queue import Claim
-from hailgate.messaging.waking import Wake
-from hailgate.pipeline import connections, faultpoints, lease, life, outbound, wakes
-from hailgate.providers import transport
+from hailgate.messaging.outbound import failover
+from hailgate.messaging.outbound.claim import Claim
+from hailgate.messaging.store import ids, notify, sql
+from hailgate.messaging.store.notify import Wake
+from hailgate.messaging.work import leases, marks
+from hailgate.pipeline import connections, faultpoints, inbound, lease, outbound, wakes, worker_run
+from hailgate.providers import guarded_body
 from hailgate.providers.cloud import adapter
-from hailgate.telemetry import log
+from hailgate.telemetry.logs import log
 
 from .loop import Process, running
 from .network import SimulatedTransport
@@ -60,15 +62,17 @@ def _replacements() -> Iterator[Any]:
             if module.__dict__.get(name) is real:
                 yield patch.object(module, name, simulated)
     for module, name, simulated in (
-        (life, "Lease", SimulatedLease),
-        (life, "listen", _listen_for_ever),
+        (worker_run, "Lease", SimulatedLease),
+        (worker_run, "listen", _listen_for_ever),
         (leases, "LockFile", SimulatedLockFile),
-        (takeover, "process_is_gone", _process_is_gone),
+        (failover, "process_is_gone", _process_is_gone),
+        (failover, "find_unsent", _find_unsent),
         (wakes, "on_wake", _on_wake),
-        (waking, "wake_now", lambda wake: _world().wake(wake)),
+        (notify, "wake_now", lambda wake: _world().wake(wake)),
         (connections, "Transport", SimulatedTransport),
-        (transport, "_is_closed", lambda connection: connection.is_closing()),
-        (outbound, "_refusal", _prepared(outbound._refusal)),
+        (inbound, "in_thread", _here),
+        (guarded_body, "_is_closed", lambda connection: connection.is_closing()),
+        (outbound, "find_refusal", _prepared(outbound.find_refusal)),
         (adapter, "parse_webhook", _parsed(adapter.parse_webhook)),
         (ScriptedAssistant, "compose", _composed(ScriptedAssistant.compose)),
     ):
@@ -131,6 +135,11 @@ _EVERYWHERE: Sequence[tuple[str, object, object]] = (
 # --- threads, locks and wakes -----------------------------------------------------------------------------------------
 
 
+async def _here(function: Callable[..., Any], *arguments: Any) -> Any:
+    """No threads: one story has one order."""
+    return function(*arguments)
+
+
 class SimulatedLease(lease.Lease):
     """Renewed by a timer of its process, where the real one has a thread."""
 
@@ -170,16 +179,31 @@ class SimulatedLockFile:
     def __init__(self, _: Path) -> None:
         process = running.get()
         self.path = Path(f"/nonexistent/{process.name}-{len(process.world.locks)}.lock")
-        process.world.locks[str(self.path)] = process
+        self.memory = bytearray(marks.SIZE)
+        self.marks = marks.Marks(self.memory)
+        process.world.locks[str(self.path)] = Held(process, self.memory)
 
     def release(self) -> None:
         _world().locks.pop(str(self.path), None)
 
 
+class Held(NamedTuple):
+    """A lock file as others see it."""
+
+    holder: Process
+    memory: bytearray
+
+
 def _process_is_gone(host: str, lock_file: str) -> bool:
     process = running.get()
-    holder: Process | None = process.world.locks.get(lock_file)
-    return host == process.host and holder is not None and holder.dead
+    held: Held | None = process.world.locks.get(lock_file)
+    return host == process.host and held is not None and held.holder.dead
+
+
+def _find_unsent(host: str, lock_file: str) -> frozenset[marks.AttemptMark]:
+    if not _process_is_gone(host, lock_file):
+        return frozenset()
+    return marks.find_prepared(_world().locks[lock_file].memory)
 
 
 def _on_wake(listener: Callable[[Wake], None]) -> Callable[[], None]:
@@ -217,10 +241,10 @@ def _prepared(refusal: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _composed(compose: Callable[..., Any]) -> Callable[..., Any]:
-    async def compose_poison(self: ScriptedAssistant, question: Question) -> Answer:
+    async def compose_poison(self: ScriptedAssistant, question: Question, *given: Any) -> Answer:
         if any(POISON_FOR_ASSISTANTS in (said.text or "") for said in question.asked):
             _world().kill_here()
-        answer: Answer = await compose(self, question)
+        answer: Answer = await compose(self, question, *given)
         return answer
 
     return compose_poison

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from hailgate.env import Environment
-from hailgate.messaging.waking import Wake
-from hailgate.telemetry import Event
+from hailgate.messaging.store.notify import Wake
+from hailgate.telemetry.events import Event
 
 from .crew import Member
 from .door import Door, Request
@@ -66,7 +66,7 @@ class World:
                 "send_concurrency": self.chance.choice((1, 2, 64)),
             }
         )
-        self.locks: dict[str, Process] = {}
+        self.locks: dict[str, Any] = {}
         self.listeners: list[tuple[Process, Callable[[Wake], None]]] = []
         self.trace: list[tuple[float, str, str, tuple[object, ...]]] = []
         self.meta = Meta(self)

@@ -4,15 +4,24 @@ import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 
 class Business:
-    """`answers` are given first, one a call; then 200. Nothing is kept of a call that is not answered 200."""
+    """`answers` are given first, one a call; then 200. Nothing is kept of a call that is not answered 200.
+
+    `urls` are those of the calls that were kept; `files` lie at `/files/NAME`, and `fetches` are the calls for them.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.calls: list[tuple[dict[str, str], bytes]] = []
+        self.urls: list[str] = []
+        self.files: dict[str, tuple[str, bytes]] = {}
+        self.hold_files = asyncio.Event()
+        self.hold_files.set()
+        self.fetches: list[tuple[str, str]] = []
         self.refused = 0
         self.answers: list[int] = []
         self.gate: asyncio.Event | None = None
@@ -24,6 +33,8 @@ class Business:
         app = web.Application()
         app.router.add_get("/hook", self._shake_hands)
         app.router.add_post("/hook", self._take)
+        app.router.add_post("/hook/{rest:.*}", self._take)
+        app.router.add_get("/files/{name}", self._serve_file)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -62,6 +73,13 @@ class Business:
     def status_words(self) -> list[str]:
         return [status["status"] for status in self.statuses]
 
+    @property
+    def forms(self) -> list[dict[str, str]]:
+        return [dict(parse_qsl(body.decode(), keep_blank_values=True)) for _, body in self.calls]
+
+    def file_url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._port}/files/{name}"
+
     async def wait_until(self, condition: Callable[["Business"], object]) -> None:
         async with asyncio.timeout(20), self._news:
             await self._news.wait_for(lambda: condition(self))
@@ -74,10 +92,20 @@ class Business:
         async with self._news:
             if status == 200:
                 self.calls.append((dict(request.headers), body))
+                self.urls.append(f"http://127.0.0.1:{self._port}{request.raw_path}")
             else:
                 self.refused += 1
             self._news.notify_all()
         return web.Response(status=status)
+
+    async def _serve_file(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.fetches.append((request.method, name))
+        await self.hold_files.wait()
+        if name not in self.files:
+            return web.Response(status=404)
+        content_type, content = self.files[name]
+        return web.Response(body=content, headers={"content-type": content_type})
 
     async def _shake_hands(self, request: web.Request) -> web.Response:
         if request.query.get("hub.verify_token") != self.verify_token:

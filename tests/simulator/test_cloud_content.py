@@ -119,7 +119,7 @@ ROW = {"id": "r", "title": "t"}
         ("interactive_cta_url", "interactive.action.parameters.display_text", "x" * 21, 131009),
         ("interactive_flow", f"{FLOW}.flow_id", None, 100),
         ("interactive_flow", f"{FLOW}.flow_name", "both", 100),
-        ("interactive_flow", f"{FLOW}.flow_cta", "x" * 21, 131009),
+        ("interactive_flow", f"{FLOW}.flow_cta", "x" * 31, 131009),
         ("interactive_flow", f"{FLOW}.flow_message_version", "2", 131009),
         ("interactive_flow", f"{FLOW}.flow_action_payload", None, 131008),
         ("interactive_location_request", "interactive.action.name", "where", 131009),
@@ -238,3 +238,32 @@ async def test_a_group_is_written_to_once_somebody_is_in_it(sim: Driver, busines
         }.items()
     )
     assert len(await sim.ledger()) == 1
+
+
+BODY = {"body": {"text": "Look"}}
+ITEMS = [{"title": "Teas", "product_items": [{"product_retailer_id": "tea-1"}]}]
+OFFERS = {
+    "product": {"action": {"catalog_id": "1", "product_retailer_id": "tea-1"}},
+    "product_list": {
+        "header": {"type": "text", "text": "Teas"}, **BODY, "action": {"catalog_id": "1", "sections": ITEMS}
+    },
+    "catalog_message": {**BODY, "action": {"name": "catalog_message"}},
+    "order_details": {**BODY, "action": {"name": "review_and_pay", "parameters": {"reference_id": "42"}}},
+    "order_status": {**BODY, "action": {"name": "review_order", "parameters": {"reference_id": "42"}}},
+    "voice_call": {**BODY, "action": {"name": "voice_call"}},
+    "call_permission_request": {"action": {"name": "call_permission_request"}},
+    "request_contact_info": {**BODY, "action": {"name": "request_contact_info"}},
+    "address_message": {**BODY, "action": {"name": "address_message", "parameters": {"country": "IN"}}},
+    "carousel": {**BODY, "action": {"cards": [{"card_index": at, "action": {}} for at in (0, 1)]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OFFERS)
+async def test_offers_and_wishes_reach_the_phone(sim: Driver, kind):
+    await sim.write("Hi")
+    interactive = {"type": kind, **OFFERS[kind]}
+    status, answer = await sim.send(type="interactive", interactive=interactive, text=None)
+    assert status == 200, answer
+    assert (await sim.messages())[-1]["message"]["interactive"] == interactive
+    status, answer = await sim.send(type="interactive", interactive={**interactive, "action": {}}, text=None)
+    assert (status, answer["error"]["code"]) == (400, 131008)

@@ -17,6 +17,30 @@ async def test_the_first_day_has_two_people(sim: Driver, business: Business):
     }
 
 
+async def test_it_says_which_providers_it_speaks(sim: Driver):
+    spoken = {provider["name"]: provider for provider in await sim.expect("GET", "/_sim/providers")}
+    assert spoken["cloud"] == {
+        "name": "cloud",
+        "label": "Meta Cloud API",
+        "api_url": sim.url,
+        "credentials": [
+            {"name": "phone_number_id", "required": True},
+            {"name": "access_token", "required": True},
+            {"name": "app_secret", "required": True},
+            {"name": "verify_token", "required": True},
+            {"name": "waba_id", "required": False},
+        ],
+        "pairs_sessions": False,
+    }
+
+
+async def test_a_provider_that_is_not_spoken_is_refused_in_words(sim: Driver):
+    status, problem = await sim.call("PUT", "/_sim/channels", [channel("http://x/") | {"provider": "pigeon"}])
+    spoken = ", ".join(sorted(p["name"] for p in await sim.expect("GET", "/_sim/providers")))
+    assert status == 422
+    assert problem["detail"] == f"`provider` of {NUMBER} is 'pigeon'; the simulator speaks: {spoken}."
+
+
 async def test_channels_are_replaced_whole_and_in_their_order(sim: Driver):
     urls = ["http://127.0.0.1:1/c", "http://127.0.0.1:1/b", "http://127.0.0.1:1/a"]
     await sim.put_channels(*urls)
@@ -134,6 +158,7 @@ async def test_a_name_given_to_a_phone_is_shown_to_businesses(sim: Driver, busin
         "username": None,
         "hides_number": False,
         "user_id": None,
+        "by_lid": False,
     }
     assert await sim.expect("GET", f"/_sim/phones/{ANA}") == phone
     await sim.write("Hi")

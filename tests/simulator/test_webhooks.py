@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hailgate.simulator.model import Retries
 from hailgate.simulator.outbox import GIVE_UP_AFTER
 from hailgate.simulator.server import Settings, running
-from hailgate.simulator.webhooks import Retries
 from simulator.business import Business
 from simulator.conftest import QUICK
 from simulator.driver import ANA, BEN, SECRET, Driver

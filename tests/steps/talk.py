@@ -194,12 +194,14 @@ class Talk:
 
 def is_about(entry: Mapping[str, Any], uid: str) -> bool:
     """What the provider is given to echo names the message and the attempt."""
-    return bool((entry["correlation"] or "").replace("-", "").startswith(UUID(uid).hex))
+    return UUID(uid).hex in (entry["correlation"] or "").replace("-", "")
 
 
-async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, every: float = LOOK_S) -> Found:
+async def wait_for(
+    look: Callable[[], Awaitable[Found | None]], what: str, every: float = LOOK_S, patience: float = PATIENCE_S
+) -> Found:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience):
             while (found := await look()) is None:
                 await asyncio.sleep(every)
     except TimeoutError:

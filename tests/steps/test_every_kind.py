@@ -1,6 +1,7 @@
 """Every kind of message in both directions, each step seen on the phone and in the API. It prints its steps."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from faults.stores import postgresql_answers
 from hostile_files import JPEG, WEBP
 
-from .talk import Phone, Talk, talking
+from .talk import Phone, Talk, talking, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
@@ -244,12 +245,12 @@ async def what_is_no_message_is_noted(talk: Talk) -> None:
     assert (message["type"], message["content"]["direction"]) == ("call", "USER_INITIATED")
     talk.done("←", "a call", message["preview"])
 
-    for what, content in {
-        "what WhatsApp cannot show": {"type": "unsupported"},
-        "a kind of next year": {"type": "hologram", "hologram": {"id": "1"}},
-    }.items():
+    for what, kind, content in [
+        ("what WhatsApp cannot show", "unknown", {"type": "unsupported"}),  # the name that Meta gives it inside
+        ("a kind of next year", "hologram", {"type": "hologram", "hologram": {"id": "1"}}),
+    ]:
         message = await talk.business.received(await talk.ana.write(content))
-        assert (message["type"], message["unsupported"]["kind"]) == ("unsupported", content["type"])
+        assert (message["type"], message["unsupported"]["kind"]) == ("unsupported", kind)
         talk.done("←", what, message["preview"])
 
     forwarded = {**text("Look at this"), "context": {"forwarded": True}}
@@ -292,7 +293,9 @@ async def a_group_writes_and_is_written_to(talk: Talk) -> None:
 async def the_person_changes_the_number(talk: Talk) -> None:
     before = await came_in(talk, talk.cleo, "a text from the old number", text("Old"))
     new = talk.phone("15557000599")
-    news = {"type": "user_changed_number", "wa_id": new.number}
+    # Meta gives a new user id with a new number, and tells it (since 2026-08-11): another id alone is another person.
+    ids = {"user_id": f"US.{new.number}", "previous_user_id": f"US.{talk.cleo.number}"}
+    news = {"type": "user_changed_number", "wa_id": new.number, **ids}
     await talk.cleo.sees_ticks(await talk.cleo.write({"type": "system", "system": news}))
     after = await came_in(talk, new, "a text from the new number", text("New"))
     assert after["conversation"] == before["conversation"]
@@ -313,7 +316,9 @@ async def the_business_writes_on_its_own_telephone(talk: Talk) -> None:
 
 
 async def the_person_wants_no_marketing(talk: Talk) -> None:
+    """Of one second, which is all that Meta tells, a stop counts before a resume: they are told in two."""
     for choice in ("stop", "resume"):
+        await a_new_second()
         wish = {"type": "user_preferences", "user_preferences": {"value": choice}}
         await talk.ana.sees_ticks(await talk.ana.write(wish))
         uid = await talk.business.send(talk.ana.address, {"type": "template", "template": PROMO})
@@ -323,6 +328,15 @@ async def the_person_wants_no_marketing(talk: Talk) -> None:
             await talk.ana.shows(uid)
             message = await talk.business.reaches(uid, "delivered")
         talk.done("←", f"marketing: {choice}", f"{message['status']}, {message['code'] or message['preview']}")
+
+
+async def a_new_second() -> None:
+    now = int(time.time())
+
+    async def look() -> bool | None:
+        return int(time.time()) > now or None
+
+    await wait_for(look, "the next second")
 
 
 def text(body: str) -> dict[str, Any]:

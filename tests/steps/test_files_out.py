@@ -22,7 +22,7 @@ async def test_a_file_reaches_the_phone_whatever_happens_on_its_way(pytestconfig
     if kind == "postgresql" and not await postgresql_answers():
         pytest.skip("PostgreSQL does not answer")
     async with talking(kind, tmp_path) as talk:
-        await talk.ana.write({"type": "text", "text": {"body": "Hello"}})
+        await talk.ana.sees_ticks(await talk.ana.write({"type": "text", "text": {"body": "Hello"}}))
         await talk.stand.processes[-1].stop()
         await talk.stand.serve("--no-work")
         stored = await talk.business.upload(PDF, "plan.pdf")

@@ -1,4 +1,4 @@
-"""200 hostile files that people send: stored and only ever saved, or refused by a name; none costs its message."""
+"""200 hostile files that people send: all are kept, whatever they hold, and only ever saved."""
 
 from collections import Counter
 from typing import Any
@@ -35,9 +35,7 @@ async def test_what_people_send_is_never_served_inline(pytestconfig, tmp_path, c
         ends = Counter([await judge(talk, message, sent[message["provider_id"]]) for message in messages])
     with capsys.disabled():
         print(f"\n{len(messages)} hostile files received:", ", ".join(f"{ends[end]} {end}" for end in sorted(ends)))
-    assert ends.total() == 200
-    assert ends["served as something to save"] > 100
-    assert ends["refused: file_refused"] > 30
+    assert ends == {"served as something to save": 200}
 
 
 async def throw(talk: Talk, number: int, name: str, content: bytes) -> str:

@@ -9,7 +9,7 @@ from faults.blueprint import run_commands
 from faults.stores import postgresql_answers
 from hailgate.core.content import encode_content
 from hailgate.core.content.outbound import Template as TemplateMessage
-from hailgate.core.templates import Template, fill_call, parse_definition
+from hailgate.core.templates import TemplateDefinition, fill_call, parse_definition
 
 from .talk import Talk, talking, wait_for
 
@@ -73,7 +73,7 @@ async def the_account_is_listed(talk: Talk) -> list[dict[str, Any]]:
 
 async def a_filled_form_arrives(talk: Talk, shown: dict[str, Any]) -> str:
     """The API shows enough to fill one in, and the phone what was filled in."""
-    template = Template(
+    template = TemplateDefinition(
         shown["provider_id"], shown["name"], shown["language"], shown["category"], shown["status"],
         named=shown["parameter_format"] == "named", components=json.dumps(shown["components"]),
     )  # fmt: skip

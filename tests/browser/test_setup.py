@@ -1,0 +1,129 @@
+"""Each provider's channel is set up in a browser against the simulator, on a desk and on a telephone."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.test import override_settings
+from playwright.async_api import Page, expect
+
+from browser.conftest import PHONE, OpenPage
+from browser.test_console import operator  # noqa: F401 -- a fixture
+from serving import Site, serving
+from simulator.conftest import simulator_url  # noqa: F401 -- a fixture
+from simulator.driver import Driver
+
+pytestmark = pytest.mark.anyio
+
+FILLED = {
+    "cloud": {
+        "number": "+15550100000", "phone_number_id": "106500000000001", "access_token": "EAAG-of-the-desk",
+        "app_secret": "of-the-app", "waba_id": "102290129340398",
+    },
+    "twilio": {"number": "+15550100001", "account_sid": "AC" + "0" * 32, "auth_token": "of-the-account"},
+    "evolution": {"instance": "clinic", "api_key": "of-the-server"},
+    "wppconnect": {"session": "clinic", "secret_key": "of-the-server"},
+}  # fmt: skip
+DESK = {"width": 1280, "height": 800}
+
+
+class Clinic(NamedTuple):
+    site: Site
+    sim: Driver
+    link: str
+
+
+@pytest.fixture
+async def clinic(operator, simulator_url: str) -> AsyncIterator[Clinic]:  # noqa: F811
+    import asyncio
+
+    from hailgate.accounts.operators import make_sign_in_link
+    from hailgate.asgi import create_app
+    from hailgate.settings import ENV
+
+    ends = []
+    host = simulator_url.removeprefix("http://")
+    async with (
+        serving(create_app(ENV, with_worker=True, at_stop=ends.append), ends) as site,
+        Driver(simulator_url) as sim,
+    ):
+        await sim.expect("POST", "/_sim/reset")
+        token = await asyncio.to_thread(lambda: make_sign_in_link(operator, reusable=True))
+        there = {"PROVIDER_HOSTS": frozenset({host}), "PUBLIC_URL": site.url, "REACHED_AT": site.url}
+        with override_settings(**there):
+            yield Clinic(site, sim, f"{site.url}/console/sign-in/{token}")
+        await sim.expect("POST", "/_sim/reset")
+
+
+@pytest.mark.parametrize("size", [DESK, {"width": PHONE[0], "height": PHONE[1], "dark": True}], ids=["desk", "phone"])
+@pytest.mark.parametrize("provider", FILLED)
+async def test_a_channel_is_set_up(clinic: Clinic, open_page: OpenPage, provider: str, size: dict) -> None:
+    page = await open_page(clinic.link, **size)
+    spoken = {each["name"]: each for each in await clinic.sim.expect("GET", "/_sim/providers")}[provider]
+    await page.goto(f"{clinic.site.url}/console/channels")
+    await page.click("a:has-text('Set one up')")
+    await page.click(f"a[href$='/new/{provider}']")
+    await page.fill("[name=name]", "front desk")
+    for name, value in {**FILLED[provider], "api_url": spoken["api_url"]}.items():
+        await page.fill(f"[name={name}]", value)
+    await keep(page, f"{provider}-form")
+    await page.click("button:has-text('Make the channel')")
+    await page.click("button:has-text('Show the address')")
+    address = await page.locator("#told-url").inner_text()
+    assert address.startswith(f"{clinic.site.url}/hooks/")
+    if provider == "cloud":
+        await register(clinic, page, address, spoken)
+        await page.click("button:has-text('Check it')")
+        await expect(page.locator("#checks .fine")).to_have_count(2)
+    await keep(page, f"{provider}-steps")
+    if await page.locator("a:has-text('Pair a phone')").count():
+        await page.click("a:has-text('Pair a phone')")
+        await page.wait_for_selector("button:has-text('Pair a phone')")
+    fits = "document.documentElement.scrollWidth <= window.innerWidth"
+    assert await page.evaluate(fits)
+
+
+async def register(clinic: Clinic, page: Page, address: str, spoken: dict) -> None:
+    """As somebody does who enters address and word at the provider."""
+    word = await page.locator("#told-1").inner_text()
+    known = {**FILLED["cloud"], "verify_token": word}
+    wanted = {each["name"]: known[each["name"]] for each in spoken["credentials"] if each["name"] in known}
+    document = {"provider": "cloud", "number": "15550100000", "webhook_url": address, "credentials": wanted}
+    await clinic.sim.expect("PUT", "/_sim/channels", [document])
+
+
+async def test_what_is_missing_is_told_at_its_field(clinic: Clinic, open_page: OpenPage, witness) -> None:
+    page = await open_page(clinic.link, **DESK)
+    await page.goto(f"{clinic.site.url}/console/channels/new/cloud")
+    for name, value in {"name": "front desk", **FILLED["cloud"], "phone_number_id": "no id"}.items():
+        await page.fill(f"[name={name}]", value)
+    await page.click("button:has-text('Make the channel')")
+    await page.wait_for_selector("#why-phone_number_id")
+    assert await page.input_value("[name=name]") == "front desk"
+    assert await page.input_value("[name=access_token]") == ""
+    witness.complaints.clear()  # a browser says of every 422 that it failed
+
+
+async def test_team_and_keys(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await open_page(clinic.link, **DESK)
+    await page.click(".self summary")
+    await page.click("a:has-text('Team')")
+    await page.fill("[name=email]", "ben@clinic.example")
+    await page.click("button:has-text('Add them')")
+    await page.wait_for_selector("#told-link")
+    await keep(page, "team")
+    await page.click(".self summary")
+    await page.click("a:has-text('API keys')")
+    await page.fill("[name=name]", "shop")
+    await page.click("button:has-text('Make a key')")
+    await page.wait_for_selector("#told-key")
+    await keep(page, "keys")
+
+
+async def keep(page: Page, name: str) -> None:
+    """A picture to look at, where somebody wants some."""
+    if folder := os.environ.get("HAILGATE_TEST_PICTURES"):
+        width = await page.evaluate("window.innerWidth")
+        await page.screenshot(path=Path(folder) / f"setup-{name}-{width}.png", full_page=True)

@@ -1,0 +1,80 @@
+"""What can be added can be renamed and removed; what was said through it stays, and its secrets do not."""
+
+import pytest
+
+from hailgate.accounts.keys import find_key
+from hailgate.accounts.models import Membership
+from hailgate.accounts.seal import sealer
+from hailgate.core.errors import InputError
+from hailgate.messaging.channels.registry import find_hook, get_channel
+from hailgate.messaging.models import Channel, Hook, Message
+from messaging import acting
+
+
+def test_a_renamed_channel_answers_to_its_new_name_alone(ask, run, channel) -> None:
+    ask("channel", "rename", channel.name, "desk two")
+    assert get_channel(channel.tenant_id, "desk two").id == channel.id
+    with pytest.raises(InputError):
+        get_channel(channel.tenant_id, channel.name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 101])
+def test_a_name_that_is_none_is_refused(run, channel, name) -> None:
+    refused = run("channel", "rename", channel.name, name)
+    assert (refused.exit_code, "name:" in refused.stderr) == (1, True)
+
+
+def test_a_name_that_is_taken_is_refused(run, tenant, hook, channel) -> None:
+    other = acting.add_number(tenant, hook, 8)
+    refused = run("channel", "rename", channel.name, other.name)
+    assert (refused.exit_code, "exists already" in refused.stderr) == (1, True)
+
+
+def test_a_removed_channel_neither_sends_nor_knows_its_token(ask, channel) -> None:
+    message = acting.send(channel, 1)
+    acting.deliver_all(acting.new_worker())
+    ask("channel", "remove", channel.name, "--yes")
+    with pytest.raises(InputError):
+        get_channel(channel.tenant_id, channel.name)
+    row = Channel.objects.get(tenant_id=channel.tenant_id, id=channel.id)
+    assert (row.active, row.hook, sealer().unseal(row.config)) == (False, None, "{}")
+    assert Message.objects.get(tenant_id=channel.tenant_id, uid=message.uid).channel_id == channel.id
+    assert ask("channel", "show", row.name)["settings"] == {}
+
+
+def test_a_channel_with_messages_under_way_is_kept(run, channel) -> None:
+    acting.send(channel, 1)
+    refused = run("channel", "remove", channel.name, "--yes")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: 1 messages")
+    assert get_channel(channel.tenant_id, channel.name)
+
+
+def test_nothing_is_removed_without_a_yes(run, channel) -> None:
+    assert run("channel", "remove", channel.name, typed="n\n").exit_code != 0
+    assert get_channel(channel.tenant_id, channel.name)
+
+
+def test_a_hook_goes_after_its_channels(ask, run, tenant, hook, channel) -> None:
+    refused = run("hook", "remove", str(hook.id), "--yes")
+    assert (refused.exit_code, channel.name in refused.stderr) == (1, True)
+    ask("channel", "remove", channel.name, "--yes")
+    ask("hook", "remove", str(hook.id), "--yes")
+    assert find_hook(hook.token) is None
+    assert sealer().unseal(Hook.objects.get(tenant_id=tenant.id, uid=hook.id).config) == "{}"
+
+
+def test_a_tenant_goes_last(ask, run, tenant, hook, key) -> None:
+    ask("operator", "add", "--tenant", tenant.name, "--email", "ada@example.org")
+    assert run("tenant", "remove", tenant.name, "--yes").exit_code == 1
+    ask("hook", "remove", str(hook.id), "--yes")
+    ask("tenant", "remove", tenant.name, "--yes")
+    assert find_key(key) is None
+    assert not Membership.objects.filter(tenant_id=tenant.id).exists()
+    ask("tenant", "add", tenant.name)
+
+
+def test_a_tenant_is_renamed(ask, run, tenant, stranger) -> None:
+    ask("tenant", "rename", tenant.name, "practice")
+    assert ask("tenant", "show", "practice")["id"] == str(tenant.uid)
+    assert run("tenant", "rename", "practice", stranger.name).exit_code == 1

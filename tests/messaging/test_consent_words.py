@@ -1,0 +1,148 @@
+"""Who writes STOP gets no templates and no bulk any more, is told so once, and is still answered."""
+
+import pytest
+
+from hailgate.core.content import content_as_json
+from hailgate.core.slots import open_room
+from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
+from hailgate.messaging.models import Consent, Conversation, Direction, WorkKind
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.people.consents import ASSISTANT, UNASKED
+
+from .acting import (
+    add_number,
+    apply,
+    change_channel,
+    claim,
+    deliver_all,
+    messages,
+    new_message,
+    send,
+    send_all,
+    work,
+    wrote,
+)
+
+
+def told(channel) -> list[str]:
+    rows = messages(channel.tenant_id, direction=Direction.OUTBOUND, sender="consent")
+    return [content_as_json(row.content)["text"]["body"] for row in rows]
+
+
+def templates(channel, priority=0):
+    send_all(channel, [new_message(channel)._replace(kind="template", priority=priority)])
+
+
+def test_it_is_kept_with_its_proof_and_time_and_told_once(wide, clock):
+    apply(wide, wrote(wide, 1, body="Stop", at=clock.now))
+    consent = Consent.objects.get(tenant_id=wide.tenant_id)
+    (said,) = messages(wide.tenant_id, direction=Direction.INBOUND)
+    assert (consent.scope, consent.wanted, consent.reason) == (UNASKED, False, "wrote_it")
+    assert (consent.proof, consent.at.timestamp()) == (str(said.uid), clock.now)
+    apply(wide, wrote(wide, 1, body="STOP", at=clock.forward(60)))
+    assert len(told(wide)) == 1
+
+
+def test_templates_and_bulk_are_stopped_and_answers_are_not(wide, worker, clock):
+    apply(wide, wrote(wide, 1, body="Stop", at=clock.now))
+    deliver_all(worker)
+    templates(wide)
+    assert [one.unasked for one in claim(worker)] == [True]
+
+
+@pytest.mark.parametrize(("priority", "stopped"), [(0, False), (1, True)])
+def test_bulk_is_stopped(wide, worker, clock, priority, stopped):
+    apply(wide, wrote(wide, 1, body="Stop", at=clock.now))
+    deliver_all(worker)
+    send(wide, priority=priority)
+    assert [one.unasked for one in claim(worker)] == [stopped]
+
+
+def test_who_starts_again_is_told_and_gets_everything(wide, worker, clock):
+    for body in ("stop", "start"):
+        apply(wide, wrote(wide, 1, body=body, at=clock.forward(60)))
+    assert len(told(wide)) == 2
+    deliver_all(worker)
+    templates(wide, priority=1)
+    assert [one.unasked for one in claim(worker)] == [False]
+
+
+def test_start_means_nothing_to_who_has_not_stopped(wide, clock):
+    apply(wide, wrote(wide, 1, body="start", at=clock.now))
+    assert told(wide) == []
+
+
+def test_no_assistant_answers_it_and_each_answers_what_comes_next(answering, clock):
+    apply(answering, wrote(answering, 1, body="stop", at=clock.now))
+    assert work(answering.tenant_id, kind=WorkKind.TURN) == []
+    apply(answering, wrote(answering, 1, body="Are you open?", at=clock.forward(60)))
+    assert len(work(answering.tenant_id, kind=WorkKind.TURN)) == 1
+
+
+def test_words_are_of_the_channels_languages(wide, clock):
+    apply(wide, wrote(wide, 1, body="parar", at=clock.now))
+    assert told(wide) == []
+    change_channel(wide, consent_languages="en,pt")
+    apply(wide, wrote(wide, 1, body="parar", at=clock.forward(60)))
+    assert "QUERO RECEBER" in told(wide)[0]
+
+
+def test_a_channel_may_look_for_no_words(wide, clock):
+    change_channel(wide, consent_languages="")
+    apply(wide, wrote(wide, 1, body="stop", at=clock.now))
+    assert not Consent.objects.filter(tenant_id=wide.tenant_id).exists()
+
+
+def test_a_repeated_webhook_tells_nothing_twice(wide, clock):
+    said = wrote(wide, 1, body="stop", at=clock.now)
+    apply(wide, said)
+    apply(wide, said)
+    assert len(told(wide)) == 1
+
+
+# --- the assistant ----------------------------------------------------------------------------------------------------
+
+
+def refuse(channel, clock, to=1) -> None:
+    apply(channel, wrote(channel, to, body="No bot", at=clock.forward(60)))
+
+
+def test_who_refuses_the_assistant_is_answered_by_people_and_told_so_once(answering, clock):
+    for _ in range(2):
+        refuse(answering, clock)
+    talk = Conversation.objects.get(tenant_id=answering.tenant_id)
+    assert talk.answered_by == "person"
+    assert len(told(answering)) == 1
+    assert Consent.objects.get(tenant_id=answering.tenant_id, scope=ASSISTANT).proof
+    apply(answering, wrote(answering, 1, body="Are you open?", at=clock.forward(60)))
+    assert work(answering.tenant_id, kind=WorkKind.TURN) == []
+
+
+def test_an_answer_that_has_not_left_is_cancelled(answering, worker, clock):
+    apply(answering, wrote(answering, 1, body="Hello", at=clock.now))
+    (turn,) = claim_turns(worker, open_room(10)).claims
+    given = {"sender": "scripted", "cause": turn.id, "conversation_id": turn.conversation_id}
+    finish_turns(worker, [Finished(turn, [new_message(answering, turn.to, "Yes.", **given)], hand_over=False)])
+    refuse(answering, clock)
+    (answer,) = messages(answering.tenant_id, direction=Direction.OUTBOUND, sender="scripted")
+    assert answer.code == "cancelled"
+
+
+def test_their_refusal_holds_wherever_else_they_write(tenant, hook, answering, worker, clock):
+    refuse(answering, clock)
+    other = add_number(tenant, hook, 8, answered_by="scripted")
+    apply(other, wrote(other, 1, body="Hello", at=clock.forward(60)))
+    (turn,) = claim_turns(worker, open_room(10)).claims
+    assert turn.refused
+
+
+def test_only_a_person_gives_them_back(answering, worker, clock):
+    refuse(answering, clock)
+    clock.forward(60)
+    uid = str(Conversation.objects.get(tenant_id=answering.tenant_id).uid)
+    assert hand_over(answering.tenant_id, uid, "scripted")
+    apply(answering, wrote(answering, 1, body="Hello", at=clock.forward(60)))
+    (turn,) = claim_turns(worker, open_room(10)).claims
+    assert not turn.refused
+    consent = Consent.objects.get(tenant_id=answering.tenant_id, scope=ASSISTANT)
+    assert (consent.wanted, consent.reason) == (True, "given_back")

@@ -1,0 +1,144 @@
+"""What we sent ourselves comes back as an echo: it is never mistaken for somebody at the phone."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from hailgate import providers
+from hailgate.core.errors import OutcomeUnknown
+from hailgate.core.events import EchoedMessage
+from hailgate.core.status import Status
+from hailgate.messaging.inbound.echoes import HELD_S, release_held
+from hailgate.messaging.inbound.ingest import apply_webhooks, take_webhooks, understand_webhooks
+from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
+from hailgate.messaging.models import PERSON, TELEPHONE, EventState, WebhookEvent
+from hailgate.messaging.outbound.outcomes import settle_parked
+from hailgate.messaging.store.ids import uuid7
+from hailgate.providers import cloud
+from messaging.acting import (
+    NO_WAIT,
+    account_of,
+    attempt,
+    claim_one,
+    conversation_of,
+    failed,
+    fresh,
+    hook_id_of,
+    messages,
+    send,
+    sent,
+    tell,
+    work,
+    work_of,
+    wrote,
+)
+
+
+@pytest.fixture(autouse=True)
+def echoing(monkeypatch, store):
+    """The Cloud API, as if it told us of our own sends."""
+    able = msgspec.structs.replace(cloud.SPEC.capabilities, echoes_sends=True)
+    spec = replace(cloud.SPEC, capabilities=able)
+    installed = dict(providers._installed())
+    monkeypatch.setattr(providers, "_installed", lambda: installed | {"cloud": spec})
+
+
+def echo(channel, to=1, body="hello", message_id="echo.1") -> EchoedMessage:
+    return EchoedMessage(**msgspec.structs.asdict(wrote(channel, to, body=body, message_id=message_id)))
+
+
+def receive(worker, channel, *events) -> str:
+    """One webhook that tells these; what it came to."""
+    if events:
+        store_webhooks([ReceivedWebhook(uuid7(), channel.tenant_id, hook_id_of(channel), "{}", b"x")])
+    hook = hook_id_of(channel)
+    taken = take_webhooks(worker, hook)
+    receive.told = events or receive.told
+    apply_webhooks(worker, hook, understand_webhooks(taken, lambda _: receive.told), NO_WAIT)
+    return WebhookEvent.objects.filter(tenant_id=channel.tenant_id).latest("id").outcome
+
+
+def typed(channel) -> list:
+    return messages(channel.tenant_id, sender=TELEPHONE)
+
+
+def test_an_echo_of_a_message_that_was_sent_changes_nothing_but_its_proof(worker, clock, wide):
+    message = send(wide)
+    claimed = claim_one(worker)
+    attempt(worker, claimed)
+    tell(worker, sent(claimed, "echo.1"))
+    assert receive(worker, wide, echo(wide)) == "1 status"
+    assert typed(wide) == []
+    assert fresh(message).status == Status.SENT
+
+
+def test_an_echo_that_is_faster_than_the_answer_waits_for_it(worker, clock, wide):
+    send(wide)
+    claimed = claim_one(worker)
+    attempt(worker, claimed)
+    assert receive(worker, wide, echo(wide)) == "waits for what belongs to it"
+    assert typed(wide) == []
+    tell(worker, sent(claimed, "echo.1"))
+    assert release_held() == 1
+    assert receive(worker, wide) == "1 status"
+    assert typed(wide) == []
+    assert release_held() == 0
+
+
+def test_an_echo_settles_an_unknown_outcome_with_the_same_words(worker, clock, wide):
+    message = send(wide)
+    lost = claim_one(worker)
+    attempt(worker, lost)
+    tell(worker, failed(lost, OutcomeUnknown()))
+    assert receive(worker, wide, echo(wide)) == "1 status"
+    settle_parked()
+    after = fresh(message)
+    assert (after.status, after.provider_id, after.unknown) == (Status.SENT, "echo.1", False)
+    assert work_of(message) is None
+    assert typed(wide) == []
+
+
+def test_one_echo_settles_one_message(worker, clock, wide):
+    for to in (1, 2):
+        lost = send(wide, to)
+        claimed = claim_one(worker)
+        attempt(worker, claimed)
+        tell(worker, failed(claimed, OutcomeUnknown()))
+        assert work_of(lost)
+    receive(worker, wide, echo(wide, 1))
+    settle_parked()
+    assert len(work(wide.tenant_id)) == 1
+
+
+def test_other_words_wait_while_an_outcome_is_unknown_and_then_count_as_typed(worker, clock, wide):
+    message = send(wide)
+    lost = claim_one(worker)
+    attempt(worker, lost)
+    tell(worker, failed(lost, OutcomeUnknown()))
+    assert "waits" in receive(worker, wide, echo(wide, body="from the phone"))
+    clock.forward(HELD_S + 1)
+    release_held()
+    assert receive(worker, wide) == "1 echo"
+    assert len(typed(wide)) == 1
+    assert fresh(message).unknown
+    assert conversation_of(message).answered_by == PERSON
+
+
+def test_what_is_surely_not_ours_was_typed_at_once(worker, clock, wide):
+    assert receive(worker, wide, echo(wide, body="from the phone")) == "1 echo"
+    assert len(typed(wide)) == 1
+    assert account_of(wide)
+
+
+def test_an_attempt_to_somebody_else_holds_nothing_up(worker, clock, wide):
+    send(wide, 2)
+    attempt(worker, claim_one(worker))
+    assert receive(worker, wide, echo(wide, 1)) == "1 echo"
+
+
+def test_a_held_webhook_is_shown_as_such(worker, clock, wide):
+    send(wide)
+    attempt(worker, claim_one(worker))
+    receive(worker, wide, echo(wide))
+    assert WebhookEvent.objects.get(tenant_id=wide.tenant_id).state == EventState.HELD

@@ -1,0 +1,131 @@
+"""What a turn spends: reserved before its message and each call of a model, settled after, never beyond a budget."""
+
+import pytest
+
+from hailgate.assistant.model_protocol import ModelReply
+from hailgate.assistant.sentences import SENTENCES
+from hailgate.core.errors import AssistantError
+from hailgate.messaging.assistants.budgets import BudgetKey, list_standing_budgets, set_budget
+from hailgate.messaging.assistants.floods import set_flood_rule
+from hailgate.messaging.assistants.registry import add_assistant
+from hailgate.messaging.models import PERSON, TurnAnswer
+from hailgate.messaging.outbound.assistant_stop import stop_assistants
+from pipeline.test_turns import Counter
+
+EN = SENTENCES["en"]
+ROOM = 100_000
+
+
+def reply(text="Yes.", *, tokens=100):
+    return ModelReply(id=0, reply=text, input_tokens=tokens - 10, output_tokens=10)
+
+
+@pytest.fixture
+async def counter(desk, tenant, clock):
+    channel = await desk.db(lambda: desk.played.add_channel(tenant, "answered", answered_by="clinic"))
+    counter = Counter(desk.db, desk.worker, desk.played, channel)
+    await desk.db(add_assistant, tenant.pk, "clinic", {"vendor": "openai", "model": "one", "api_key": "k"})
+    yield counter
+    await counter.close()
+
+
+def play(counter, *plan):
+    counter.models._plan = plan
+
+
+async def budget(counter, tenant, subject, unit, most):
+    period = "turn" if subject == "turn" else "day"
+    await counter.db(set_budget, tenant.pk, BudgetKey(subject, period, unit), str(most))
+
+
+async def spent(counter, tenant):
+    return {each.limit.unit: each.spent for each in await counter.db(list_standing_budgets, tenant.pk)}
+
+
+async def kept(counter, tenant):
+    return await counter.db(lambda: TurnAnswer.objects.get(tenant_id=tenant.pk))
+
+
+async def test_an_answer_is_settled_by_what_its_calls_took(counter, tenant):
+    await budget(counter, tenant, "tenant", "tokens", ROOM)
+    await budget(counter, tenant, "tenant", "messages", 5)
+    play(counter, AssistantError("", code="model_throttled"), reply(tokens=120))
+    await counter.hear()
+    await counter.answer()
+    assert await spent(counter, tenant) == {"tokens": 120, "messages": 1}
+
+
+async def test_a_call_that_may_have_been_paid_counts_as_reserved(counter, tenant):
+    await budget(counter, tenant, "tenant", "tokens", ROOM)
+    play(counter, AssistantError("", code="model_timeout"), reply(tokens=120))
+    await counter.hear()
+    await counter.answer()
+    assert (await spent(counter, tenant))["tokens"] > 120 + 600
+
+
+async def test_where_there_is_no_room_no_model_is_asked_and_the_person_is_told_once(counter, tenant):
+    await budget(counter, tenant, "tenant", "tokens", 10)
+    await counter.hear()
+    await counter.answer()
+    assert counter.models.calls == []
+    assert await counter.replies() == [f"{EN.limit}"]
+    assert (await counter.conversation()).answered_by == PERSON
+    assert (await kept(counter, tenant)).note == "tokens_per_tenant_day"
+
+
+async def test_a_turn_that_has_spent_its_own_budget_asks_no_second_time(counter, tenant):
+    await budget(counter, tenant, "turn", "tokens", 1_500)
+    play(counter, AssistantError("", code="model_timeout"), reply())
+    await counter.hear()
+    await counter.answer()
+    assert len(counter.models.calls) == 1
+    found = await kept(counter, tenant)
+    assert (found.note, found.model, found.calls) == ("tokens_per_turn", "one", 1)
+
+
+async def test_a_budget_that_ends_before_it_is_shortened_leaves_the_answer_cut(counter, tenant):
+    await budget(counter, tenant, "turn", "tokens", 1_500)
+    play(counter, reply("Yes, we are open. " * 100, tokens=900))
+    await counter.hear()
+    await counter.answer()
+    assert (await kept(counter, tenant)).note == "cut"
+
+
+async def test_an_answer_without_words_gives_its_message_back(counter, tenant):
+    await budget(counter, tenant, "tenant", "messages", 5)
+    play(counter, AssistantError("", code="model_refused"))
+    await counter.hear()
+    await counter.answer()
+    assert (await spent(counter, tenant))["messages"] == 0
+
+
+async def test_a_stopped_tenants_models_are_not_asked(counter, tenant):
+    await counter.db(stop_assistants, tenant.pk)
+    await counter.hear()
+    await counter.answer()
+    assert (counter.models.calls, await counter.replies()) == ([], [])
+    assert (await counter.conversation()).answered_by == PERSON
+
+
+# --- floods -----------------------------------------------------------------------------------------------------------
+
+
+async def hear_and_answer(counter, *bodies):
+    for body in bodies:
+        await counter.hear(body)
+        await counter.answer()
+
+
+async def test_who_floods_is_told_once_and_no_model_is_asked(counter, tenant):
+    await counter.db(set_flood_rule, tenant.pk, "contact", 1, 3600.0)
+    await hear_and_answer(counter, "one", "two", "three")
+    assert len(counter.models.calls) == 1
+    assert [text for text in await counter.replies() if text == EN.flood] == [EN.flood]
+    assert len(await counter.replies()) == 2
+    assert (await counter.conversation()).answered_by == "clinic"
+
+
+async def test_who_asks_for_a_person_is_heard_in_a_flood(counter, tenant):
+    await counter.db(set_flood_rule, tenant.pk, "contact", 1, 3600.0)
+    await hear_and_answer(counter, "one", "two", "a person, please")
+    assert (await counter.conversation()).answered_by == PERSON
