@@ -48,8 +48,8 @@ def gather(people: int, long: int) -> dict[str, Any]:
 
 def _message(channel: Any, conversation: Any, number: int) -> Any:
     from hailgate.core.content import Text, TextBody, encode_content
-    from hailgate.messaging.ids import uuid7
     from hailgate.messaging.models import Direction, Message
+    from hailgate.messaging.store.ids import uuid7
 
     ours = number % 2 == 1
     return Message(
@@ -87,7 +87,7 @@ def _sign_in() -> Callable[[str, dict[str, str]], None]:
 
     operator = add_operator(Channel.objects.get().tenant_id, "crowd@benchmark.example")
     client = Client()
-    client.get(f"/console/sign-in/{make_sign_in_link(operator)}")
+    client.get(f"/console/sign-in/{make_sign_in_link(operator, reusable=True)}")
 
     def get(path: str, query: dict[str, str]) -> None:
         headers = {} if path == "/console/conversations" else {"HX-Request": "true"}

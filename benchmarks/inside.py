@@ -29,7 +29,7 @@ def make_world(api_url: str) -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     from hailgate.accounts.keys import add_key, add_tenant
-    from hailgate.messaging.channels import add_channel, add_hook
+    from hailgate.messaging.channels.registry import add_channel, add_hook
 
     tenant = add_tenant("benchmark")
     hook = add_hook(tenant.pk, "cloud", {"app_secret": webhooks.APP_SECRET, "verify_token": webhooks.VERIFY_TOKEN})
@@ -56,7 +56,7 @@ def lift_limits() -> None:
 def queue_messages(count: int, people: int) -> dict[str, Any]:
     """Accept ``count`` messages to ``people`` who wrote just now."""
     from hailgate.messaging.models import Conversation
-    from hailgate.messaging.sending import accept_messages
+    from hailgate.messaging.outbound.accept import accept_messages
 
     new = outbound(count, people)
     for start in range(0, count, 500):
@@ -68,9 +68,9 @@ def queue_messages(count: int, people: int) -> dict[str, Any]:
 def outbound(count: int, people: int) -> "list[Any]":
     from hailgate.core.address import Address, AddressKind
     from hailgate.core.content import Text, TextBody, encode_content
-    from hailgate.messaging.ids import uuid7
     from hailgate.messaging.models import Channel
-    from hailgate.messaging.sending import NewMessage
+    from hailgate.messaging.outbound.new_message import NewMessage
+    from hailgate.messaging.store.ids import uuid7
 
     channel = Channel.objects.get()
     content = encode_content(Text(TextBody("Your appointment is confirmed. ".ljust(300, "x"))))
@@ -105,9 +105,9 @@ def render_bodies(count: int) -> list[str]:
 def meet_people(count: int) -> dict[str, Any]:
     """Conversations with ``count`` people who wrote just now."""
     from hailgate.core.address import Address, AddressKind
-    from hailgate.messaging.conversations import Party, open_conversations
     from hailgate.messaging.models import Channel, Conversation
-    from hailgate.messaging.sql import atomic_cursor
+    from hailgate.messaging.people.conversations import Party, open_conversations
+    from hailgate.messaging.store.sql import atomic_cursor
 
     channel = Channel.objects.get()
     for start in range(0, count, 500):

@@ -13,7 +13,7 @@ from benchmarks.machine import LOAD_CORE, PRODUCT_CORE, ROOT, Process, free_port
 from benchmarks.stores import Store
 
 SETTINGS = {
-    "HAILGATE_SECRET_KEYS": "bench:" + "A" * 43 + "=",
+    "HAILGATE_SECRET_KEYS": "bench:c2VhbGVkIGJ5IHRlc3RzIGFuZCBub2JvZHkgZWxzZS4=",
     "HAILGATE_DEBOUNCE_S": "0",
     "HAILGATE_DEBOUNCE_MAX_S": "0",
     "DJANGO_SETTINGS_MODULE": "hailgate.settings",

@@ -25,9 +25,10 @@ class Promise(NamedTuple):
 
 
 PROMISES = (
-    Promise("ingest_ratio_postgresql", "ingest against the bare callable, PostgreSQL", least=0.25),
-    Promise("ingest_ratio_sqlite", "ingest against the bare callable, SQLite", least=0.25),
-    Promise("delivery_ratio", "delivery against the bare aiohttp loop", least=0.45),
+    Promise("ingest_cpu_ratio_postgresql", "bare callable's processor time in a webhook's, PostgreSQL", least=0.25),
+    Promise("ingest_cpu_ratio_sqlite", "bare callable's processor time in a webhook's, SQLite", least=0.25),
+    Promise("delivery_cpu_ratio_postgresql", "bare aiohttp loop's in a delivery's, PostgreSQL", least=0.45),
+    Promise("delivery_cpu_ratio_sqlite", "bare aiohttp loop's in a delivery's, SQLite", least=0.45),
     Promise("end_to_end_ratio_0ms", "end to end against the baseline, provider 0 ms", least=15),
     Promise("end_to_end_ratio_100ms", "end to end against the baseline, provider 100 ms", least=80),
     Promise("cpu_ms_per_message", "processor time per message end to end, ms", most=0.8),

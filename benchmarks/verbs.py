@@ -43,7 +43,7 @@ class Clock:
 
 def measure() -> dict[str, tuple[float, float]]:
     """``(wall, cpu)`` of each verb."""
-    from hailgate.messaging.leases import register
+    from hailgate.messaging.work.leases import register
 
     worker_id = register(3600.0, "/nonexistent")
     clock = Clock()
@@ -57,11 +57,13 @@ def measure() -> dict[str, tuple[float, float]]:
 
 
 def _in_and_answered(clock: Clock, worker_id: int) -> None:
-    from hailgate.messaging.answering import Finished, claim_turns, finish_turns
-    from hailgate.messaging.applying import Debounce
-    from hailgate.messaging.channels import get_hook
+    from hailgate.core.events import ProviderEvent
+    from hailgate.messaging.channels.registry import get_hook
+    from hailgate.messaging.inbound.apply_events import Debounce
+    from hailgate.messaging.inbound.ingest import StoredRequest, apply_webhooks, take_webhooks, understand_webhooks
+    from hailgate.messaging.inbound.receive import store_webhooks
+    from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
     from hailgate.messaging.models import Hook
-    from hailgate.messaging.receiving import ingest, store_webhooks
     from hailgate.providers.contract import WebhookRequest
 
     hook = get_hook(Hook.objects.get().pk)
@@ -69,14 +71,16 @@ def _in_and_answered(clock: Clock, worker_id: int) -> None:
     for start in range(0, BATCH, DOOR_BATCH):
         some = received[start : start + DOOR_BATCH]
         clock.time("store_webhooks", len(some), partial(store_webhooks, some))
+
+    def parse(stored: StoredRequest) -> Sequence[ProviderEvent]:
+        request = WebhookRequest(url="", method="POST", query="", headers=stored.headers, body=stored.body)
+        return hook.receiver.parse(request)
+
     clock.time(
         "ingest",
         BATCH,
-        lambda: ingest(
-            worker_id,
-            hook.id,
-            lambda body: hook.receiver.parse(WebhookRequest(method="POST", query={}, headers={}, body=body)),
-            Debounce(0, 0),
+        lambda: apply_webhooks(
+            worker_id, hook.id, understand_webhooks(take_webhooks(worker_id, hook.id), parse), Debounce(0, 0)
         ),
     )
     claimed = clock.time("claim_turns", BATCH, lambda: claim_turns(worker_id, BATCH))
@@ -86,8 +90,8 @@ def _in_and_answered(clock: Clock, worker_id: int) -> None:
 
 def _claimed_and_sent(clock: Clock, worker_id: int) -> None:
     """The replies are claimed with whatever lies in the queue before them; what is claimed is sent."""
-    from hailgate.messaging.outcomes import Outcome, record_attempts, record_outcomes
-    from hailgate.messaging.queue import claim_deliveries
+    from hailgate.messaging.outbound.claim import claim_deliveries
+    from hailgate.messaging.outbound.outcomes import Outcome, record_attempts, record_outcomes
 
     claims = clock.time("claim_deliveries", BATCH, lambda: claim_deliveries(worker_id, BATCH)).claims
     clock.time("record_attempts", BATCH, lambda: record_attempts(worker_id, claims))
@@ -108,8 +112,8 @@ def _read(clock: Clock) -> None:
 
 
 def _received(tenant_id: int, hook_id: int) -> Sequence[Any]:
-    from hailgate.messaging.ids import uuid7
-    from hailgate.messaging.receiving import ReceivedWebhook
+    from hailgate.messaging.inbound.receive import ReceivedWebhook
+    from hailgate.messaging.store.ids import uuid7
 
     headers = '{"content-type":"application/json","x-hub-signature-256":"sha256=' + "0" * 64 + '"}'
     return [
@@ -118,8 +122,8 @@ def _received(tenant_id: int, hook_id: int) -> Sequence[Any]:
 
 
 def _reply(turn: Any) -> Any:
-    from hailgate.messaging.ids import uuid7
-    from hailgate.messaging.sending import NewMessage
+    from hailgate.messaging.outbound.new_message import NewMessage
+    from hailgate.messaging.store.ids import uuid7
 
     return NewMessage(
         uid=uuid7(),
