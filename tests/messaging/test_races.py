@@ -193,13 +193,16 @@ def test_what_is_accepted_while_two_people_are_parted_goes_to_whom_it_is_for(sta
     """Its sender has looked whose the number is, and waits for what the undo holds."""
     for number in (1, 2):
         send(stage.channel, number)
+    theirs = _whose(stage.channel.tenant_id, phone(2))
     join = _one_by_hand(stage.channel)
     late = new_message(stage.answering if first_there else stage.channel, 2, "late")
     accepted = _accept_while_parting(monkeypatch, join, late)
-    theirs = ContactAddress.objects.get(tenant_id=join.tenant_id, digest=address_digest(phone(2))).contact_id
-    assert theirs == join.right_id
-    assert conversation_of(accepted).contact_id == theirs
+    assert _whose(stage.channel.tenant_id, phone(2)) == conversation_of(accepted).contact_id == theirs
     assert work_of(accepted).key == accepted.conversation_id
+
+
+def _whose(tenant_id: int, number) -> int:
+    return ContactAddress.objects.get(tenant_id=tenant_id, digest=address_digest(number)).contact_id
 
 
 def _one_by_hand(channel) -> Join:

@@ -244,10 +244,11 @@ def _heads_at_once(cursor: Cursor, shares: dict[int, Share], moment: float) -> l
         cursor,
         f"""
         SELECT {_HEAD_COLUMNS}
-        FROM unnest(%b::bigint[], %b::int[], %b::int[]) AS share(channel_id, room, retries)
+        FROM unnest(%b::bigint[], %b::int[], %b::int[]) WITH ORDINALITY AS share(channel_id, room, retries, place)
         CROSS JOIN LATERAL (
             (SELECT * FROM messaging_work work {fresh}) UNION ALL (SELECT * FROM messaging_work work {retried})
         ) work {_HEAD_JOINS} {every_tenant("claim")}
+        ORDER BY share.place, work.priority, work.due_at, work.id
         """,
         [list(shares), [share.room for share in shares.values()], [share.retries for share in shares.values()],
          moment, moment],
