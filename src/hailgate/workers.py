@@ -9,7 +9,7 @@ from hailgate.connectors.secret_cache import ProcessCache, RedisCache, open_redi
 from hailgate.connectors.tenant_service import TenantService
 from hailgate.connectors.tenants import StoredTenants
 from hailgate.connectors.understanding import Understanding
-from hailgate.core.delivery import RetryPolicy
+from hailgate.core.delivery import ProviderWaits, RetryPolicy
 from hailgate.core.errors import ConfigurationError
 from hailgate.core.slots import Slots
 from hailgate.env import Environment
@@ -100,7 +100,7 @@ def _build(env: Environment, db: Db, overloaded: Callable[[], bool], run: Given)
     search_loop = _build_searches(db, run, connections)
     poll_loop = _build_polls(db, run, connections)
     check_loop = _build_checks(db, run, connections)
-    patience = Patience(env.poll_s, env.lease_s, env.hold_s, env.debounce_max_s)
+    patience = Patience(env.poll_s, env.lease_s, env.hold_s, env.debounce_max_s, _longest_rest())
     upkeep = _build_upkeep(env, db, run, files)
 
     async def close() -> None:
@@ -161,6 +161,10 @@ def _build_outbound(env: Environment, db: Db, run: Given, connections: Connectio
     )
 
 
+def _longest_rest() -> float:
+    return max(spec.capabilities.waits.longest for spec in list_providers())
+
+
 def _build_turns(
     env: Environment, db: Db, run: Given, connections: Connections, models: ModelProcesses
 ) -> tuple[Turns, WorkLoop[Turn]]:
@@ -191,7 +195,8 @@ def _build_turns(
 def _build_fetches(
     env: Environment, db: Db, run: Given, connections: Connections, files: Files
 ) -> WorkLoop[FetchClaim]:
-    policy = RetryPolicy(max_attempts=FETCH_ATTEMPTS, base=env.retry_base_s)
+    waits = ProviderWaits(longest=_longest_rest())
+    policy = RetryPolicy(max_attempts=FETCH_ATTEMPTS, base=env.retry_base_s, waits=waits)
     fetches = Fetches(db, run.worker_id, files=files, connections=connections, policy=policy)
     return WorkLoop(
         db,

@@ -14,6 +14,7 @@ from hailgate.core.delivery import (
     RIDDEN_OUT_S,
     Action,
     Past,
+    ProviderWaits,
     RetryPolicy,
     decide,
     decide_repeatable,
@@ -42,7 +43,8 @@ from hailgate.core.errors import (
 )
 
 NOW = 1_767_225_600.0
-POLICY = RetryPolicy()
+WAITS = ProviderWaits(longest=86_400.0, pair_base=4.0)
+POLICY = RetryPolicy(waits=WAITS)
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)]
 
 fractions = st.floats(min_value=0, max_value=1, exclude_max=True)
@@ -163,7 +165,7 @@ def test_jitter_never_grows_beyond_the_cap():
     ],
 )
 def test_the_pause_before_the_jitter(error, attempt, pause):
-    assert decided(error, attempt, policy=RetryPolicy(max_attempts=10**9)).due_at == NOW + pause
+    assert decided(error, attempt, policy=RetryPolicy(max_attempts=10**9, waits=WAITS)).due_at == NOW + pause
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,37 @@ def test_a_pair_that_is_written_to_too_fast_waits_four_times_as_long_each_time(r
     too_fast = ProviderThrottled(scope=Scope.PAIR)
 
     assert waited(too_fast, refusals=refusals) == pause
-    assert decided(too_fast, refusals=refusals).refuses_pair
+    assert decided(too_fast, refusals=refusals).pair_refusals == min(refusals + 1, 6)
+
+
+@pytest.mark.parametrize(("base", "pauses"), [(2.0, [2, 4, 8, 16]), (10.0, [10, 100, 1000, 3600])])
+def test_how_fast_a_pairs_pauses_grow_is_its_providers(base, pauses):
+    policy = RetryPolicy(waits=ProviderWaits(pair_base=base))
+    made = [decided(ProviderThrottled(scope=Scope.PAIR), policy=policy, refusals=count).due_at for count in range(4)]
+    assert [due_at - NOW for due_at in made] == pauses
+
+
+def test_where_a_provider_says_nothing_of_pairs_a_throttle_is_one_like_any_other():
+    decision = decided(ProviderThrottled(scope=Scope.PAIR), policy=RetryPolicy(), refusals=3)
+    assert (decision.due_at - NOW, decision.pair_refusals) == (60, None)
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable(), Rejected(scope=Scope.PAIR), ProviderThrottled()])
+def test_nothing_else_counts_as_written_to_too_fast(error):
+    assert decided(error).pair_refusals is None
+
+
+def test_a_rest_is_no_longer_than_its_providers_longest():
+    """An hour where it says nothing: the most that is believed of a Retry-After."""
+    error = RecipientUnreachable(least_wait=1e9)
+    made = [RetryPolicy(waits=waits) for waits in (ProviderWaits(), ProviderWaits(longest=7_200.0))]
+    assert [decided(error, policy=policy).not_before - NOW for policy in made] == [3_600, 7_200]
+
+
+@pytest.mark.parametrize("base", [1.0, 1.9, -4.0])
+def test_a_pause_that_hardly_grows_is_no_rule(base):
+    with pytest.raises(ValueError, match="pair_base"):
+        ProviderWaits(pair_base=base)
 
 
 @pytest.mark.parametrize(("wish", "pause"), [(7.0, 64.0), (100.0, 100.0)])

@@ -3,7 +3,7 @@
 import pytest
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.delivery import Action, RetryPolicy, decide
+from hailgate.core.delivery import Action, ProviderWaits, RetryPolicy, decide
 from hailgate.core.errors import (
     ChannelDisconnected,
     ChannelUnauthorized,
@@ -54,7 +54,7 @@ from messaging.acting import (
 )
 
 READY, LEASED, PARKED, DEAD = WorkState.READY, WorkState.LEASED, WorkState.PARKED, WorkState.DEAD
-SURE = RetryPolicy(max_attempts=3)
+SURE = RetryPolicy(max_attempts=3, waits=ProviderWaits(longest=86_400.0))
 
 
 def attempts(channel) -> list[Attempt]:
@@ -260,7 +260,7 @@ def test_a_snooze_of_a_day_is_no_clock_that_ran_ahead(wide, worker, clock):
     send(wide)
     tell(worker, failed(knock(worker), ProviderThrottled(), clock.now + 86_400))
     (row,) = work(wide.tenant_id)
-    assert pull_in(10.0, HOLD_S) == 0
+    assert pull_in(10.0, HOLD_S, 86_400.0) == 0
     assert work(wide.tenant_id)[0].due_at == row.due_at >= clock.now + 86_400
 
 

@@ -10,7 +10,7 @@ from hailgate.messaging.inbound.apply_events import Debounce
 from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import Receipt, WorkKind, WorkState
 from hailgate.messaging.outbound.expire import bury_expired
-from hailgate.messaging.upkeep.pull_in import LONGEST_RETRY_S, pull_in
+from hailgate.messaging.upkeep.pull_in import longest_retry, pull_in
 from hailgate.messaging.work.sweep import promote_all
 from messaging.acting import (
     HOLD_S,
@@ -30,12 +30,13 @@ from messaging.acting import (
     wrote,
 )
 
-DAYS = 3 * 86_400.0
+DAY = 86_400.0
+DAYS = 3 * DAY
 DEBOUNCE = Debounce(1.5, 8.0)
 
 
 def look_round() -> int:
-    return pull_in(DEBOUNCE.most, HOLD_S)
+    return pull_in(DEBOUNCE.most, HOLD_S, DAY)
 
 
 # --- clocks that were set back ----------------------------------------------------------------------------------------
@@ -57,9 +58,9 @@ def test_the_longest_honest_retry_keeps_its_time(wide, worker, clock):
     message = send(wide)
     one = claim_one(worker)
     attempt(worker, one)
-    tell(worker, decided(one, Action.RETRY, clock.now + LONGEST_RETRY_S))
+    tell(worker, decided(one, Action.RETRY, clock.now + longest_retry(DAY)))
     assert look_round() == 0
-    assert work_of(message).due_at == clock.now + LONGEST_RETRY_S
+    assert work_of(message).due_at == clock.now + longest_retry(DAY)
 
 
 @pytest.mark.parametrize("turned", [0.0, -DAYS], ids=["not yet", "after the clock was set back"])

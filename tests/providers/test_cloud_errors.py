@@ -17,6 +17,7 @@ from hailgate.core.errors import (
     TemplateUnavailable,
 )
 from hailgate.delivery_codes import ANY_OTHER, advise
+from hailgate.providers import cloud
 from hailgate.providers.cloud.errors import FAULTS, Refusal, explain, send_error
 
 from . import payloads
@@ -189,6 +190,7 @@ def test_the_longer_wait_holds():
 def test_meta_asks_for_a_day_where_its_documents_say_so():
     waits = {code: send_error(Refusal(code), 400, 20.0).least_wait for code in FAULTS}
     assert {code: wait for code, wait in waits.items() if wait} == {131049: 86_400.0, 138012: 86_400.0}
+    assert max(waits.values()) == cloud.SPEC.capabilities.waits.longest
 
 
 def test_a_parameter_error_about_the_number_itself_is_the_owners():

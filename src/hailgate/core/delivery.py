@@ -7,25 +7,20 @@ went through. Waiting times follow "full jitter" over the floor that the provide
 and what failed together does not come back together.
 """
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from hailgate.core.errors import Blame, Disposition, Scope, SendError
 
 # A provider that asks for more is asked again after an hour: absurd values have been seen.
 LONGEST_RETRY_AFTER = 3600.0
-
-# No provider documents a longer rest than a day after an error, as Meta does for its cap on marketing.
-LONGEST_RULE = 86_400.0
-
-# A pair that is written to too often: 4**X seconds, X one more after each refusal (Cloud API, pair rate limits).
-PAIR_BASE = 4.0
-# 4**6 s are more than an hour.
-MOST_REFUSALS = 6
 
 # For so long a message meets nothing but its provider's trouble, while others pass, before its followers go on.
 RIDDEN_OUT_S = 600.0
@@ -53,7 +48,8 @@ class Decision:
 
     `not_before` is the earliest moment at which what was buried may be sent, if a person revives it. The flags are
     orders too: pause the channel (until a check passes where it `heals`), suppress the recipient, tell the breaker,
-    count the attempt against the message, slow down this recipient.
+    count the attempt against the message. `pair_refusals` is how often this recipient was written to too fast by now,
+    None where this was something else.
     """
 
     action: Action
@@ -65,7 +61,7 @@ class Decision:
     breaker_failure: bool
     not_before: float = 0.0
     spends: bool = False
-    refuses_pair: bool = False
+    pair_refusals: int | None = None
     heals: bool = False
 
 
@@ -96,24 +92,48 @@ class Past:
         return self.well and self.passed_at > self.failing_since
 
 
+class ProviderWaits(Struct, frozen=True, kw_only=True):
+    """What a provider's documentation asks of who was refused.
+
+    `longest` is the longest wait in seconds that it names after an error: no `SendError.least_wait` holds for longer. A
+    recipient who was written to too fast is left alone for `pair_base` ** X seconds, X one more after each
+    refusal; 0.0 where its documentation says nothing, and a throttle's usual pause is made.
+    """
+
+    longest: float = LONGEST_RETRY_AFTER
+    pair_base: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.pair_base and self.pair_base < 2:
+            raise ValueError("pair_base must be at least 2")
+
+
+# Of a provider whose documentation says nothing of it.
+USUAL_WAITS = ProviderWaits()
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Seconds, but for `max_attempts`. `throttle_pause` stands in for a Retry-After that was not sent."""
+    """Seconds, but for `max_attempts`. `throttle_pause` stands in for a Retry-After that was not sent.
+
+    `waits` are those of the provider that refused.
+    """
 
     max_attempts: int = 8
     base: float = 2.0
     cap: float = 3600.0
     throttle_pause: float = 60.0
+    waits: ProviderWaits = USUAL_WAITS
 
 
 def decide(error: SendError, past: Past, now: float, policy: RetryPolicy, random: Callable[[], float]) -> Decision:
     """Decide about the attempt that just failed; `random` gives [0, 1)."""
     if error.disposition in {Disposition.BURY, Disposition.PARK}:
-        return _decision(Action(error.disposition), error, now)
+        return _decision(Action(error.disposition), error, past, now, policy)
     if error.disposition is Disposition.RETRY and (given_up := _find_end(error, past, now, policy)):
-        return _give_up(error, now, *given_up)
+        return _give_up(error, past, now, policy, given_up)
     due_at = now + _floor_of(error, past, policy) + random() * _spread(error, past, now, policy)
-    return _due(error, past, now, due_at)
+    return _due(error, past, now, policy, due_at)
 
 
 def decide_repeatable(
@@ -121,11 +141,12 @@ def decide_repeatable(
 ) -> Decision:
     """The same for a call that harms nobody when it is repeated: its schedule has no caps by the provider's code."""
     if error.disposition in {Disposition.BURY, Disposition.PARK}:
-        return _decision(Action(error.disposition), error, now)
+        return _decision(Action(error.disposition), error, past, now, policy)
     if error.disposition is Disposition.RETRY and past.spent + 1 >= policy.max_attempts:
-        return _give_up(error, now, "attempts_exhausted", f"Gave up after {past.spent + 1} attempts.")
+        reason = f"Gave up after {past.spent + 1} attempts."
+        return _give_up(error, past, now, policy, ("attempts_exhausted", reason))
     due_at = now + _floor_of(error, past, policy) + random() * _backoff(policy.base, past.spent + 1, policy.cap)
-    return _due(error, past, now, due_at)
+    return _due(error, past, now, policy, due_at)
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
@@ -166,25 +187,29 @@ def _find_end(error: SendError, past: Past, now: float, policy: RetryPolicy) -> 
 
 def _floor_of(error: SendError, past: Past, policy: RetryPolicy) -> float:
     """Seconds that are kept exactly: the provider's wish, or its rule, or ours where a throttle names none."""
-    floor = _floor(error)
-    if _slows_pair(error):
-        return max(floor, min(PAIR_BASE ** min(past.refusals + 1, MOST_REFUSALS), policy.cap))
+    floor = _floor(error, policy.waits)
+    if (refusals := _count_refusals(error, past, policy)) is not None:
+        return max(floor, min(policy.waits.pair_base**refusals, policy.cap))
     return floor or (policy.throttle_pause if error.disposition is Disposition.SNOOZE else 0.0)
 
 
-def _slows_pair(error: SendError) -> bool:
-    return error.disposition is Disposition.SNOOZE and error.scope is Scope.PAIR
+def _count_refusals(error: SendError, past: Past, policy: RetryPolicy) -> int | None:
+    """With this one, no further than the pauses grow; None where no recipient was written to too fast."""
+    base = policy.waits.pair_base
+    if not base or error.disposition is not Disposition.SNOOZE or error.scope is not Scope.PAIR:
+        return None
+    return min(past.refusals + 1, math.ceil(math.log(policy.cap, base)))
 
 
-def _floor(error: SendError) -> float:
+def _floor(error: SendError, waits: ProviderWaits) -> float:
     """The wait that the provider asked for, in its answer or in its documentation; 0.0 where it asked for none."""
     wish = error.retry_after
     asked = min(wish, LONGEST_RETRY_AFTER) if wish is not None and wish > 0 else 0.0
-    return max(asked, _rule(error))
+    return max(asked, _rule(error, waits))
 
 
-def _rule(error: SendError) -> float:
-    return min(error.least_wait, LONGEST_RULE)
+def _rule(error: SendError, waits: ProviderWaits) -> float:
+    return min(error.least_wait, waits.longest)
 
 
 def _spread(error: SendError, past: Past, now: float, policy: RetryPolicy) -> float:
@@ -202,29 +227,31 @@ def _backoff(first: float, attempt: int, cap: float) -> float:
     return float(min(first * 2.0 ** min(max(attempt - 1, 0), _MOST_DOUBLINGS), cap))
 
 
-def _due(error: SendError, past: Past, now: float, due_at: float) -> Decision:
+def _due(error: SendError, past: Past, now: float, policy: RetryPolicy, due_at: float) -> Decision:
     if past.expires_at is not None and due_at >= past.expires_at:
-        return _give_up(error, now, "expired", "The message would have expired before the next attempt.")
-    return _decision(Action(error.disposition), error, now, due_at)
+        reason = "The message would have expired before the next attempt."
+        return _give_up(error, past, now, policy, ("expired", reason))
+    return replace(_decision(Action(error.disposition), error, past, now, policy), due_at=due_at)
 
 
-def _give_up(error: SendError, now: float, code: str, reason: str) -> Decision:
-    return _decision(Action.BURY, error, now, code=code, detail=f"{reason} The last error: {error.detail}")
+def _give_up(error: SendError, past: Past, now: float, policy: RetryPolicy, why: tuple[str, str]) -> Decision:
+    """``why`` is a code and a sentence."""
+    code, reason = why
+    decision = _decision(Action.BURY, error, past, now, policy)
+    return replace(decision, code=code, detail=f"{reason} The last error: {error.detail}")
 
 
-def _decision(
-    action: Action, error: SendError, now: float, due_at: float | None = None, *, code: str = "", detail: str = ""
-) -> Decision:
+def _decision(action: Action, error: SendError, past: Past, now: float, policy: RetryPolicy) -> Decision:
     return Decision(
         action=action,
-        due_at=due_at,
-        code=code or error.code,
-        detail=detail or error.detail,
+        due_at=None,
+        code=error.code,
+        detail=error.detail,
         pauses_channel=error.pauses_channel,
         suppresses=error.suppresses,
         breaker_failure=error.breaker_failure,
-        not_before=now + _rule(error) if action is Action.BURY and error.least_wait else 0.0,
+        not_before=now + _rule(error, policy.waits) if action is Action.BURY and error.least_wait else 0.0,
         spends=action is Action.RETRY and error.blame is Blame.MESSAGE,
-        refuses_pair=_slows_pair(error),
+        pair_refusals=_count_refusals(error, past, policy),
         heals=error.heals,
     )

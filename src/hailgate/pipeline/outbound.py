@@ -300,7 +300,8 @@ class Outbound:
             ACCEPT_TO_SEND_SECONDS.observe(moment - claim.accepted_at)
         elif isinstance(answer, ProviderThrottled):
             RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
-        outcome = decide_outcome(claim, answer, moment, self._policy)
+        policy = replace(self._policy, waits=attempt.connected.capabilities.waits)
+        outcome = decide_outcome(claim, answer, moment, policy)
         tell_attempt(attempt.connected.name, outcome)
         return outcome
 

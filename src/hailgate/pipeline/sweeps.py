@@ -35,12 +35,15 @@ HOUSEKEEPING_REST_S = 0.1
 
 
 class Patience(NamedTuple):
-    """Seconds: between two looks round, of a lease, of a hold, and the longest wait of a turn."""
+    """Seconds: between two looks round, of a lease, of a hold, the longest wait of a turn, and the longest rest that
+    a provider asks for.
+    """
 
     poll_s: float
     lease_s: float
     hold_s: float
     longest_turn_s: float
+    longest_rest_s: float
 
 
 class Sweeps:
@@ -80,7 +83,7 @@ class Sweeps:
     async def _look_for_forgotten(self) -> None:
         patience = self._patience
         FORGOTTEN_HEADS.inc(await self._apart(self._db(promote_lost_heads)) or 0)
-        await self._apart(self._db(pull_in, patience.longest_turn_s, patience.hold_s))
+        await self._apart(self._db(pull_in, patience.longest_turn_s, patience.hold_s, patience.longest_rest_s))
         buried: int | None = EXPIRED_AT_ONCE
         while buried == EXPIRED_AT_ONCE:
             buried = await self._apart(self._db(bury_expired))

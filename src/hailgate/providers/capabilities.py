@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hailgate.core.address import AddressKind
+from hailgate.core.delivery import ProviderWaits
 from hailgate.core.kinds import Kinds
 from hailgate.core.limits import Limit
 
@@ -25,6 +26,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     `upload_life` is how long messages may name a file that the provider was given, `media_kept_s` how long it keeps
     what people send. `link_life_s` is how long the provider may come back for a file behind a link of ours.
+    `waits` are those that its documentation asks for after refusals.
     `addresses` are the kinds of address that it sends to: another is refused before its message is accepted.
     `repeats_webhooks` says that the provider posts a webhook again, for hours at least, until it is answered with 2xx:
     one that does not loses what it posts while the database is away, unless a disk takes it.
@@ -40,6 +42,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     addresses: frozenset[AddressKind] = frozenset(AddressKind)
     channel_limit: Limit
     pair_limit: Limit | None = None
+    waits: ProviderWaits = ProviderWaits()
     window_seconds: float | None = None
     max_webhook_body: int
     webhook_methods: frozenset[str] = frozenset({"POST"})

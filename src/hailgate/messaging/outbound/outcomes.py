@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hailgate.core import breaker
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.delivery import MOST_REFUSALS, RIDDEN_OUT_S, Action, Decision
+from hailgate.core.delivery import RIDDEN_OUT_S, Action, Decision
 from hailgate.core.errors import LeaseLost
 from hailgate.core.retry_budget import WELL_AFTER
 from hailgate.core.status import UNPROVEN, Status
@@ -337,13 +337,15 @@ def _mark_unknown(cursor: Cursor, message_ids: Sequence[int]) -> set[int]:
 
 def _tell_pairs(cursor: Cursor, outcomes: Sequence[Outcome]) -> None:
     """One more for each refusal, one less for each message that passed; most have nothing to learn."""
-    refused = [(o, 1) for o in outcomes if o.decision is not None and o.decision.refuses_pair]
-    passed = [(o, -1) for o in outcomes if o.sent and o.claim.pair_refusals]
-    told = [
-        (o.claim.conversation_id, min(max(o.claim.pair_refusals + step, 0), MOST_REFUSALS))
-        for o, step in (*refused, *passed)
+    refused = [
+        (o.claim.conversation_id, o.decision.pair_refusals)
+        for o in outcomes
+        if o.decision is not None and o.decision.pair_refusals is not None
     ]
-    CONVERSATION.update(cursor, ("pair_refusals",), sorted(told))
+    passed = [
+        (o.claim.conversation_id, o.claim.pair_refusals - 1) for o in outcomes if o.sent and o.claim.pair_refusals
+    ]
+    CONVERSATION.update(cursor, ("pair_refusals",), sorted([*refused, *passed]))
 
 
 # --- what a channel learns --------------------------------------------------------------------------------------------

@@ -3,14 +3,11 @@
 from itertools import compress
 from typing import NamedTuple
 
-from hailgate.core.delivery import LONGEST_RETRY_AFTER, LONGEST_RULE, RetryPolicy
+from hailgate.core.delivery import RetryPolicy
 from hailgate.core.limits import CLOCK_SKEW
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.store.sql import atomic_cursor, every_tenant, fetch_one, now
 from hailgate.messaging.templates.sync import REFRESH_S
-
-# No retry is put off further than this.
-LONGEST_RETRY_S = max(LONGEST_RETRY_AFTER, LONGEST_RULE) + RetryPolicy().cap
 
 
 class _Wait(NamedTuple):
@@ -39,11 +36,17 @@ _FETCHES = f"kind = {WorkKind.FETCH.value} AND state = {WorkState.READY.value}"
 _TURNS = f"kind = {WorkKind.TURN.value} AND state IN ({WorkState.WAITING.value}, {WorkState.READY.value})"
 
 
-def pull_in(longest_turn_s: float, hold_s: float) -> int:
+def longest_retry(longest_rest_s: float) -> float:
+    """Seconds that no retry is put off further than, where no provider asks for a longer rest than this."""
+    return longest_rest_s + RetryPolicy().cap
+
+
+def pull_in(longest_turn_s: float, hold_s: float, longest_rest_s: float) -> int:
     """What waits absurdly long was put off by a clock that ran ahead: it is due now. Only ``send_at`` may be far."""
+    longest_retry_s = longest_retry(longest_rest_s)
     waits = (
-        _Wait("messaging_work", "due_at", _RETRIED, LONGEST_RETRY_S),
-        _Wait("messaging_work", "due_at", _FETCHES, LONGEST_RETRY_S),
+        _Wait("messaging_work", "due_at", _RETRIED, longest_retry_s),
+        _Wait("messaging_work", "due_at", _FETCHES, longest_retry_s),
         _Wait("messaging_work", "due_at", _TURNS, longest_turn_s),
         _Wait("messaging_work", "hold_until", f"state = {WorkState.PARKED.value}", hold_s),
         _Wait("messaging_templatelibrary", "due_at", "due_at > 0", REFRESH_S),

@@ -3,12 +3,13 @@
 from typing import Final
 
 from hailgate.core.address import AddressKind
+from hailgate.core.delivery import ProviderWaits
 from hailgate.core.limits import Limit
 from hailgate.providers.capabilities import Capabilities, TakesFiles
 from hailgate.providers.cloud.adapter import SIGNATURE, CloudProvider, CloudReceiver, probe_handshake
 from hailgate.providers.cloud.codes import CODES
 from hailgate.providers.cloud.config import CloudChannel, CloudHook
-from hailgate.providers.cloud.errors import our_code
+from hailgate.providers.cloud.errors import DAY, our_code
 from hailgate.providers.cloud.kinds import KINDS
 from hailgate.providers.cloud.message_ids import token_of
 from hailgate.providers.cloud.versions import warn_of_end
@@ -28,6 +29,7 @@ SPEC: Final = ProviderSpec(
         # would let twice as many out after a rest, and each one too many is refused and waits for a minute.
         channel_limit=Limit.per_second(80, 8),
         pair_limit=Limit(interval=6.0, burst=45),  # the burst is borrowed from the future
+        waits=ProviderWaits(longest=DAY, pair_base=4.0),  # a day after its cap on marketing
         max_webhook_body=4 << 20,  # Meta sends up to 3 MB
         keepalive_seconds=15.0,
         echoes_tracker=True,
