@@ -257,6 +257,16 @@ def test_looking_for_what_is_due_takes_no_lock_where_nothing_is(channel, django_
 # --- giving back ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("state", "due"), [(WAITING, 90.0), (READY, 0.0), (LEASED, 90.0), (PARKED, 90.0), (DEAD, 90.0)])
+def test_only_what_waits_for_its_time_is_hastened(channel, state, due):
+    """What is under way keeps the time that it was claimed at; what is over is not begun anew."""
+    row = work_of(send(channel))
+    change(row, state=state, due_at=90.0)
+    with atomic_cursor() as cursor:
+        rows.hasten(cursor, WorkKind.DELIVERY, [row.key])
+    assert fresh(row).due_at == due
+
+
 @pytest.mark.parametrize(("ran", "tries"), [(True, 1), (False, 0)])
 def test_a_released_row_keeps_the_count_of_its_runs_only_if_it_may_have_run(channel, worker, ran, tries):
     message = send(channel)

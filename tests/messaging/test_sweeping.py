@@ -166,6 +166,14 @@ def test_more_than_one_look_round_can_bury_is_buried_in_several(wide, worker, cl
     assert fresh(alive).status == Status.SENT
 
 
+def test_what_expired_together_is_told_in_the_order_of_its_acceptance(wide, clock):
+    accepted = [send(wide, to=1 + place % 3, life_s=60).id for place in range(8)]
+    clock.forward(60)
+    assert bury_expired() == 8
+    told = Receipt.objects.filter(tenant_id=wide.tenant_id, event="failed").order_by("id")
+    assert list(told.values_list("message_id", flat=True)) == accepted
+
+
 def test_a_scheduled_message_that_expires_before_its_time_is_dead(wide, clock):
     message = send(wide, send_at=clock.now + 3600, expires_at=clock.now + 60)
     clock.forward(60)
