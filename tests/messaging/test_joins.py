@@ -4,6 +4,7 @@ import pytest
 
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import Action
+from hailgate.core.errors import NotFound
 from hailgate.core.events import ContactChange, MarketingChoice
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
@@ -23,8 +24,8 @@ from hailgate.messaging.models import (
 from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.failover import declare_dead
 from hailgate.messaging.outbound.outcomes import send_again, settle_parked
-from hailgate.messaging.people.byhand import join_by_hand
-from hailgate.messaging.people.joins import join_proven
+from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion
+from hailgate.messaging.people.joins import join_proven, take_step
 from hailgate.messaging.people.roots import of_thread
 from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.ids import uuid7
@@ -137,6 +138,27 @@ def test_what_is_only_alike_is_asked_and_not_joined(wide):
     apply(wide, wrote(wide, BRAZIL))
     send(wide, BRAZIL_9)
     assert [(join.proof, join.state) for join in joins(wide)] == [("spelling", JoinState.SUGGESTED)]
+    assert len(people(wide)) == 2
+
+
+@pytest.mark.parametrize("decide", [take_suggestion, dismiss_suggestion])
+def test_what_is_asked_is_for_its_own_tenant_to_answer(wide, decide):
+    apply(wide, wrote(wide, BRAZIL))
+    send(wide, BRAZIL_9)
+    (asked,) = joins(wide)
+    with pytest.raises(NotFound):
+        decide(wide.tenant_id + 1, asked.uid, "an operator")
+    assert fresh(asked).state == JoinState.SUGGESTED
+
+
+@pytest.mark.parametrize("state", set(JoinState) - {JoinState.PROVEN, JoinState.UNDOING})
+def test_only_what_is_proven_or_being_undone_has_a_step_to_take(wide, state):
+    apply(wide, wrote(wide, BRAZIL))
+    send(wide, BRAZIL_9)
+    (asked,) = joins(wide)
+    change(asked, state=state)
+    assert not take_step(asked.id)
+    assert fresh(asked).state == state
     assert len(people(wide)) == 2
 
 

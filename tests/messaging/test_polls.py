@@ -95,6 +95,14 @@ def test_a_channel_that_lost_its_hook_is_not_asked_any_more(worker, clock, chann
     assert begin_polls(POLLED) == 0
 
 
+def test_a_channel_that_was_switched_off_is_not_asked_any_more(worker, clock, channel):
+    begin_polls(POLLED)
+    change_channel(channel, active=False)
+    clock.forward(POLL_EVERY_S)
+    assert claim_polls(worker, open_room(10)).claims == []
+    assert work(channel.tenant_id, kind=WorkKind.POLL) == []
+
+
 def test_a_worker_that_was_declared_dead_stores_nothing(worker, clock, channel, poll):
     execute(f"UPDATE messaging_worker SET alive = FALSE WHERE id = {worker}")
     assert not record_page(worker, poll, [given.text_webhook("one")])

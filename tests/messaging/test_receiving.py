@@ -12,7 +12,7 @@ import given as house
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import Ignored
 from hailgate.messaging.inbound import ingest as module
-from hailgate.messaging.inbound.ingest import LONGEST_NOTE, MOST_TRIES, hooks_with_events
+from hailgate.messaging.inbound.ingest import LONGEST_NOTE, MOST_TRIES, has_unread, hooks_with_events
 from hailgate.messaging.inbound.receive import (
     ReceivedWebhook,
     find_stored,
@@ -27,6 +27,7 @@ from hailgate.messaging.store.ids import uuid7
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
+    add_number,
     change_channel,
     channel_row,
     hook_id_of,
@@ -146,6 +147,17 @@ def test_hooks_with_something_to_understand_are_found(box, worker):
     assert hooks_with_events() == [box.hook_id]
     box.ingest(worker)
     assert hooks_with_events() == []
+
+
+def test_a_channel_has_unread_webhooks_until_they_are_understood(box, tenant, hook, worker):
+    """Before a window is called closed: the person may have written in one of them."""
+    hookless = add_number(tenant, hook, 8)
+    change_channel(hookless, hook_id=None)
+    assert not has_unread(box.channel.id)
+    box.post(b"a")
+    assert (has_unread(box.channel.id), has_unread(hookless.id)) == (True, False)
+    box.ingest(worker)
+    assert not has_unread(box.channel.id)
 
 
 # --- understanding ----------------------------------------------------------------------------------------------------

@@ -257,7 +257,9 @@ def test_looking_for_what_is_due_takes_no_lock_where_nothing_is(channel, django_
 # --- giving back ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("state", "due"), [(WAITING, 90.0), (READY, 0.0), (LEASED, 90.0), (PARKED, 90.0), (DEAD, 90.0)])
+@pytest.mark.parametrize(
+    ("state", "due"), [(WAITING, 90.0), (READY, 0.0), (LEASED, 90.0), (PARKED, 90.0), (DEAD, 90.0)]
+)
 def test_only_what_waits_for_its_time_is_hastened(channel, state, due):
     """What is under way keeps the time that it was claimed at; what is over is not begun anew."""
     row = work_of(send(channel))

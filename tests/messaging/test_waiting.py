@@ -14,6 +14,7 @@ from hailgate.messaging.outbound.waits import tell_waiting
 from messaging.acting import (
     HOLD_S,
     attempt,
+    change,
     change_channel,
     claim,
     deliver,
@@ -22,6 +23,7 @@ from messaging.acting import (
     send,
     send_all,
     tell,
+    work_of,
 )
 
 
@@ -128,6 +130,15 @@ def test_others_are_before_it_at_the_channels_rate(wide, worker, clock):
     claim_deliveries(worker, open_room(10))
     last = send(wide, to=50)
     assert waits(last) == {Wait.RATE: about(clock.now + 2 + 3 * 2)}
+
+
+def test_what_is_not_due_yet_is_not_before_it(wide, worker, clock):
+    """However much more urgent it is."""
+    change_channel(wide, rate_interval=2.0, rate_burst=1)
+    put_off, last = send(wide, to=1, priority=0), send(wide, to=2, priority=1)
+    assert waits(last) == {Wait.RATE: about(clock.now + 2)}
+    change(work_of(put_off), due_at=clock.now + 60)
+    assert waits(last) == {}
 
 
 def test_its_tenant_sends_at_a_rate_of_its_own(tenant, wide, worker, clock):

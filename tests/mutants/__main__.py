@@ -78,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def chosen(given: argparse.Namespace) -> list[Site]:
-    """Without a room or a word: of the five rooms through which messages go. One place more changes one at most."""
+    """Without a room or a word: of the rooms through which messages go. One place more changes one at most."""
     names = given.room or [room.name for room in ROOMS if room.name != "assistant"]
     sites = [site for site in find_all(PACKAGE) if site.room in names and given.only in site.id]
     if given.list:

@@ -94,6 +94,7 @@ ROOMS = (
     Room("gate", ["pipeline/bridge.py", "pipeline/lease.py", "providers/guarded_body.py"],
          ["pipeline", "providers", "simulation"]),
     Room("spool", ["spool"], ["edge", "commands", "pipeline"]),
+    Room("people", ["messaging/people"], ["messaging"]),
     Room("assistant", ["assistant", "messaging/assistants", "pipeline/assistants.py", "pipeline/turns.py"],
          ["assistant", "messaging", "pipeline"], frozenset({Kind.GUARD, Kind.CONDITION, Kind.TENANT})),
 )  # fmt: skip

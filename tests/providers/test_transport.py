@@ -242,6 +242,18 @@ async def test_a_closing_that_the_loop_has_not_seen_yet_is_seen_before_the_first
     await writer.wait_closed()
 
 
+class Closing:
+    """A transport that is being closed on our side; its socket is gone."""
+
+    def is_closing(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("transport", [None, Closing()], ids=["none", "closing"])
+def test_what_we_are_closing_ourselves_is_closed(transport):
+    assert guarded_module._is_closed(transport)
+
+
 async def test_where_every_connection_is_closed_by_the_peer_nothing_was_sent(monkeypatch):
     monkeypatch.setattr(guarded_module, "_is_closed", lambda _: True)
     guard = CountingGuard()
