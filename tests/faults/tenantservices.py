@@ -24,7 +24,8 @@ from .tenants import let_write
 from .turnstile import Turnstile
 
 TOKEN = "a token of the tenant service"
-PEOPLE = 16
+# Each has one message under way at a time: a crowd takes what a few would only queue.
+FEW, CROWD = 16, 200
 RATE = 20.0
 KNOWN_WITHIN_S = 30.0
 # For a channel that there is not: all that comes of it is that the service is asked for the tenant.
@@ -76,8 +77,8 @@ class TenantService:
 class Elsewhere:
     """Tenants whose channels and credentials the service has, and who publish to the queue."""
 
-    def __init__(self, case: Case, node: BrokerNode, service: TenantService, api_url: str) -> None:
-        self._case, self._service, self._api_url = case, service, api_url
+    def __init__(self, case: Case, node: BrokerNode, service: TenantService, api_url: str, people: int = FEW) -> None:
+        self._case, self._service, self._api_url, self._people = case, service, api_url, people
         self.places: dict[str, Place] = {}
         self.outside: dict[str, Outside] = {}
         self._node, self._hooks = node, dict[str, str]()
@@ -133,7 +134,7 @@ class Elsewhere:
 
     def people(self, name: str) -> list[Conversation]:
         there = self.places[name]
-        return conversations([Place(there.number, there.number, there.account)], PEOPLE)
+        return conversations([Place(there.number, there.number, there.account)], self._people)
 
 
 @scenario("HANG", alone=True)
@@ -179,7 +180,8 @@ async def credentials_are_fetched_once_and_exchanged(case: Case) -> None:
         case.stand.environment |= {"HAILGATE_REDIS_URL": redis.url}
         async with open_node(case) as node, TenantService() as service, Turnstile(case.stand) as turnstile:
             if node is not None:
-                await exchange(case, Elsewhere(case, node, service, turnstile.url), service, turnstile)
+                elsewhere = Elsewhere(case, node, service, turnstile.url, CROWD)
+                await exchange(case, elsewhere, service, turnstile)
     finally:
         await redis.kill()
 

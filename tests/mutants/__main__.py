@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .equivalents import EQUIVALENT
-from .sites import ROOMS, Kind, Site, find_all
+from .sites import ROOMS, Kind, Room, Site, find_all
 from .table import Found, Table
 from .touched import PACKAGE, read_touched, tests_of
 from .warm import ERRAND, OUT_OF_TIME, UNPLANTABLE
@@ -120,9 +120,10 @@ def try_on(database: str, sites: Sequence[Site], table: Table, until: float) -> 
 
 
 def tests_for(site: Site, database: str, touched: Mapping[str, Any]) -> list[str]:
-    tests = tests_of(site, touched, near_files(site)) or near_files(site)
+    """Near files come after all that was seen to run through it: they may hold tests that are newer than that."""
+    near = near_files(site)
     locks = database == "postgresql" and site.kind in {Kind.LOCK, Kind.ORDER}
-    return [*tests, *INTERLEAVED] if locks else tests
+    return [*tests_of(site, touched, near), *near, *(INTERLEAVED if locks else ())]
 
 
 def judge(site: Site, database: str, told: Mapping[str, Any], tests: Sequence[str]) -> Found | None:
@@ -193,13 +194,17 @@ def see_what_tests_touch(until: float) -> None:
 
 
 def near_files(site: Site) -> list[str]:
-    """Test files of its room that name the module."""
+    """Test files of its room that name the module; where none does, those that name its package."""
     room = next(room for room in ROOMS if room.name == site.room)
     module = "hailgate." + site.file.removesuffix(".py").replace("/", ".")
     parent, _, name = module.rpartition(".")
-    named = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b")
+    named = rf"\b{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b"
+    return _naming(room, named) or _naming(room, rf"\b{re.escape(parent)}\b")
+
+
+def _naming(room: Room, named: str) -> list[str]:
     tests = [path for folder in room.tests for path in sorted((TESTS / folder).glob("test_*.py"))]
-    return [str(path.relative_to(HERE)) for path in tests if named.search(path.read_text("utf-8"))]
+    return [str(path.relative_to(HERE)) for path in tests if re.search(named, path.read_text("utf-8"))]
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             named[item.nodeid.partition("::")[0]].append(item)
         for site, tests in errand.bugs:
             if time.time() < errand.until:
-                items = [item for test in tests for item in named[test]]
+                items = list(dict.fromkeys(item for test in tests for item in named[test]))
                 errand.add(**try_out(site, items, first, errand.patience_s, house))
     return True
 
