@@ -77,6 +77,20 @@ def test_the_address_of_a_hook_is_shown_on_record(ask, tenant) -> None:
     assert hook["token"] not in str(list(AuditEntry.objects.values()))
 
 
+def test_the_address_of_a_hook_is_exchanged_on_record_and_the_new_one_is_told_once(run, ask, tenant) -> None:
+    hook = ask("hook", "add", "--provider", "wppconnect", "--set", "session=clinic")
+    renewed = ask("hook", "renew", hook["id"], "--overlap", "2")
+    assert renewed["path"] == f"/hooks/{renewed['token']}" != hook["path"]
+    entry = _last(tenant)
+    assert (entry.action, entry.subject, entry.detail) == (
+        AuditAction.HOOK_RENEWED, f"hook:{hook['id']}", "overlap 2 h"
+    )  # fmt: skip
+    assert renewed["token"] not in str(list(AuditEntry.objects.values()))
+    said = run("hook", "renew", hook["id"]).output
+    assert "once the session of its channel is closed and opened again" in said
+    assert run("hook", "renew", hook["id"], "--overlap", "1000").exit_code == 1
+
+
 def test_what_happens_to_an_operator_is_on_record_with_all_they_work_for(ask, tenant, stranger) -> None:
     for owner in (tenant, stranger):
         ask("operator", "add", "--email", EMAIL, "--tenant", owner.name)

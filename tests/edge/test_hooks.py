@@ -8,8 +8,9 @@ import random
 import pytest
 
 import given
+from hailgate.messaging.channels.renewal import renew_hook
 from hailgate.messaging.files.storage import open_files
-from hailgate.messaging.models import RejectedCall, WebhookEvent
+from hailgate.messaging.models import Hook, RejectedCall, WebhookEvent
 from hailgate.settings import ENV
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +56,18 @@ async def test_200_comes_after_the_commit_seen_from_another_connection(site, hoo
         body = given.text_webhook(message_id=f"wamid.{count}")
         assert (await site.post(hook.path, body, headers=given.signed(body))).status == 200
         assert await db(stored, tenant.id) == count
+
+
+async def test_a_provider_that_still_posts_to_the_former_address_is_heard_until_the_overlap_ends(
+    site, hook, tenant, db
+) -> None:
+    made = await db(renew_hook, await db(Hook.objects.filter(tenant_id=tenant.id).get), 3600)
+    for count, path in enumerate((hook.path, made.path), 1):
+        body = given.text_webhook(message_id=f"wamid.{count}")
+        assert (await site.post(path, body, headers=given.signed(body))).status == 200
+    events = await db(lambda: list(WebhookEvent.objects.filter(tenant_id=tenant.id).values_list("hook_id", flat=True)))
+    assert len(events) == 2
+    assert len(set(events)) == 1
 
 
 async def test_headers_that_may_be_kept_are_and_others_are_not(site, hook, tenant, db) -> None:

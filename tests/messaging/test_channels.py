@@ -16,6 +16,7 @@ from hailgate.messaging.channels.registry import (
     get_hook,
     list_hooks,
 )
+from hailgate.messaging.channels.renewal import renew_hook
 from hailgate.messaging.models import Channel, Hook
 from messaging.acting import change_channel
 
@@ -44,6 +45,53 @@ def test_two_hooks_have_tokens_nobody_guesses(tenant):
 def test_a_hook_that_is_switched_off_is_not_found(tenant, hook):
     Hook.objects.filter(tenant_id=tenant.id).update(active=False)
     assert find_hook(hook.token) is None
+
+
+def test_a_renewed_hook_is_found_by_both_tokens_until_the_overlap_ends(tenant, hook, clock):
+    made = renew_hook(Hook.objects.get(tenant_id=tenant.id), overlap_s=3600)
+    assert made.token != hook.token
+    ids = {find_hook(token).id for token in (hook.token, made.token)}
+    assert len(ids) == 1
+    spooled = {digest for digest, _ in list_hooks(["cloud"], 10)}
+    assert spooled == {sha256(token.encode()).digest() for token in (hook.token, made.token)}
+    clock.forward(3601)
+    assert find_hook(hook.token) is None
+    assert find_hook(made.token).path.reveal() == made.path
+    assert [digest for digest, _ in list_hooks(["cloud"], 10)] == [sha256(made.token.encode()).digest()]
+
+
+def test_without_overlap_the_former_token_is_refused_at_once(tenant, hook):
+    made = renew_hook(Hook.objects.get(tenant_id=tenant.id), overlap_s=0)
+    assert find_hook(hook.token) is None
+    assert find_hook(made.token) is not None
+
+
+def test_of_two_renewals_the_last_token_before_is_taken_and_the_first_is_not(tenant, hook):
+    row = Hook.objects.get(tenant_id=tenant.id)
+    second, third = renew_hook(row, 3600), renew_hook(row, 3600)
+    assert [find_hook(made.token) is not None for made in (hook, second, third)] == [False, True, True]
+
+
+def test_a_renewed_hook_makes_its_channels_connect_anew(tenant, hook, channel):
+    before = get_credentials(channel.id)
+    made = renew_hook(Hook.objects.get(tenant_id=tenant.id), 3600)
+    after = get_credentials(channel.id)
+    assert (after.hook_path, after.version) == (made.path, before.version + 1)
+
+
+@pytest.mark.parametrize("overlap_s", [-1, 31 * 86_400, float("nan")])
+def test_an_overlap_that_is_none_is_refused(tenant, hook, overlap_s):
+    with pytest.raises(InputError) as refused:
+        renew_hook(Hook.objects.get(tenant_id=tenant.id), overlap_s)
+    assert refused.value.field == "overlap"
+    assert find_hook(hook.token) is not None
+
+
+def test_a_hook_that_was_removed_is_not_renewed(tenant, hook):
+    row = Hook.objects.get(tenant_id=tenant.id)
+    Hook.objects.filter(tenant_id=tenant.id).update(active=False)
+    with pytest.raises(NotFound):
+        renew_hook(row, 3600)
 
 
 def test_secrets_of_hooks_and_channels_are_sealed_at_rest(tenant, hook, channel):

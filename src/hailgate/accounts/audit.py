@@ -30,6 +30,7 @@ class AuditAction(StrEnum):
     HOOK_MADE = "hook.made"
     HOOK_REMOVED = "hook.removed"
     HOOK_REVEALED = "hook.revealed"
+    HOOK_RENEWED = "hook.renewed"
     ASSISTANT_MADE = "assistant.made"
     ASSISTANT_DRAFTED = "assistant.drafted"
     ASSISTANT_PUBLISHED = "assistant.published"

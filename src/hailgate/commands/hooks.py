@@ -83,6 +83,36 @@ def show(hook_id: str, tenant: str | None, *, reveal: bool, as_json: bool) -> No
     tell(document, card(document), as_json=as_json)
 
 
+@hook.command("renew")
+@click.argument("hook_id")
+@click.option(
+    "--overlap",
+    type=float,
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long the old address is taken, too; 0 for no moment more.",
+)
+@tenant_option
+@json_option
+def renew(hook_id: str, overlap: float, tenant: str | None, *, as_json: bool) -> None:
+    """Give a hook a new address, where the old one may have become known. Then tell the provider of it.
+
+    A server that is paired with a phone is told when the channel's session is opened anew: `hailgate channel
+    disconnect`, and once it is closed `hailgate channel connect`.
+    """
+    with open_store() as env:
+        from hailgate.accounts.audit import AuditAction, audited
+        from hailgate.messaging.channels.renewal import renew_hook
+
+        found = _find(choose_tenant(tenant).pk, hook_id)
+        deed = deed_of(found.tenant_id, AuditAction.HOOK_RENEWED, f"hook:{found.uid}", f"overlap {overlap:g} h")
+        made = audited(deed, renew_hook, found, overlap * 3600)
+        todo = _todo(found, f"{env.public_url or f'http://{env.bind}'}{made.path}")
+    document = {"id": str(made.id), "token": made.token, "path": made.path, "overlap_hours": overlap}
+    hand_out(document, todo, as_json=as_json)
+
+
 @hook.command("remove")
 @click.argument("hook_id")
 @tenant_option
@@ -124,6 +154,18 @@ def _describe(found: "Hook", *, reveal: bool) -> dict[str, Any]:
         "channels": list(served.values_list("name", flat=True)),
         "settings": mask_settings(get_provider(found.provider).hook_config, found.config) if found.active else {},
     }
+
+
+def _todo(found: "Hook", address: str) -> str:
+    """What is left to do after a renewal: who tells the provider, and how."""
+    from hailgate.messaging.models import Channel
+    from hailgate.providers import get_provider
+
+    if not get_provider(found.provider).capabilities.pairs_session:
+        return f"Register this address with the provider: {address}"
+    served = Channel.objects.filter(tenant_id=found.tenant_id, hook=found, active=True).order_by("id")
+    names = ", ".join(served.values_list("name", flat=True)) or "its channel"
+    return f"The server posts to {address} once the session of {names} is closed and opened again."
 
 
 def _path(found: "Hook", *, reveal: bool) -> str:

@@ -108,12 +108,17 @@ class Worker(models.Model):
 
 
 class Hook(TenantModel):
-    """Where a provider posts. One hook serves one or many channels: some providers have one URL for all numbers."""
+    """Where a provider posts. One hook serves one or many channels: some providers have one URL for all numbers.
+
+    ``former_digest`` is of the token before this one, which is believed until ``former_until``.
+    """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True)
     provider = models.CharField(max_length=30)
     token_digest = models.CharField(max_length=64, unique=True)
     token = models.TextField()
+    former_digest = models.CharField(max_length=64, unique=True, null=True, blank=True)
+    former_until = InstantField(null=True)
     config = models.TextField()
     active = models.BooleanField(default=True)
     ingest_worker = models.ForeignKey(Worker, models.SET_NULL, null=True, related_name="+")

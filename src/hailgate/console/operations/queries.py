@@ -199,6 +199,7 @@ _DEEDS: Final[Mapping[str, str]] = {
     AuditAction.HOOK_MADE: gettext_noop("Hook made"),
     AuditAction.HOOK_REMOVED: gettext_noop("Hook removed"),
     AuditAction.HOOK_REVEALED: gettext_noop("Address of a hook shown"),
+    AuditAction.HOOK_RENEWED: gettext_noop("Address of a hook exchanged"),
     AuditAction.ASSISTANT_MADE: gettext_noop("Assistant made"),
     AuditAction.ASSISTANT_DRAFTED: gettext_noop("Draft of an assistant changed"),
     AuditAction.ASSISTANT_PUBLISHED: gettext_noop("Assistant published"),

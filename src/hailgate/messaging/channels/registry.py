@@ -29,6 +29,7 @@ from hailgate.messaging.store.sql import (
     every_tenant,
     fetch,
     fetch_one,
+    moment,
     now,
 )
 from hailgate.messaging.store.tables import CHANNEL, HOOK
@@ -137,11 +138,11 @@ def add_hook(tenant_id: int, provider: str, settings: Mapping[str, str]) -> NewH
     """Raises InputError naming the setting that is missing, empty or unknown."""
     spec = get_provider(provider)
     parse_config(spec.hook_config, settings)
-    token, uid = secrets.token_urlsafe(32), uuid4()
+    token, uid = make_token(), uuid4()
     columns = ("tenant_id", "uid", "provider", "token_digest", "token", "config", "active", "created_at")
     with atomic_cursor() as cursor:
         sealed = sealer().seal(token), sealer().seal(msgspec.json.encode(dict(settings)).decode())
-        HOOK.insert(cursor, columns, [(tenant_id, uid, spec.name, _digest(token), *sealed, True, now(cursor))])
+        HOOK.insert(cursor, columns, [(tenant_id, uid, spec.name, digest_token(token), *sealed, True, now(cursor))])
     return NewHook(uid, token)
 
 
@@ -212,30 +213,38 @@ def _paused(spec: AnyProviderSpec, moment: float) -> tuple[float | None, str]:
 
 
 def find_hook(token: str) -> HookView | None:
-    """By the unguessable token of its path; None for one that is unknown or switched off."""
+    """By the unguessable token of its path, or the one before while that is taken; None for one that is unknown or
+    switched off.
+    """
+    digest = digest_token(token)
     with atomic_cursor(read_only=True) as cursor:
         row = fetch_one(
             cursor,
-            f"SELECT {_HOOK_VIEW} FROM messaging_hook WHERE token_digest = %s AND active "
+            f"SELECT {_HOOK_VIEW} FROM messaging_hook WHERE active "
+            f"AND (token_digest = %s OR (former_digest = %s AND former_until > {moment(cursor)})) "
             f"{every_tenant('the token is the proof')}",
-            [_digest(token)],
+            [digest, digest],
         )
     return _hook_view(row) if row else None
 
 
 def list_hooks(providers: Collection[str], limit: int) -> list[tuple[bytes, HookView]]:
-    """The newest active hooks of these providers, each with the SHA-256 of its token."""
+    """The newest active hooks of these providers, each with the SHA-256 of its token, and of the one before while that
+    is taken.
+    """
     with atomic_cursor(read_only=True) as cursor:
+        former = f"CASE WHEN former_until > {moment(cursor)} THEN former_digest END"
         rows = fetch(
             cursor,
-            f"SELECT token_digest, {_HOOK_VIEW} FROM messaging_hook WHERE active "
+            f"SELECT token_digest, {former}, {_HOOK_VIEW} FROM messaging_hook WHERE active "
             f"AND {among('provider')} {every_tenant('the spool must know them')} ORDER BY id DESC LIMIT %s",
             [array(providers), limit],
         )
     hooks = []
-    for digest, *row in rows:
+    for digest, former_digest, *row in rows:
         with suppress(HailgateError):  # one whose settings cannot be read is told of when somebody posts to it
-            hooks.append((bytes.fromhex(digest), _hook_view(tuple(row))))
+            hook = _hook_view(tuple(row))
+            hooks += [(bytes.fromhex(each), hook) for each in (digest, former_digest) if each]
     return hooks
 
 
@@ -364,5 +373,10 @@ def _hook_view(row: Row) -> HookView:
     return HookView(id_, as_uuid(uid), tenant_id, spec, spec.receiver(config), path, config)
 
 
-def _digest(token: str) -> str:
+def make_token() -> str:
+    """Of 256 bits, for a hook's path."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
