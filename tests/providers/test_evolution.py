@@ -1,20 +1,22 @@
 """Calls to Evolution API: each send as the server wants it, its instance, its webhook, its lists."""
 
 import json
+import re
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import decode_outbound
-from hailgate.core.errors import InputError, ProviderUnavailable, Rejected
+from hailgate.core.errors import Disposition, InputError, ProviderUnavailable, Rejected, SendError
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.core.sessions import SessionState
 from hailgate.providers.abilities import FindsSent, PairsSession, PollsInbound, Sought
 from hailgate.providers.config import parse_config
 from hailgate.providers.contract import Connection, OutboundMessage
 from hailgate.providers.evolution import SPEC, EvolutionChannel
-from hailgate.providers.evolution.wire import parse_state, render_send
+from hailgate.providers.evolution.wire import own_id, parse_state, render_send
 from hailgate.providers.inline import FileInJson
 from hailgate.providers.transport import Transport
 
@@ -92,6 +94,18 @@ async def test_a_send_is_what_the_server_is_known_to_take(name):
     assert rendered == {key: value for key, value in wanted["body"].items() if key not in skipped}
 
 
+@pytest.mark.parametrize("name", SENDS)
+async def test_where_the_server_keeps_our_ids_each_attempt_has_one_of_its_own(name):
+    sent = SENDS[name]
+    named = [
+        (await body_of(render_send(replace(sent, attempt=attempt), native_menus=True, own_ids=True)))["messageId"]
+        for attempt in (1, 1, 2)
+    ]
+    assert named[0] == named[1] == own_id(sent) != named[2]
+    assert re.fullmatch("3EB0[0-9A-F]{18}", named[0])
+    assert "messageId" not in await body_of(render_send(sent, native_menus=True))
+
+
 async def test_a_quote_names_the_message_and_menus_are_words_unless_they_are_wanted():
     quoting = render_send(message(content("text", body="Yes"), context_id="3AF1"), native_menus=False)
     assert (await body_of(quoting))["quoted"] == {"key": {"id": "3AF1"}}
@@ -159,14 +173,14 @@ class Server:
 
 
 class Connected:
-    def __init__(self, server) -> None:
-        self.server = server
+    def __init__(self, server, settings=None) -> None:
+        self.server, self.settings = server, {**CHANNEL, **(settings or {})}
 
     async def __aenter__(self):
         self.loopback, self.transport = Loopback(self.server), Transport()
         address = await self.loopback.__aenter__()
         await self.transport.__aenter__()
-        config = parse_config(EvolutionChannel, {**CHANNEL, "api_url": address.url})
+        config = parse_config(EvolutionChannel, {**self.settings, "api_url": address.url})
         return SPEC.connect(Connection(config=config, transport=self.transport, hook_url=URL, clock=lambda: 2000.0))
 
     async def __aexit__(self, *told):
@@ -242,9 +256,9 @@ SENT = {
 }
 
 
-async def find(records, **sought):
+async def find(records, *, settings=None, **sought):
     listed = (200, {"messages": {"pages": 1, "currentPage": 1, "records": records}})
-    async with Connected(Server(findMessages=listed)) as provider:
+    async with Connected(Server(findMessages=listed), settings) as provider:
         facts = {"message": SENDS["send_text"], "attempted_at": 1000.0, "open_since": 900.0} | sought
         return await provider.find_sent(Sought(**facts))
 
@@ -254,6 +268,23 @@ async def test_a_sent_message_is_found_by_its_words():
     assert (await find([SENT], known=frozenset({"3EB01"}))).matches == ()
     for other in ({"message": {"conversation": "Other"}}, {"key": {**SENT["key"], "fromMe": False}}):
         assert (await find([{**SENT, **other}])).matches == ()
+
+
+OURS = {**SENT, "key": {**SENT["key"], "id": own_id(SENDS["send_text"])}}
+
+
+@pytest.mark.parametrize(
+    ("own_ids", "records", "matches"),
+    [
+        ("true", [SENT, OURS, {**SENT, "key": {**SENT["key"], "id": "3EB02"}}], (OURS["key"]["id"],)),
+        ("true", [{**OURS, "message": {"conversation": "as the server spells it"}}], (OURS["key"]["id"],)),
+        ("true", [SENT], ("3EB01",)),
+        ("false", [SENT, OURS], ("3EB01", OURS["key"]["id"])),
+    ],
+    ids=["among others that read alike", "spelt otherwise", "not kept", "not asked for"],
+)
+async def test_an_id_of_ours_says_more_than_words(own_ids, records, matches):
+    assert (await find(records, settings={"own_ids": own_ids})).matches == matches
 
 
 async def test_absence_needs_something_newer_and_an_open_session():
@@ -278,9 +309,26 @@ async def test_a_file_is_asked_for_by_its_message():
     answered = (document["http_status"], document["body"])
     async with Connected(Server(getBase64FromMediaMessage=answered)) as provider:
         assert b"".join([piece async for piece in provider.fetch_media(RemoteMedia("image", "3AF1"))]) == FILE
-    async with Connected(Server(getBase64FromMediaMessage=(400, {}))) as provider:
-        with pytest.raises(Rejected):
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "disposition"),
+    [
+        (400, "Message not found", Disposition.BURY),
+        (400, "The message is not of the media type", Disposition.BURY),
+        (400, "Error: fetch failed", Disposition.PARK),
+        (400, "Timed Out", Disposition.PARK),
+        (400, "Connection Closed", Disposition.PARK),
+        (500, "Connection Closed", Disposition.SNOOZE),
+        (502, None, Disposition.RETRY),
+    ],
+)
+async def test_a_file_is_given_up_only_where_the_server_surely_has_none(status, said, disposition):
+    told = {"status": status, "error": "x", "response": {"message": [said]}} if said else {}
+    async with Connected(Server(getBase64FromMediaMessage=(status, told))) as provider:
+        with pytest.raises(SendError) as failed:
             [piece async for piece in provider.fetch_media(RemoteMedia("image", "3AF1"))]
+    assert failed.value.disposition is disposition
 
 
 async def test_a_list_that_makes_no_sense_is_no_evidence():

@@ -19,6 +19,7 @@ from hailgate.providers.evolution.webhook import parse_webhook
 from hailgate.providers.evolution.wire import (
     EvolutionCall,
     fits,
+    own_id,
     parse_file,
     parse_found,
     parse_number,
@@ -69,7 +70,7 @@ class EvolutionProvider:
     # --- sending ------------------------------------------------------------------------------------------------------
 
     async def send(self, message: OutboundMessage, guard: Guard) -> SendReceipt:
-        call = render_send(message, native_menus=self._config.native_menus)
+        call = render_send(message, native_menus=self._config.native_menus, own_ids=self._config.own_ids)
         reply = await self._transport.post(
             self._config.url(call.path),
             headers=self._headers,
@@ -199,6 +200,8 @@ class EvolutionProvider:
             if (message_id := _id_of(record)) and message_id not in sought.known
             and fits(record, sought.message, native_menus=self._config.native_menus)
         ]  # fmt: skip
+        if self._config.own_ids and (ours := own_id(sought.message)) in map(_id_of, records):
+            matches = [ours]  # the server kept our id: whatever else reads like the message is another
         newer = any(written_at(record) > sought.attempted_at for record in records)
         return Findings(matches=tuple(matches), newer=newer, settled=0.0 < sought.open_since <= sought.attempted_at)
 

@@ -58,6 +58,14 @@ class EvolutionChannel(msgspec.Struct, frozen=True, kw_only=True):
             examples=["true"],
         ),
     ] = False
+    own_ids: Annotated[
+        bool,
+        Meta(
+            title="Ids of ours",
+            description="Give each message an id by which it is found where its answer was lost. For 2.4 and later.",
+            examples=["true"],
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         _check(self.instance, self.jwt_key)

@@ -66,7 +66,7 @@ def repeats(body: bytes, last: bytes) -> bool:
     posts 28 of them a second.
     """
     now, before = read_body(_object, body), read_body(_object, last)
-    if not now or not before or now.get("event") != "connection.update" != before.get("data"):
+    if not now or not before or now.get("event") != "connection.update":
         return False
     same = ("event", "instance", "data")
     return all(now.get(name) == before.get(name) for name in same)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -57,6 +58,8 @@ LICENSE: Final = (
     "EVOLUTION_OPERATOR_EMAIL there."
 )
 
+NO_FILE: Final = ("Message not found", "not of the media type")
+
 _any = msgspec.json.Decoder(Any)
 
 
@@ -67,12 +70,18 @@ class EvolutionCall(NamedTuple):
     body: bytes | FileInJson
 
 
-def render_send(message: OutboundMessage, *, native_menus: bool) -> EvolutionCall:
+def own_id(message: OutboundMessage) -> str:
+    """A WhatsApp id for this one attempt, in the form that the server's own ids have."""
+    return f"3EB0{hashlib.sha256(message.tracker.encode()).hexdigest()[:18].upper()}"
+
+
+def render_send(message: OutboundMessage, *, native_menus: bool, own_ids: bool = False) -> EvolutionCall:
     """Raise Rejected for what the server cannot send."""
     content = message.content
+    named = {"messageId": own_id(message)} if own_ids else {}
     if isinstance(content, Reaction):
-        return _call("sendReaction", _reaction(content, message.to))
-    place: dict[str, Any] = {"number": _number(message.to)}
+        return _call("sendReaction", {**_reaction(content, message.to), **named})
+    place: dict[str, Any] = {"number": _number(message.to), **named}
     if message.context_id:
         place["quoted"] = {"key": {"id": message.context_id}}
     if isinstance(content, Image | Video | Audio | Document | Sticker):
@@ -344,14 +353,15 @@ def parse_found(status: int, _headers: Mapping[str, str], body: bytes) -> FoundS
 
 
 def parse_file(status: int, _headers: Mapping[str, str], body: bytes) -> bytes:
-    """Raise SendError where there is no such file."""
-    encoded = _decode(body).get("base64")
+    """Raise SendError where there is no such file. A 400 is any failure, a passing one as well: its words tell."""
+    answer = _decode(body)
+    encoded = answer.get("base64")
     if 200 <= status < 300 and isinstance(encoded, str):
         try:
             return base64.b64decode(encoded.rpartition(",")[2], validate=True)
         except (binascii.Error, ValueError):
             raise ProviderUnavailable("The server's answer holds no file.") from None
-    if status in {400, 404}:
+    if any(words in said for said in _words(answer) for words in NO_FILE):
         raise Rejected("The server has no such file.", code="media_gone", provider_code=str(status))
     raise refusal(status, body)
 
