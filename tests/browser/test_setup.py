@@ -13,7 +13,7 @@ from browser.conftest import PHONE, OpenPage
 from browser.test_console import operator  # noqa: F401 -- a fixture
 from serving import Site, serving
 from simulator.conftest import simulator_url  # noqa: F401 -- a fixture
-from simulator.driver import Driver
+from simulator.driver import NUMBER, Driver
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +83,37 @@ async def test_a_channel_is_set_up(clinic: Clinic, open_page: OpenPage, provider
         await page.wait_for_selector("button:has-text('Pair a phone')")
     fits = "document.documentElement.scrollWidth <= window.innerWidth"
     assert await page.evaluate(fits)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [DESK, {**DESK, "dark": True}, {"width": PHONE[0], "height": PHONE[1]}],
+    ids=["desk", "dark desk", "phone"],
+)
+@pytest.mark.parametrize("provider", ["evolution", "wppconnect"])
+async def test_a_phone_is_paired(clinic: Clinic, open_page: OpenPage, provider: str, size: dict) -> None:
+    page = await open_page(clinic.link, **size)
+    spoken = {each["name"]: each for each in await clinic.sim.expect("GET", "/_sim/providers")}[provider]
+    known = {"provider": provider, "number": NUMBER, "webhook_url": f"{clinic.site.url}/hooks/none"}
+    credentials = {**FILLED[provider], "starts": "unpaired"}
+    await clinic.sim.expect("PUT", "/_sim/channels", [{**known, "credentials": credentials}])
+    await page.goto(f"{clinic.site.url}/console/channels/new/{provider}")
+    await page.fill("[name=name]", "front desk")
+    for name, value in {**FILLED[provider], "api_url": spoken["api_url"]}.items():
+        await page.fill(f"[name={name}]", value)
+    await page.click("button:has-text('Make the channel')")
+    await page.click("a:has-text('Pair a phone')")
+    shade = "dark" if size.get("dark") else "light"
+    await keep(page, f"{provider}-unpaired-{shade}")
+    await page.click("button:has-text('Pair a phone')")
+    await page.wait_for_selector("#session .code svg")
+    await keep(page, f"{provider}-code-{shade}")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    await clinic.sim.expect("POST", f"/_sim/channels/{NUMBER}/scan", {})
+    await page.wait_for_selector("#session .badge.fine")
+    assert f"+{NUMBER}" in await page.locator("#session").inner_text()
+    assert await page.locator("#session .code").count() == 0
+    await keep(page, f"{provider}-open-{shade}")
 
 
 async def register(clinic: Clinic, page: Page, address: str, spoken: dict) -> None:

@@ -29,8 +29,6 @@ from hailgate.messaging.store.sqlite_writer import write
 from hailgate.messaging.work.leases import any_alive
 from hailgate.providers import get_provider
 
-SIZE = 6  # pixels of a module: a phone reads it from an arm's length
-
 
 class CodePicture(NamedTuple):
     """``seen`` tells one code from the next without being it."""
@@ -117,7 +115,7 @@ def _draw(code: ShownCode) -> CodePicture:
     digest = hashlib.blake2b(code.value.encode(), digest_size=8).hexdigest()
     if code.typed:
         return CodePicture(digest, code.value, None)
-    drawn = segno.make(code.value, error="l").svg_inline(scale=SIZE, border=4, light="#fff", title=_("Code to scan"))
+    drawn = segno.make(code.value, error="l").svg_inline(omitsize=True, border=4, light="#fff", title=_("Code to scan"))
     return CodePicture(digest, "", mark_safe(drawn))  # noqa: S308 -- made of squares alone
 
 
