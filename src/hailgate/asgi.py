@@ -460,7 +460,11 @@ def _run(env: Environment, bind: str, make: Callable[[OnFailure, AtStop], ASGIAp
 
     end_traces = _trace(env)
     ends: list[Callable[[], None]] = []
-    server = Server(make(fail, ends.append), bind, VERSION, ends, patience=env.drain_s)
+    app = make(fail, ends.append)
+    from hailgate.messaging.store.thread_connections import wait_less_for_connections
+
+    ends.append(wait_less_for_connections)
+    server = Server(app, bind, VERSION, ends, patience=env.drain_s)
     server.run(sockets=sockets)
     end_traces()
     return 1 if failed else 0
