@@ -56,6 +56,14 @@ async def test_each_vendor_answers_in_its_own_protocol(processes, server, vendor
     assert len(server.asked) == 1
 
 
+async def test_a_model_speaks_markdown_and_people_read_marks(processes, server):
+    server.plan = [json.dumps({"reply": "**Open** from _8_ | see [us](https://clinic.example)"})]
+    said = (SaidLine(False, "*Hello* ~you~"), SaidLine(True, "Are you *open*?"))
+    reply = await processes.call(call(server, lines=said))
+    assert reply.reply == "*Open* from _8_ | see us (https://clinic.example)"
+    assert [line["content"] for line in server.asked[0]["messages"]][-2:] == ["**Hello** ~~you~~", "Are you *open*?"]
+
+
 @pytest.mark.parametrize(
     ("planned", "code"),
     [

@@ -24,6 +24,15 @@ def test_the_text_may_come_from_a_pipe(ask, channel) -> None:
     assert "Piped" in Message.objects.get(tenant_id=channel.tenant_id, uid=sent["id"]).content
 
 
+def test_markdown_is_sent_with_marks_where_it_is_asked_for(ask, channel) -> None:
+    to = ("send", "--channel", channel.name, "--to", given.PERSON, "--text", "**Ready**")
+    bodies = [
+        json.loads(Message.objects.get(tenant_id=channel.tenant_id, uid=ask(*to, *asked)["id"]).content)["text"]["body"]
+        for asked in ([], ["--markdown"])
+    ]
+    assert bodies == ["**Ready**", "*Ready*"]
+
+
 @pytest.mark.parametrize(
     ("channel_name", "to", "text", "code"),
     [

@@ -221,6 +221,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "white space": (message(text={"body": " \n "}), "invalid_content", "text.body"),
     "too long": (message(text={"body": "x" * (TEXT_LIMIT + 1)}), "invalid_content", "text.body"),
     "NUL": (message(text={"body": "a\0b"}), "invalid_content", "text.body"),
+    "NUL in Markdown": (message(text={"body": "a\0b"}, markdown=True), "invalid_content", "text.body"),
+    "Markdown that is too long": (
+        message(text={"body": "# x" * TEXT_LIMIT}, markdown=True),
+        "invalid_content",
+        "text.body",
+    ),
+    "Markdown of a picture": (
+        message(type="image", text=..., image={"link": "https://a.example/x.png"}, markdown=True),
+        "invalid_request",
+        "markdown",
+    ),
     "body of another type": (message(text={"body": 5}), "invalid_request", "text.body"),
     "unknown channel": (message(channel="nowhere"), "unknown_channel", "channel"),
     "unknown channel id": (message(channel="6f1c1b3e-0000-4000-8000-000000000000"), "unknown_channel", "channel"),

@@ -30,6 +30,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "text": {**_WHERE, **_TEXT, "metadata": {"order": "17"}},
         "buttons": {**_WHERE, "type": "interactive", "interactive": _BUTTONS},
         "template": {**_WHERE, "type": "template", "template": _TEMPLATE},
+        "Markdown": {**_WHERE, "type": "text", "text": {"body": "**Ready:** order 17"}, "markdown": True},
         "picture": {**_WHERE, "type": "image", "image": {"attachment": _ID, "caption": "The plan"}},
     },
     "create_batch": {

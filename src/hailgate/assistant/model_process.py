@@ -18,6 +18,7 @@ import msgspec
 from hailgate.assistant.model_protocol import LONGEST_LINE, READY, ModelCall, ModelReply, SaidLine
 from hailgate.assistant.settings import ModelChoice
 from hailgate.assistant.tools import ToolCallAsked
+from hailgate.markdown import from_whatsapp, to_whatsapp
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -162,7 +163,7 @@ def _read(call_id: int, result: Any) -> ModelReply:
         )
     return ModelReply(
         id=call_id,
-        reply=output.reply,
+        reply=to_whatsapp(output.reply),
         route=output.route,
         reason=output.reason[:200],
         input_tokens=used.input_tokens or 0,
@@ -188,7 +189,7 @@ def _history(lines: Sequence[SaidLine]) -> "list[ModelMessage]":
     return [
         ModelRequest(parts=[UserPromptPart(line.text)])
         if line.by_person
-        else ModelResponse(parts=[TextPart(line.text)])
+        else ModelResponse(parts=[TextPart(from_whatsapp(line.text))])
         for line in lines
     ]
 

@@ -66,6 +66,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
 
 class ModelReply(Struct, frozen=True, kw_only=True):
     """``code`` is empty where the model answered; else what went wrong, in a word of ours: never the vendor's text.
+    ``reply`` has WhatsApp's marks: the process has translated the model's Markdown.
 
     With ``asked`` it has not answered yet: it wants these calls first, and goes on from ``resume``.
     """

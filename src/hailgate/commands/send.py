@@ -27,6 +27,7 @@ PATIENCE_S = 60.0
 @click.option("--channel", required=True, metavar="CHANNEL", help="Its name or id.")
 @click.option("--to", required=True, metavar="NUMBER", help="A telephone number with country code.")
 @click.option("--text", help="What to say; - takes it from standard input.")
+@click.option("--markdown", is_flag=True, help="The text is Markdown: send it with WhatsApp's own marks.")
 @click.option(
     "--content",
     metavar="JSON",
@@ -47,6 +48,7 @@ def send(
     channel: str,
     to: str,
     text: str | None,
+    markdown: bool,
     content: str | None,
     wait: float | None,
     as_json: bool,
@@ -55,7 +57,7 @@ def send(
 
     With --wait the exit code is 3 where it is still queued when the time is up.
     """
-    said = _read_content(text, content)
+    said = _read_content(text, content, markdown=markdown)
     with open_store() as env:
         from hailgate.messaging.channels.registry import get_channel
 
@@ -69,12 +71,15 @@ def send(
     click.get_current_context().exit(1 if document["status"] == "failed" else STILL_QUEUED if still else 0)
 
 
-def _read_content(text: str | None, content: str | None) -> dict[str, Any]:
+def _read_content(text: str | None, content: str | None, *, markdown: bool) -> dict[str, Any]:
     """The members of a message beside its channel and receiver."""
     if (text is None) == (content is None):
         raise click.UsageError("Say either --text or --content.")
     if text is not None:
-        return {"type": "text", "text": {"body": sys.stdin.read() if text == "-" else text}}
+        body = sys.stdin.read() if text == "-" else text
+        return {"type": "text", "text": {"body": body}, "markdown": markdown}
+    if markdown:
+        raise click.UsageError("--markdown goes with --text.")
     try:
         said = json.loads(sys.stdin.read() if content == "-" else str(content))
     except ValueError:

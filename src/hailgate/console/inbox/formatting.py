@@ -15,7 +15,7 @@ _CODE_BLOCK: Final = re.compile(r"```(.+?)```", re.DOTALL)
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 # A mark opens before a visible character and closes after one, and not inside a word.
 _MARKS: Final = tuple(
-    (re.compile(rf"(?<![\w{mark}]){mark}(?=\S)([^\n{mark}]+?)(?<=\S){mark}(?![\w{mark}])"), tag)
+    (re.compile(rf"(?<!{mark})(?<![^\W_]){mark}(?=\S)([^\n{mark}]+?)(?<=\S){mark}(?!{mark})(?![^\W_])"), tag)
     for mark, tag in ((r"\*", "strong"), ("_", "em"), ("~", "del"))
 )
 # What is escaped already: `&amp;` belongs to an address, `&lt;`, `&gt;` and quotes end it.

@@ -8,9 +8,11 @@ import msgspec
 from msgspec import UNSET
 
 from hailgate.core.address import Address, parse_address
-from hailgate.core.content import OUTBOUND_KINDS, Outbound, Text, check_content, check_quotes, encode_content
+from hailgate.core.content import OUTBOUND_KINDS, Outbound, Text, TextBody, check_content, check_quotes, encode_content
+from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.outbound import BY_KIND
 from hailgate.core.errors import InputError
+from hailgate.markdown import to_whatsapp
 from hailgate.messaging.channels.registry import ChannelView
 from hailgate.messaging.outbound.new_message import Idempotency, NewMessage
 from hailgate.messaging.outbound.request import MessageRequest
@@ -78,8 +80,16 @@ def _content(wanted: MessageRequest) -> Outbound:
     if body is UNSET:
         raise InputError(f"{wanted.type}: is missing.", field=wanted.type)
     beside = {} if wanted.recipient_identity_key_hash is UNSET else {_IDENTITY: wanted.recipient_identity_key_hash}
+    if wanted.markdown:
+        body = _formatted(body)
     content: Outbound = Text(body, **beside) if wanted.type == "text" else BY_KIND[wanted.type](body, **beside)
     return content
+
+
+def _formatted(body: object) -> TextBody:
+    if not isinstance(body, TextBody):
+        raise InputError("markdown: belongs to a message of type text; remove it.", field="markdown")
+    return msgspec.structs.replace(body, body=to_whatsapp(body.body)) if is_storable(body.body) else body
 
 
 def _times(wanted: MessageRequest, now: float) -> tuple[float | None, float | None]:

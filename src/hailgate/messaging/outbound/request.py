@@ -68,6 +68,13 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             "own agent. Without it such a message is refused with `thread_elsewhere`; a template never takes a thread."
         ),
     ] = False
+    markdown: Annotated[
+        bool,
+        Meta(
+            description="Whether `text.body` is Markdown: it is sent with WhatsApp's own marks, its tables in "
+            "monospace, or as lists where a phone has no room for them. For `type: text` alone."
+        ),
+    ] = False
     metadata: Annotated[
         dict[str, str | int | float], Meta(description="Yours to keep with the message; at most 2 KB of JSON.")
     ] = {}
