@@ -187,7 +187,7 @@ async def test_the_enter_that_ends_a_composition_sends_nothing(desk: Desk, open_
     ending = "new KeyboardEvent('keydown', {key: 'Enter', keyCode: 229, bubbles: true})"
     await page.evaluate(f"document.querySelector('#body').dispatchEvent({ending})")
     await expect(page.locator("#body")).to_have_value("にほんご")
-    await page.fill("#body", "x" * 4_097)
+    await page.fill("#body", "x" * (4 * 4_096 + 1))
     await page.wait_for_selector("#problem:has-text('Too long by this many characters: 1')")
     assert await page.is_disabled(".send")
 

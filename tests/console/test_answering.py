@@ -80,6 +80,33 @@ def test_a_file_that_is_not_there_is_refused(owner, channel, asked, stranger, wh
     assert sent(asked) == []
 
 
+# --- long texts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_answer_goes_in_parts_and_once_however_often_its_form_is_sent(owner, asked) -> None:
+    body = "\n\n".join(sign * 3_000 for sign in "abc")
+    for _ in range(2):
+        assert answer(owner, asked, body=body, quoted=first(asked).uid.hex).status_code == 200
+    assert [content["text"]["body"] for content in sent(asked)] == [sign * 3_000 for sign in "abc"]
+    quoting = Message.objects.filter(tenant_id=asked.tenant_id, direction=2).order_by("id")
+    assert [message.context_id for message in quoting] == ["wamid.asked", "", ""]
+
+
+def test_an_answer_that_is_too_long_for_four_messages_is_refused(owner, asked) -> None:
+    refused = answer(owner, asked, body="\n\n".join("x" * 3_000 for _ in range(5)))
+    assert (refused.status_code, sent(asked)) == (422, [])
+    assert "too long for 4 messages" in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "limit", "parts"), [("", "", 0), ("*short*", "4096", 1), ("one two", "4", 2), ("x" * 5_000, "nonsense", 2)]
+)
+def test_a_draft_is_shown_in_as_many_parts_as_it_goes(owner, body, limit, parts) -> None:
+    page = owner.post(f"conversations/preview?limit={limit}", {"body": body}).content.decode()
+    assert page.count('<div class="text"') == parts
+    assert ("messages." in page) is (parts > 1)
+
+
 # --- quotes and reactions ---------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ from hailgate.core import window
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import Outbound, Text, TextBody, check_content, check_quotes, encode_content, kind_of
 from hailgate.core.content.outbound import Audio, Document, Image, Reaction, Sticker, Template, Video
-from hailgate.core.content.parts import AudioFile, CaptionedFile, DocumentFile, File, Mark
+from hailgate.core.content.parts import TEXT_LIMIT, AudioFile, CaptionedFile, DocumentFile, File, Mark
+from hailgate.core.content.splitting import split_text
 from hailgate.core.errors import Conflict, InputError, NotFound, ThreadElsewhere
 from hailgate.core.kinds import Kinds
 from hailgate.core.media import fits, natural_kind
@@ -33,6 +34,8 @@ from hailgate.providers import get_provider
 
 LONGEST_DRAFT: Final = 64
 DIGEST_BYTES: Final = 20
+# Of one long answer; each is a message, and billed as one.
+MOST_PARTS: Final = 4
 
 
 class Draft(NamedTuple):
@@ -153,7 +156,7 @@ def _contents(viewer: CurrentOperator, draft: Draft, kinds: Kinds) -> list[Outbo
     """A text; or a file with the text under it, or after it where its kind carries none."""
     words = draft.body.replace("\r\n", "\n").strip()
     if not draft.file:
-        return [Text(TextBody(words))]
+        return _texts(words, kinds)
     stored = _get_file(viewer, draft.file)
     id_, caption = str(stored.uid), words or None
     kind = natural_kind(stored.mime)
@@ -169,7 +172,23 @@ def _contents(viewer: CurrentOperator, draft: Draft, kinds: Kinds) -> list[Outbo
             file = Sticker(File(attachment=id_))
         case _:
             return [Document(DocumentFile(attachment=id_, caption=caption))]
-    return [file, Text(TextBody(words))] if words else [file]
+    return [file, *_texts(words, kinds)] if words else [file]
+
+
+def text_limit_of(kinds: Kinds) -> int:
+    """Characters of one text."""
+    own = kinds.get("text")
+    return own.text if own and own.text else TEXT_LIMIT
+
+
+def _texts(words: str, kinds: Kinds) -> list[Outbound]:
+    """One, or a few where it is too long for one. Raises InputError where it is too long for these, too."""
+    parts = split_text(words, text_limit_of(kinds))
+    if len(parts) > MOST_PARTS:
+        raise InputError(
+            f"text.body: is too long for {MOST_PARTS} messages; shorten it, or send it as a file.", field="text.body"
+        )
+    return [Text(TextBody(part)) for part in parts or [words]]
 
 
 def _get_file(viewer: CurrentOperator, uid: str) -> StoredFile:

@@ -14,6 +14,8 @@ from hailgate.console.inbox import reply as replies
 from hailgate.console.inbox.formatting import render_formatting
 from hailgate.console.inbox.timeline import show_price, tell_timeline
 from hailgate.console.sign_in.access import is_partial, parse_uid, signed_in
+from hailgate.core.content.parts import TEXT_LIMIT
+from hailgate.core.content.splitting import split_text
 from hailgate.core.errors import HailgateError, InputError
 from hailgate.messaging.assistants.registry import choose_answering
 from hailgate.messaging.files.attachments import make_link
@@ -22,10 +24,11 @@ from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.people.roots import root_of
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sqlite_writer import write
+from hailgate.providers import get_provider
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log
 
-LONGEST_PREVIEW = 4_096
+LONGEST_PREVIEW = TEXT_LIMIT * replies.MOST_PARTS
 # WhatsApp's own first row.
 EMOJIS = ("👍", "❤️", "😂", "😮", "😢", "🙏")
 
@@ -118,10 +121,12 @@ def react(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpRespon
 @require_POST
 @signed_in
 def preview(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
-    """A draft as the person will see it."""
+    """A draft as the person will see it, in as many messages as its channel needs."""
     del viewer
-    html = render_formatting(request.POST.get("body", "")[:LONGEST_PREVIEW].strip())
-    return render(request, "console/_preview.html", {"html": html})
+    given = request.GET.get("limit", "")
+    limit = min(int(given), TEXT_LIMIT) if given.isdecimal() and int(given) else TEXT_LIMIT
+    parts = split_text(request.POST.get("body", "")[:LONGEST_PREVIEW], limit)
+    return render(request, "console/_preview.html", {"parts": [render_formatting(part) for part in parts]})
 
 
 @require_POST
@@ -223,7 +228,10 @@ def _page(request: HttpRequest, viewer: CurrentOperator, conversation: Conversat
 
 def _pane(viewer: CurrentOperator, conversation: Conversation) -> dict[str, object]:
     thread = queries.read_thread(viewer, conversation)
+    limit = replies.text_limit_of(get_provider(conversation.channel.provider).capabilities.kinds)
     return {
+        "text_limit": limit,
+        "longest_text": limit * replies.MOST_PARTS,
         "thread": thread,
         "heading": thread.heading,
         "open": thread.heading.uid,
