@@ -45,6 +45,7 @@ def test_five_wrong_passwords_lock_out_even_the_right_one(olivia) -> None:
     locked = sign_in_with(client, PASSWORD)
     assert locked.status_code == 429
     assert "Too many attempts" in locked.content.decode()
+    assert locked["Retry-After"] == "900"
     assert client.get("/console/conversations").status_code == 302
 
 

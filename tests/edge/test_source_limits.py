@@ -14,6 +14,7 @@ from serving import serving
 async def limited(store, monkeypatch):
     """The whole program with small limits, in one window that does not end."""
     monkeypatch.setattr(source_limits, "WINDOW_S", 1e9)
+    monkeypatch.setattr(source_limits, "REFUSED_AFTER_S", 0.0)
     env = ENV.model_copy(update={"source_rate": 6, "sign_in_rate": 3, "trusted_proxies": ("127.0.0.1",)})
     ends = []
     async with serving(create_app(env, with_worker=False, at_stop=ends.append), ends) as site:
@@ -76,6 +77,27 @@ async def test_spraying_passwords_over_many_accounts_ends_before_a_password_is_l
     seen = [await spray(number) for number in range(6)]
     assert 429 not in seen[:3]
     assert seen[3:] == [429] * 3
+
+
+async def test_who_goes_on_after_a_refusal_waits_for_the_next_one_and_nobody_else_does(limited, key, monkeypatch):
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_):
+        begun.set()
+        await over.wait()
+
+    monkeypatch.setattr(source_limits, "sleep", sleep)
+    monkeypatch.setattr(source_limits, "MOST_DELAYED", 1)
+    guest = of("198.51.100.1")
+    await statuses(lambda: limited.get("/v1/docs", headers=guest), 6)
+    delayed = asyncio.create_task(limited.get("/v1/docs", headers=guest))
+    async with asyncio.timeout(30):
+        await begun.wait()
+        assert (await limited.get("/v1/docs", headers=guest)).status == 429, "beyond those who may be delayed"
+        assert (await limited.get("/v1/channels", headers={**guest, "Authorization": f"Bearer {key}"})).status == 200
+        assert not delayed.done()
+        over.set()
+        assert (await delayed).status == 429
 
 
 async def test_whom_a_stranger_names_in_a_header_is_not_locked_out(store, monkeypatch):

@@ -24,7 +24,7 @@ CSRF = "c" * 32
 # What nobody signs in with: a long one costs no more than a short one.
 GUESS = "correct horse battery"
 # One after the other, as somebody who works asks.
-PAGES = ("/console/overview", "/console/")
+PAGES = ("/console/overview", "/console/conversations")
 
 
 @scenario("SIGNIN", alone=True)

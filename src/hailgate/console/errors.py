@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -29,9 +30,11 @@ def refuse_forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def refuse_locked_out(request: HttpRequest, _response: Any = None, _credentials: Any = None) -> HttpResponse:
     """The same whether or not the operator exists."""
-    return _page(
+    page = _page(
         request, 429, _("Too many attempts"), _("Wait a quarter of an hour, or ask an owner for a sign-in link.")
     )
+    page["Retry-After"] = str(round(settings.AXES_COOLOFF_TIME.total_seconds()))
+    return page
 
 
 def _page(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:

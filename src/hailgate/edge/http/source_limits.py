@@ -2,9 +2,11 @@
 
 Pages that anybody may see are counted as they are asked for. Of all others only refusals for want of a valid key or
 session count. Signing in is counted apart and more strictly, before a password is looked at.
+Whoever is refused waits a second for it: loops that go on would cost those who work more than any password does.
 """
 
 import math
+from asyncio import sleep
 from collections.abc import Awaitable
 from typing import Final
 
@@ -17,6 +19,10 @@ from hailgate.edge.http.source import Networks, find_source
 from hailgate.telemetry.metrics import SOURCES_REFUSED
 
 WINDOW_S: Final = 60.0
+REFUSED_AFTER_S: Final = 1.0
+# Who is refused beyond these is told at once: they hold no more than a connection each, but not without end.
+MOST_DELAYED: Final = 512
+_REFUSED: Final = "hailgate.refused"
 SIGN_IN: Final = ("/console/sign-in", "/admin/login")
 # Moves messages, watches the process, never changes, or is a stream: counted elsewhere, or nowhere.
 _FREE: Final = (
@@ -47,6 +53,7 @@ class SourceLimits:
         self._open = FixedWindow("open", rate, WINDOW_S, shared=shared)
         self._failed = FixedWindow("failed", rate, WINDOW_S, shared=shared)
         self._sign_in = FixedWindow("sign-in", sign_in_rate, WINDOW_S, shared=shared, closed=True)
+        self._delayed = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is not counted here is not even awaited here."""
@@ -59,14 +66,28 @@ class SourceLimits:
 
     async def _count(self, source: str, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if scope["method"] == "POST" and path.startswith(SIGN_IN):
-            await _spend(self._sign_in, source, "sign_in", scope)
-            await self._app(scope, receive, send)
-        elif path == "/" or path.startswith(_OPEN):
-            await _spend(self._open, source, "open", scope)
-            await self._app(scope, receive, send)
-        else:
-            await self._count_refusals(source, scope, receive, send)
+        try:
+            if scope["method"] == "POST" and path.startswith(SIGN_IN):
+                await _spend(self._sign_in, source, "sign_in", scope)
+                await self._app(scope, receive, send)
+            elif path == "/" or path.startswith(_OPEN):
+                await _spend(self._open, source, "open", scope)
+                await self._app(scope, receive, send)
+            else:
+                await self._count_refusals(source, scope, receive, send)
+        except RateLimited:
+            if _REFUSED in scope:
+                await self._delay()
+            raise
+
+    async def _delay(self) -> None:
+        if self._delayed >= MOST_DELAYED:
+            return
+        self._delayed += 1
+        try:
+            await sleep(REFUSED_AFTER_S)
+        finally:
+            self._delayed -= 1
 
     async def _count_refusals(self, source: str, scope: Scope, receive: Receive, send: Send) -> None:
         """An answer of 401 becomes one of 429 once there were too many: a guess then learns nothing."""
@@ -99,6 +120,7 @@ async def _spend(window: FixedWindow, source: str, by: str, scope: Scope) -> Non
     scope[STANDING] = _headers(standing)
     if standing.left < 0:
         SOURCES_REFUSED.labels(by).inc()
+        scope[_REFUSED] = True
         raise RateLimited(
             f"At most {standing.limit} a minute from one address; wait for Retry-After.",
             retry_after=standing.reset_s,
