@@ -1,6 +1,7 @@
 """When figures are bad enough for an alarm."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,8 @@ def test_every_alarm_says_what_and_what_to_do_in_words_that_name_nobody(alarm: A
     assert alarm.advice.endswith(".")
     assert alarm.name.lower() == alarm.value
     assert not re.search(r"\d{5,}", alarm.sentence + alarm.advice)
+
+
+def test_every_alarm_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "monitor.md").read_text()
+    assert {f"| `{alarm.value}` |" for alarm in Alarm if f"| `{alarm.value}` |" not in guide} == set()

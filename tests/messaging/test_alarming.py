@@ -58,6 +58,19 @@ def test_a_channel_that_its_provider_shut_out_is_told_and_one_paused_by_hand_is_
     assert look() == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("channel_unauthorized", "channel_paused"), ("channel_refused", "channel_paused"),
+     ("number_unknown", "channel_paused"), ("account_restricted", "channel_restricted"),
+     ("payment_problem", "channel_restricted"), ("number_not_registered", "channel_restricted"),
+     ("channel_disconnected", "session_unpaired")],
+)  # fmt: skip
+def test_a_pause_is_told_by_what_may_end_it(wide, look, reason, code):
+    pause_channel(wide.tenant_id, wide.uid)
+    change_channel(wide, provider="cloud", paused_reason=reason)
+    assert look() == [code]
+
+
 def test_a_provider_that_stays_down_is_told(wide, clock, look):
     change_channel(wide, breaker_failures=DOWN_FAILURES - 1, breaker_opened_at=clock.now)
     assert look() == []

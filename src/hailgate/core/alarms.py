@@ -21,8 +21,13 @@ class Alarm(StrEnum):
 
     CHANNEL_PAUSED = (
         "channel_paused",
-        "A channel sends nothing any more: its provider refuses its credentials.",
-        "Renew them with `hailgate channel set`, then resume the channel.",
+        "A channel sends nothing any more: its provider refuses its credentials or settings.",
+        "The channel's page says which. Correct them with `hailgate channel set`, then resume the channel.",
+    )
+    CHANNEL_RESTRICTED = (
+        "channel_restricted",
+        "A channel sends nothing any more: its provider has shut out the account or number behind it.",
+        "The channel's page says why. Settle it with the provider, then resume the channel.",
     )
     SESSION_UNPAIRED = (
         "session_unpaired",

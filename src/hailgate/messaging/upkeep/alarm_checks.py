@@ -17,14 +17,13 @@ from hailgate.core.alarms import (
     Growth,
 )
 from hailgate.core.status import Status
-from hailgate.messaging.channels.admin import BY_HAND
+from hailgate.messaging.channels.admin import BY_HAND, is_mended_by_settings
 from hailgate.messaging.channels.checks import PATIENT_CHECKS
 from hailgate.messaging.channels.sessions import NEEDS_HAND, NOT_PAIRED
 from hailgate.messaging.models import Direction, WorkKind, WorkState
 from hailgate.messaging.store.sql import (
     Cursor,
     among,
-    array,
     as_uuid,
     atomic_cursor,
     every_tenant,
@@ -35,6 +34,7 @@ from hailgate.messaging.store.sql import (
 from hailgate.messaging.upkeep.assistant_checks import look_at_assistants, look_at_budgets
 from hailgate.messaging.upkeep.ending_settings import EndingSettingsCheck
 from hailgate.messaging.upkeep.silence import SilenceCheck
+from hailgate.providers import get_provider
 
 # Paused by what may heal by itself, and not asked often enough to say that it does not.
 HEALING: Final = (
@@ -82,24 +82,26 @@ def _tenant(tenant_id: int) -> str:
 def _channels(cursor: Cursor, moment: float) -> Iterable[Cause]:
     found = fetch(
         cursor,
-        f"SELECT tenant_id, uid, {among('paused_reason')}, paused_at IS NOT NULL, breaker_failures >= %s, "
-        f"ready_at > %s FROM messaging_channel "
+        f"SELECT tenant_id, uid, provider, paused_reason, paused_at IS NOT NULL, breaker_failures >= %s "
+        f"FROM messaging_channel "
         f"WHERE active AND (paused_at IS NULL OR paused_reason NOT IN (%s, %s)) AND NOT {HEALING} "
         f"AND (paused_at IS NOT NULL OR breaker_failures >= %s OR ready_at > %s) {every_tenant('alarms')}",
-        [
-            array(NEEDS_HAND), DOWN_FAILURES, moment + LONG_REST_S, BY_HAND, NOT_PAIRED, DOWN_FAILURES,
-            moment + LONG_REST_S,
-        ],
-    )  # fmt: skip
-    for tenant_id, uid, unpaired, paused, down, rests in found:
-        alarms = {
-            Alarm.SESSION_UNPAIRED: unpaired,
-            Alarm.CHANNEL_PAUSED: paused,
-            Alarm.PROVIDER_DOWN: down,
-            Alarm.CHANNEL_RESTS: rests,
-        }
-        alarm = next(alarm for alarm, stands in alarms.items() if stands)
+        [DOWN_FAILURES, BY_HAND, NOT_PAIRED, DOWN_FAILURES, moment + LONG_REST_S],
+    )
+    for tenant_id, uid, provider, reason, paused, down in found:
+        if paused:
+            alarm = _of_pause(provider, reason)
+        else:
+            alarm = Alarm.PROVIDER_DOWN if down else Alarm.CHANNEL_RESTS
         yield Cause(alarm, f"channel:{as_uuid(uid)}", tenant_id)
+
+
+def _of_pause(provider: str, reason: str) -> Alarm:
+    """By what may end it."""
+    if reason in NEEDS_HAND:
+        return Alarm.SESSION_UNPAIRED
+    mended = is_mended_by_settings(get_provider(provider), reason)
+    return Alarm.CHANNEL_PAUSED if mended else Alarm.CHANNEL_RESTRICTED
 
 
 def _unknown(cursor: Cursor, moment: float) -> Iterable[Cause]:
