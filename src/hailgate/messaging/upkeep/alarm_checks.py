@@ -23,7 +23,6 @@ from hailgate.messaging.channels.sessions import NEEDS_HAND, NOT_PAIRED
 from hailgate.messaging.models import Direction, WorkKind, WorkState
 from hailgate.messaging.store.sql import (
     Cursor,
-    among,
     as_uuid,
     atomic_cursor,
     every_tenant,
@@ -89,11 +88,8 @@ def _channels(cursor: Cursor, moment: float) -> Iterable[Cause]:
         [DOWN_FAILURES, BY_HAND, NOT_PAIRED, DOWN_FAILURES, moment + LONG_REST_S],
     )
     for tenant_id, uid, provider, reason, paused, down in found:
-        if paused:
-            alarm = _of_pause(provider, reason)
-        else:
-            alarm = Alarm.PROVIDER_DOWN if down else Alarm.CHANNEL_RESTS
-        yield Cause(alarm, f"channel:{as_uuid(uid)}", tenant_id)
+        alarm = Alarm.PROVIDER_DOWN if down else Alarm.CHANNEL_RESTS
+        yield Cause(_of_pause(provider, reason) if paused else alarm, f"channel:{as_uuid(uid)}", tenant_id)
 
 
 def _of_pause(provider: str, reason: str) -> Alarm:
