@@ -346,7 +346,9 @@ async def test_whoever_is_killed_between_upload_and_send_costs_one_more_upload(d
     assert (row.state, row.knocks) == (WorkState.READY, 0)
 
 
-async def test_a_message_that_expires_during_its_upload_is_not_sent(desk, clock, monkeypatch):
+@pytest.fixture
+async def expiring(desk, clock, monkeypatch):
+    """A message that expires while its file is being uploaded."""
     file = await store(desk)
     (message,) = await accept(desk, picture(desk.channel, file, expires_at=clock.now + 60.0))
     upload = desk.provider.upload_media
@@ -357,9 +359,32 @@ async def test_a_message_that_expires_during_its_upload_is_not_sent(desk, clock,
         return await upload(media)
 
     desk.provider.upload_media = slow
+    return message
+
+
+async def test_a_message_that_expires_during_its_upload_is_not_sent(desk, expiring):
     await desk.carry_out()
-    assert (await desk.fresh(message)).code == "expired"
+    assert (await desk.fresh(expiring)).code == "expired"
     assert desk.provider.tried == []
+
+
+async def test_what_is_refused_after_its_upload_keeps_its_slot_until_that_is_on_record(desk, expiring):
+    """Else a look round would give it back as a stray meanwhile."""
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow_store(verb, *arguments):
+        asked.set()
+        await may_answer.wait()
+        return await desk.db(verb, *arguments)
+
+    outbound = desk.new_outbound(outcomes_db=slow_store)
+    await outbound.begin(await desk.claim(), time.monotonic())
+    await asked.wait()
+    assert not outbound.freed.is_set()
+    may_answer.set()
+    await outbound.drain(5.0)
+    assert outbound.freed.is_set()
+    assert (await desk.fresh(expiring)).code == "expired"
 
 
 # --- at the door ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import gzip
 import socket
 import time
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from aiohttp.payload import BytesPayload
@@ -240,6 +241,30 @@ async def test_a_closing_that_the_loop_has_not_seen_yet_is_seen_before_the_first
     assert not reader.at_eof()
     writer.close()
     await writer.wait_closed()
+
+
+class Pieces:
+    """A body in two pieces."""
+
+    content_type, length, failure = "application/json", 2, None
+
+    async def body(self):
+        yield b"1"
+        yield b"2"
+
+
+async def test_each_piece_is_written_before_the_next_is_asked_for(monkeypatch):
+    """However slowly the socket takes it: order, and no more than one piece in memory."""
+    monkeypatch.setattr(guarded_module, "_is_closed", lambda _: False)
+    written = []
+
+    async def write(piece):
+        await asyncio.sleep(0)
+        written.append(piece)
+
+    payload = guarded_module.guarded(Pieces(), Pieces.content_type, CountingGuard())
+    await payload.write(SimpleNamespace(write=write, transport=None))
+    assert written == [b"1", b"2"]
 
 
 class Closing:
