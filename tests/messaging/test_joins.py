@@ -266,6 +266,24 @@ def test_a_person_with_two_numbers_has_an_id_for_each(wide):
     assert said(talks(wide)[0]) == ["a", "b", "b2", "a2"]
 
 
+def test_what_was_told_together_by_mistake_does_not_say_whose_a_number_is(wide):
+    """Parted and joined again by hand, they may have a number each, with an id of its own."""
+    apply(wide, wrote(wide, 1, body="a"), wrote(wide, SCOPED, body="b"))
+    tell_both(wide, 1, SCOPED)
+    undo(wide)
+    one, other = people(wide)
+    join_by_hand(wide.tenant_id, one.uid, other.uid, "an operator")
+    apply(wide, wrote(wide, 1, OTHER, body="c"))
+    only_person(wide)
+
+
+def test_what_was_told_together_does(wide):
+    apply(wide, wrote(wide, 1, body="a"), wrote(wide, SCOPED, body="b"))
+    tell_both(wide, 1, SCOPED)
+    apply(wide, wrote(wide, 1, OTHER, body="c"))
+    assert len(people(wide)) == 2
+
+
 def test_in_one_batch_too(wide):
     apply(
         wide, wrote(wide, 1, SCOPED, body="mine"), wrote(wide, 1, OTHER, body="theirs"), wrote(wide, SCOPED, body="I")
