@@ -13,7 +13,7 @@ from hailgate.core.status import Status
 from hailgate.messaging.broker.outbox import due_publications, use_outbox
 from hailgate.messaging.models import Message, Publication
 from hailgate.messaging.outbound.expire import bury_expired
-from messaging.acting import apply, attempt, claim_one, decided, deliver_all, new_worker, send, tell, told, wrote
+from messaging.acting import apply, attempt, claim_one, decided, deliver_all, new_worker, send, sent, tell, told, wrote
 
 
 @pytest.fixture
@@ -53,6 +53,27 @@ async def test_what_becomes_of_messages_is_told_in_order_under_tenant_channel_an
     assert received["message"]["content"]["text"]["body"] == "thanks"
     assert all(each.message_id == json.loads(each.body)["id"] for each in found)
     assert all(each.delivery_mode == 2 for each in found)
+
+
+@pytest.mark.usefixtures("outbox")
+@pytest.mark.parametrize(
+    ("early", "events"),
+    [
+        ([], ["sent"]),
+        ([Status.SENT], ["sent"]),
+        ([Status.DELIVERED], ["delivered", "sent"]),
+        ([Status.SENT, Status.DELIVERED], ["sent", "delivered"]),
+    ],
+    ids=lambda value: "+".join(map(str, value)) or "nothing",
+)
+def test_that_it_was_sent_is_told_once_though_a_status_comes_before_our_own_answer(wide, worker, early, events):
+    message = send(wide)
+    attempt(worker, one := claim_one(worker))
+    for status in early:
+        apply(wide, told(wide, status, "wamid.1", tracker=f"{message.uid}.1", at=1_700_000_010.0))
+    assert tell(worker, sent(one, "wamid.1")) == [True]
+    apply(wide, told(wide, Status.SENT, "wamid.1", at=1_700_000_010.0))
+    assert [each.event for each in due_publications(10)] == [f"message.{event}" for event in events]
 
 
 def _hear(channel, person, message):

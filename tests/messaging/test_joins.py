@@ -26,9 +26,11 @@ from hailgate.messaging.outbound.failover import declare_dead
 from hailgate.messaging.outbound.outcomes import send_again, settle_parked
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion
 from hailgate.messaging.people.joins import join_proven, take_step
+from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs, suggest
 from hailgate.messaging.people.roots import of_thread
 from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.ids import uuid7
+from hailgate.messaging.store.sql import atomic_cursor
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -160,6 +162,28 @@ def test_only_what_is_proven_or_being_undone_has_a_step_to_take(wide, state):
     assert not take_step(asked.id)
     assert fresh(asked).state == state
     assert len(people(wide)) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [
+        (JoinState.SUGGESTED, JoinState.JOINED),
+        (JoinState.JOINED, JoinState.JOINED),
+        (JoinState.CONFIRMED, JoinState.CONFIRMED),
+        (JoinState.DISMISSED, JoinState.DISMISSED),
+    ],
+)
+def test_only_what_was_asked_is_believed_once_it_is_told(wide, clock, state, after):
+    apply(wide, wrote(wide, BRAZIL), wrote(wide, SCOPED))
+    proof = PersonProof(wide.tenant_id, ProofKind.CARD, BRAZIL, SCOPED, clock.now)
+    with atomic_cursor() as cursor:
+        suggest(cursor, [proof], clock.now)
+    (asked,) = joins(wide)
+    change(asked, state=state)
+    with atomic_cursor() as cursor:
+        record_proofs(cursor, [proof], clock.now)
+    assert fresh(asked).state == after
+    assert len(people(wide)) == (1 if state == JoinState.SUGGESTED else 2)
 
 
 def test_a_status_that_names_another_number_joins_them(wide, worker):

@@ -4,7 +4,7 @@ An attempt is committed before the first byte may leave; its outcome afterwards.
 condition "my worker is alive and the lease is mine": a worker that was declared dead writes nothing any more.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hailgate.core import breaker
@@ -221,9 +221,26 @@ def _finish_sent(cursor: Cursor, sent: Sequence[Outcome], moment: float) -> None
     found = [(outcome.claim.message_id, outcome.provider_id, False, Status.SENT.value) for outcome in sent]
     MESSAGE.update(cursor, ("provider_id", "unknown", "status"), sorted(found), rising=("status",))
     rows.complete(cursor, [outcome.claim.id for outcome in sent])
-    record_events(cursor, (EventOf(o.claim.tenant_id, o.claim.message_id, "message.sent", moment) for o in sent))
+    record_events(cursor, _news_of(cursor, sent, moment))
     if renamed := [o for o in sent if o.address is not None and (o.also or o.address != o.claim.to)]:
         _learn_names(cursor, renamed, moment)
+
+
+def _news_of(cursor: Cursor, sent: Sequence[Outcome], moment: float) -> Iterator[EventOf]:
+    """Nothing of what a status has told that came before our own answer; the caller has locked the messages.
+
+    Where nobody is told, nobody asks.
+    """
+    known = fetch(
+        cursor,
+        f"SELECT message_id FROM messaging_receipt WHERE {among('message_id')} AND event = '{Status.SENT.word}' "
+        f"{every_tenant('by key')}",
+        [array(outcome.claim.message_id for outcome in sent)],
+    )
+    told = {message_id for (message_id,) in known}
+    for claim in (outcome.claim for outcome in sent):
+        if claim.message_id not in told:
+            yield EventOf(claim.tenant_id, claim.message_id, "message.sent", moment)
 
 
 def _learn_names(cursor: Cursor, renamed: Sequence[Outcome], moment: float) -> None:
