@@ -206,6 +206,8 @@ GOOD_CALLS: Final[dict[str, Callable[[Clinic], GoodCall]]] = {
     "take_suggestion": _suggested,
     "dismiss_suggestion": _suggested,
     "undo_join": _joined,
+    "get_consent": lambda clinic: GoodCall({"contact_id": _contacts(clinic)["one"]}),
+    "set_consent": lambda clinic: clinic.of_body("set_consent", contact_id=_contacts(clinic)["one"]),
     "name_contact": lambda clinic: clinic.of_body("name_contact", contact_id=_contacts(clinic)["one"]),
     "list_channels": _nothing_first,
     "pause_channel": lambda clinic: clinic.of_channel,

@@ -71,3 +71,16 @@ async def test_nothing_of_it_is_another_tenants(site, key, stranger_key, split) 
     [listed] = (await site.get("/v1/joins", key=key)).json["items"]
     assert (await site.get("/v1/joins", key=stranger_key)).json["items"] == []
     assert (await site.post(f"/v1/joins/{listed['id']}/undo", {}, key=stranger_key)).status == 404
+
+
+async def test_consent_is_shown_and_taken_down_with_its_proof(site, key, split) -> None:
+    contact = (await conversations(site, key))[0]["contact"]["id"]
+    path = f"/v1/contacts/{contact}/consent"
+    taken = await site.post(path, {"scope": "unasked", "wanted": False, "proof": "form 17"}, key=key)
+    assert taken.status == 200
+    [unasked] = [each for each in (await site.get(path, key=key)).json["items"] if each["scope"] == "unasked"]
+    assert (unasked["wanted"], unasked["reason"], unasked["proof"]) == (False, "by_hand", "form 17")
+    [entry] = [
+        each for each in (await site.get("/v1/audit", key=key)).json["items"] if each["action"] == "consent.taken"
+    ]
+    assert (entry["subject"], entry["detail"]) == (f"contact:{contact}", "unasked not wanted")

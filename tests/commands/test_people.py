@@ -55,3 +55,14 @@ def test_no_whole_number_is_shown(run, webhook):
     shown = run("people", "search").output
     assert "15550000001" not in shown
     assert SCOPED.value not in shown
+
+
+def test_consent_is_shown_and_taken_down(ask, run, channel):
+    apply(channel, wrote(channel, 1, body="hello"))
+    contact = str(Contact.objects.get(tenant_id=channel.tenant_id).uid)
+    assert [each["wanted"] for each in ask("people", "consent", contact)] == [None, None, None]
+    taken = ask("people", "consent", contact, "--refuse", "marketing", "--proof", "call of Monday")
+    assert [(each["wanted"], each["proof"]) for each in taken if each["scope"] == "marketing"] == [
+        (False, "call of Monday")
+    ]
+    assert run("people", "consent", contact, "--refuse", "marketing", "--allow", "marketing").exit_code == 1

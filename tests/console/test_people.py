@@ -106,3 +106,18 @@ def test_another_tenant_sees_and_changes_nothing(eve, joined, asked, channel):
     sides = {"one": asked.left.uid.hex, "other": asked.right.uid.hex}
     assert eve.post("people/join", sides, part=False).status_code == 404
     assert (state_of(joined), state_of(asked)) == (JoinState.JOINED, JoinState.SUGGESTED)
+
+
+def test_an_operator_sees_and_takes_down_what_a_person_agreed_to(agent, channel):
+    apply(channel, wrote(channel, 1, body="stop", name="Ada"))
+    conversation = Conversation.objects.get(tenant_id=channel.tenant_id)
+    path = f"conversations/{conversation.uid.hex}/consent"
+    page = agent.text(path, part=True)
+    assert "They wrote it." in page
+    assert page.count("Nothing chosen") == 2
+    page = agent.post(f"{path}/choose", {"scope": "unasked", "wanted": "yes", "proof": "form 17"}).content.decode()
+    assert "Taken down by your team." in page
+    assert "form 17" in page
+    entry = AuditEntry.objects.get(tenant_id=channel.tenant_id, action="consent.taken")
+    assert (entry.detail, entry.name) == ("unasked wanted", "Adam")
+    assert agent.post(f"{path}/choose", {"scope": "nothing"}).status_code == 422

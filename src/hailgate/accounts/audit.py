@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     PEOPLE_PARTED = "people.parted"
     PEOPLE_DISMISSED = "people.dismissed"
     CONTACT_NAMED = "contact.named"
+    CONSENT_TAKEN = "consent.taken"
     KEY_MADE = "key.made"
     KEY_LIMITED = "key.limited"
     KEY_REVOKED = "key.revoked"

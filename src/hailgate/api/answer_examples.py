@@ -117,6 +117,13 @@ _BUDGET: Final = {
     "subject": "tenant", "period": "month", "unit": "money", "most": "50", "spent": "0.8112", "currency": "USD",
 }  # fmt: skip
 _SPENDING: Final = {"stopped_at": None, "budgets": [_BUDGET]}
+_CONSENTS: Final = {
+    "items": [
+        {"scope": "marketing", "wanted": None, "at": None, "reason": "", "proof": ""},
+        {"scope": "unasked", "wanted": False, "at": _THEN, "reason": "wrote_it", "proof": _MESSAGE_ID},
+        {"scope": "assistant", "wanted": None, "at": None, "reason": "", "proof": ""},
+    ]
+}
 _REVIVED: Final = {"revived": [_MESSAGE_ID], "not_found": []}
 
 
@@ -148,6 +155,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "take_suggestion": _JOIN | {"proof": "spelling"},
     "dismiss_suggestion": _JOIN | _SUGGESTED | {"state": "dismissed"},
     "undo_join": _JOIN | {"state": "undone", "undone_at": _LATER},
+    "get_consent": _CONSENTS,
+    "set_consent": _CONSENTS,
     "name_contact": {"id": _CONTACT_ID, "name": "Ana Souza"},
     "list_channels": _page(_CHANNEL),
     "pause_channel": _CHANNEL | _PAUSED,

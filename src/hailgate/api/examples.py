@@ -43,6 +43,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "edit_dead_letter": {"text": _TEXT},
     "settle_dead_letter": {"it arrived": {"sent": True}, "it did not": {"sent": False}},
     "join_contacts": {"two": {"one": _ID, "other": _OTHER}},
+    "set_consent": {
+        "on a form": {"scope": "unasked", "wanted": True, "proof": "form 17 of 2026-11-20"},
+        "no more": {"scope": "marketing", "wanted": False},
+    },
     "name_contact": {"name": {"name": "Ana Souza"}},
     "change_session": {"with a QR code": {"wish": "pair"}, "with a code": {"wish": "pair", "phone": "+15550100000"}},
     "receive_webhook_below": {"nothing new": {"event": "messages.update", "data": []}},

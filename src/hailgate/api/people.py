@@ -1,6 +1,7 @@
 """Who is one person: joins and their proofs, joining and parting by hand, and an own name for a contact."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from django.http import HttpRequest
@@ -9,9 +10,10 @@ from ninja import Query, Router
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
-from hailgate.api.schemas import ContactNameIn, JoinIn, JoinOut, Page
+from hailgate.api.schemas import ConsentIn, ConsentOut, ConsentsOut, ContactNameIn, JoinIn, JoinOut, Page
 from hailgate.core.errors import NotFound
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion
+from hailgate.messaging.people.consent_by_hand import choose_by_hand, find_consents
 from hailgate.messaging.people.listing import find_join, find_joins, show_joins
 from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.sqlite_writer import write
@@ -75,6 +77,29 @@ def name(request: HttpRequest, contact_id: str, body: ContactNameIn) -> dict[str
     deed = _deed(request, AuditAction.CONTACT_NAMED, f"contact:{uid}")
     write(audited, deed, name_contact, tenant_of(request), uid, body.name)
     return {"id": contact_id, "name": body.name}
+
+
+@router.get("/contacts/{contact_id}/consent", response=ConsentsOut, operation_id="get_consent")
+def consent(request: HttpRequest, contact_id: str) -> ConsentsOut:
+    """What a person chose about messages that they did not ask for, marketing and assistants, since when and by what
+    proof.
+    """
+    shown = find_consents(tenant_of(request), parse_id(contact_id))
+    return ConsentsOut(items=[ConsentOut(**each._asdict() | {"at": _moment(each.at)}) for each in shown])
+
+
+@router.post("/contacts/{contact_id}/consent", response=ConsentsOut, operation_id="set_consent")
+def choose(request: HttpRequest, contact_id: str, body: ConsentIn) -> ConsentsOut:
+    """Take down what a person told you otherwise. It holds for all their addresses until they choose anew."""
+    uid = parse_id(contact_id)
+    detail = f"{body.scope} {'wanted' if body.wanted else 'not wanted'}"
+    deed = AuditRecord(actor_of(request), tenant_of(request), AuditAction.CONSENT_TAKEN, f"contact:{uid}", detail)
+    write(audited, deed, choose_by_hand, tenant_of(request), uid, body.scope, body.wanted, body.proof)
+    return consent(request, contact_id)
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _shown(request: HttpRequest, join_id: str) -> JoinOut:

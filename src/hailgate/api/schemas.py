@@ -250,6 +250,40 @@ class ContactNameIn(Schema):
     name: str = Field(max_length=200, pattern=PLAIN)
 
 
+ConsentScope = Annotated[
+    Literal["marketing", "unasked", "assistant"],
+    Field(
+        description="`marketing`: marketing templates; `unasked`: templates and bulk, all that they did not ask for; "
+        "`assistant`: answers of an assistant."
+    ),
+]
+
+
+class ConsentOut(Schema):
+    """The newest choice of a person. Where `wanted` is null none is known, and nothing is stopped."""
+
+    scope: ConsentScope
+    wanted: bool | None
+    at: datetime | None
+    reason: str = Field(
+        description="`wrote_it`, `user_preferences` (told to WhatsApp), `recipient_opted_out` (told by the provider), "
+        "`given_back`, `by_hand`, or `same_person`; empty where nothing was chosen."
+    )
+    proof: str = Field(description="The id of the message in which they chose, or what was given with the choice.")
+
+
+class ConsentsOut(Schema):
+    items: list[ConsentOut]
+
+
+class ConsentIn(Schema):
+    scope: ConsentScope
+    wanted: bool
+    proof: str = Field(
+        "", max_length=40, pattern=PLAIN, description="Where the choice can be looked up: the id of a message, a form."
+    )
+
+
 class Breaker(Schema):
     """`open` channels wait for their provider to recover; `failures` counts its faults in a row."""
 

@@ -14,6 +14,7 @@ from hailgate.core.errors import InputError
 if TYPE_CHECKING:
     from hailgate.messaging.people.listing import JoinShown, Side
 
+SCOPES = ("marketing", "unasked", "assistant")
 STATES = ("proven", "joined", "undoing", "undone", "suggested", "dismissed")
 
 
@@ -98,6 +99,39 @@ def dismiss(id: str, tenant: str | None, *, as_json: bool) -> None:  # noqa: A00
         deed = deed_of(tenant_id, AuditAction.PEOPLE_DISMISSED, f"join:{uid}")
         audited(deed, dismiss_suggestion, tenant_id, uid, "command line")
     tell({"dismissed": id}, "They stay two.", as_json=as_json)
+
+
+@people.command("consent")
+@click.argument("contact")
+@click.option("--allow", type=click.Choice(SCOPES), help="They want these.")
+@click.option("--refuse", type=click.Choice(SCOPES), help="They do not.")
+@click.option("--proof", default="", metavar="WORDS", help="Where their choice can be looked up; 40 characters.")
+@tenant_option
+@json_option
+def consent(
+    contact: str, allow: str | None, refuse: str | None, proof: str, tenant: str | None, *, as_json: bool
+) -> None:
+    """What a person chose about messages, since when and by what proof; or take down what they told you otherwise."""
+    if allow and refuse:
+        raise InputError("say either --allow or --refuse", field="scope")
+    with open_store():
+        from hailgate.messaging.people.consent_by_hand import find_consents
+
+        tenant_id, uid = choose_tenant(tenant).pk, _uid(contact)
+        if scope := allow or refuse:
+            _choose(tenant_id, uid, scope, bool(allow), proof)
+        shown = find_consents(tenant_id, uid)
+    told = [{**each._asdict(), "at": moment(each.at)} for each in shown]
+    tell(told, table(told, ""), as_json=as_json)
+
+
+def _choose(tenant_id: int, uid: UUID, scope: str, wanted: bool, proof: str) -> None:
+    from hailgate.accounts.audit import AuditAction, audited
+    from hailgate.messaging.people.consent_by_hand import choose_by_hand
+
+    detail = f"{scope} {'wanted' if wanted else 'not wanted'}"
+    deed = deed_of(tenant_id, AuditAction.CONSENT_TAKEN, f"contact:{uid}", detail)
+    audited(deed, choose_by_hand, tenant_id, uid, scope, wanted, proof)
 
 
 def _join(tenant_id: int, wanted: list[UUID]) -> int:

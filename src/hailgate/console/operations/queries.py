@@ -223,6 +223,7 @@ _DEEDS: Final[Mapping[str, str]] = {
     AuditAction.PEOPLE_PARTED: gettext_noop("Two contacts parted"),
     AuditAction.PEOPLE_DISMISSED: gettext_noop("Two contacts are not one person"),
     AuditAction.CONTACT_NAMED: gettext_noop("Contact named"),
+    AuditAction.CONSENT_TAKEN: gettext_noop("Consent taken down"),
     AuditAction.KEY_MADE: gettext_noop("API key made"),
     AuditAction.KEY_LIMITED: gettext_noop("Limit of an API key set"),
     AuditAction.KEY_REVOKED: gettext_noop("API key revoked"),

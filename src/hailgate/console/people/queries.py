@@ -1,6 +1,7 @@
 """What the page of people reads: who is one person by what proof, and whom somebody may also be."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from hailgate.console.inbox.queries import addresses_of, contacts_like, sign_place
+from hailgate.console.inbox.queries import addresses_of, contacts_like, read_uid, sign_place
 from hailgate.console.presenters import show_address, show_name
 from hailgate.messaging.models import Contact, Join, JoinState
+from hailgate.messaging.people.consent_by_hand import ConsentShown, find_consents
 from hailgate.messaging.people.listing import JoinShown, find_joins, show_joins
 
 PAGE: Final = 40
@@ -40,6 +42,33 @@ _PROOFS: Final = {
     "operator": gettext_noop("Somebody of your team said so."),
     "spelling": gettext_noop("The two numbers look alike; nothing proves that they are one."),
 }
+
+
+_SCOPES: Final = {
+    "unasked": gettext_noop("Templates and bulk"),
+    "marketing": gettext_noop("Marketing"),
+    "assistant": gettext_noop("An assistant"),
+}
+_REASONS: Final = {
+    "wrote_it": gettext_noop("They wrote it."),
+    "user_preferences": gettext_noop("They told WhatsApp."),
+    "recipient_opted_out": gettext_noop("The provider said so."),
+    "given_back": gettext_noop("Given back by your team."),
+    "by_hand": gettext_noop("Taken down by your team."),
+    "same_person": gettext_noop("Chosen at another address of theirs."),
+}
+
+
+class ConsentRow(NamedTuple):
+    """``message`` is the one in which they chose; ``proof`` what somebody took down."""
+
+    scope: str
+    word: str
+    wanted: bool | None
+    at: datetime | None
+    why: str
+    proof: str
+    message: str
 
 
 class JoinRow(NamedTuple):
@@ -97,6 +126,24 @@ def find_people(tenant_id: int, words: str, but: int) -> list[PersonFound]:
         )
         for contact in contacts
     ]
+
+
+def list_consents(tenant_id: int, contact: UUID) -> list[ConsentRow]:
+    shown = {each.scope: each for each in find_consents(tenant_id, contact)}
+    return [_consent(shown[scope], word) for scope, word in _SCOPES.items()]
+
+
+def _consent(shown: ConsentShown, word: str) -> ConsentRow:
+    message = read_uid(shown.proof) if shown.reason == "wrote_it" else None
+    return ConsentRow(
+        scope=shown.scope,
+        word=_(word),
+        wanted=shown.wanted,
+        at=None if shown.at is None else datetime.fromtimestamp(shown.at, UTC),
+        why=_(_REASONS.get(shown.reason, "")) if shown.reason else "",
+        proof="" if message else shown.proof,
+        message=message.hex if message else "",
+    )
 
 
 def _members(tenant_id: int, contact: UUID) -> QuerySet[Contact, int]:

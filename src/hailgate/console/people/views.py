@@ -13,12 +13,13 @@ from django.views.decorators.http import require_GET, require_POST
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited, operator_of
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.console.inbox.queries import LONGEST_SEARCH, read_place, read_uid
-from hailgate.console.inbox.views import get_conversation, show_pane
+from hailgate.console.inbox.views import get_conversation, refuse, show_pane
 from hailgate.console.people import queries
 from hailgate.console.sign_in.access import parse_uid, signed_in
 from hailgate.core.content import clean_text
 from hailgate.core.errors import Conflict, InputError, NotFound
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion
+from hailgate.messaging.people.consent_by_hand import LONGEST_PROOF, choose_by_hand
 from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.sqlite_writer import write
 
@@ -124,5 +125,35 @@ def name(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpRespons
     return show_pane(request, viewer, uid)
 
 
-def _deed(viewer: CurrentOperator, action: AuditAction, subject: str) -> AuditRecord:
-    return AuditRecord(operator_of(viewer), viewer.tenant_id, action, subject)
+@require_GET
+@signed_in
+def show_consent(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpResponse:
+    """What the person of a conversation chose, since when and by what proof."""
+    return _consent(request, viewer, uid)
+
+
+@require_POST
+@signed_in
+def choose(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpResponse:
+    """What they told an operator otherwise."""
+    contact = get_conversation(viewer, uid).contact.uid
+    scope, wanted = request.POST.get("scope", ""), request.POST.get("wanted") == "yes"
+    proof = clean_text(request.POST.get("proof", "").strip()[:LONGEST_PROOF])
+    detail = f"{scope[:20]} {'wanted' if wanted else 'not wanted'}"
+    deed = _deed(viewer, AuditAction.CONSENT_TAKEN, f"contact:{contact}", detail)
+    try:
+        write(audited, deed, choose_by_hand, viewer.tenant_id, contact, scope, wanted, proof)
+    except InputError as refused:
+        return refuse(request, refused)
+    return _consent(request, viewer, uid)
+
+
+def _consent(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpResponse:
+    conversation = get_conversation(viewer, uid)
+    consents = queries.list_consents(viewer.tenant_id, conversation.contact.uid)
+    context = {"uid": conversation.uid.hex, "consents": consents, "longest": LONGEST_PROOF}
+    return render(request, "console/_consent.html", context)
+
+
+def _deed(viewer: CurrentOperator, action: AuditAction, subject: str, detail: str = "") -> AuditRecord:
+    return AuditRecord(operator_of(viewer), viewer.tenant_id, action, subject, detail)
