@@ -47,3 +47,24 @@ async def test_budgets_and_a_try_out(site, link, told, open_page: OpenPage, size
     await page.click("button:has-text('Ask it')")
     await expect(page.locator("#tried")).to_contain_text("Until six.")
     assert await page.evaluate(FITS)
+
+
+def answer(channel) -> None:
+    """What the assistant of the record above said."""
+    from messaging import acting
+
+    acting.send(channel, 1, "Until six.", sender="clinic", answered_by="clinic", cause=1)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+async def test_why_an_answer_was_given(site, link, channel, told, open_page, dark: bool) -> None:  # noqa: F811, PLR0917
+    from browser.test_console_walks import violations
+
+    await asyncio.to_thread(prepare, told.conversation.tenant_id, told.conversation)
+    await asyncio.to_thread(answer, channel)
+    page = await open_page(f"{site.url}{link}", width=PHONE[0], height=PHONE[1], dark=dark)
+    await page.goto(f"{site.url}/console/conversations/{told.conversation.uid.hex}")
+    await page.click("button.why")
+    await expect(page.locator("dl.why")).to_contain_text("openai one")
+    assert await page.evaluate(FITS)
+    assert await violations(page) == []

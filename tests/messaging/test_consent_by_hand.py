@@ -3,7 +3,7 @@
 import pytest
 
 from hailgate.core.errors import InputError, NotFound
-from hailgate.messaging.models import Contact
+from hailgate.messaging.models import Contact, Direction
 from hailgate.messaging.people.consent_by_hand import choose_by_hand, find_consents
 from hailgate.messaging.store.ids import uuid7
 
@@ -47,7 +47,7 @@ def test_a_choice_by_hand_holds_and_is_shown_with_its_proof(wide, worker, person
 def test_the_newest_choice_stands_whoever_made_it(wide, worker, person, clock):
     apply(wide, wrote(wide, 1, body="stop", at=clock.forward(60)))
     deliver_all(worker)
-    (said,) = messages(wide.tenant_id, direction=1, sender="")[-1:]
+    said = messages(wide.tenant_id, direction=Direction.INBOUND)[-1]
     assert (shown(person).wanted, shown(person).reason, shown(person).proof) == (False, "wrote_it", str(said.uid))
     choose(person, "unasked", True)
     assert shown(person).wanted is True

@@ -86,7 +86,7 @@ class ReactionShown(NamedTuple):
 
 
 class Bubble(NamedTuple):
-    """A message in the thread. ``known`` to the provider, it can be quoted and reacted to."""
+    """A message in the thread. ``known`` to the provider, it can be quoted and reacted to. A turn ``composed`` it."""
 
     uid: str
     ours: bool
@@ -102,6 +102,7 @@ class Bubble(NamedTuple):
     reactions: list[ReactionShown]
     edited: bool
     known: bool
+    composed: bool
 
 
 class Beside(NamedTuple):
@@ -267,6 +268,7 @@ def show_bubble(message: Message, beside: Beside) -> Bubble:
         reactions=_reactions(changes, beside.ours.get(message.pk, ""), beside.person),
         edited=any(change.change == Change.EDIT and change.before for change in changes),
         known=bool(message.provider_id) and content.get("type") != "deleted",
+        composed=ours and message.cause is not None,
     )
 
 

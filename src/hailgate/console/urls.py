@@ -37,6 +37,7 @@ urlpatterns = [
     path("conversations/<str:uid>/templates/<str:template>/send", template_picker.send, name="template-send"),
     path("media/<str:uid>", inbox.show_file, name="media"),
     path("messages/<str:uid>/cancel", inbox.cancel, name="cancel"),
+    path("messages/<str:uid>/why", inbox.show_why, name="why"),
     path("messages/<str:uid>/timeline", inbox.show_timeline, name="timeline"),
     path("dead-letters", operations.show_dead_letters, name="dead-letters"),
     path("dead-letters/<str:uid>/change", operations.show_edit, name="show-edit"),

@@ -13,6 +13,7 @@ from hailgate.console.inbox import queries
 from hailgate.console.inbox import reply as replies
 from hailgate.console.inbox.formatting import render_formatting
 from hailgate.console.inbox.timeline import show_price, tell_timeline
+from hailgate.console.inbox.why import tell_why
 from hailgate.console.sign_in.access import is_partial, parse_uid, signed_in
 from hailgate.core.content.parts import TEXT_LIMIT
 from hailgate.core.content.splitting import split_text
@@ -171,6 +172,13 @@ def show_timeline(request: HttpRequest, viewer: CurrentOperator, uid: str) -> Ht
     message = _get_message(viewer, uid)
     context = {"message": message, "timeline": tell_timeline(message), "price": show_price(message)}
     return render(request, "console/_timeline.html", context)
+
+
+@require_GET
+@signed_in
+def show_why(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpResponse:
+    """How an assistant came to a message."""
+    return render(request, "console/_why.html", {"why": tell_why(_get_message(viewer, uid))})
 
 
 def _get_message(viewer: CurrentOperator, uid: str) -> Message:

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from hailgate.accounts.seal import sealer
-from hailgate.core.money import format_amount
 from hailgate.core.status import Status
-from hailgate.messaging.models import AssistantVersion, Attempt, Direction, Message, Receipt, ToolCall, TurnAnswer
-from hailgate.messaging.outbound.costs import estimate_answer
+from hailgate.messaging.models import Attempt, Direction, Message, Receipt
 from hailgate.messaging.outbound.waits import tell_waiting
+from hailgate.messaging.outbound.why import AnswerTold, find_answer, find_tool_calls
 
 # An attempt's outcome, as the timeline calls it.
 _EVENTS: Final = {"sent": "sent", "retry": "retried", "snooze": "retried", "bury": "failed", "park": "unknown"}
@@ -64,27 +63,19 @@ def _moment(at: float) -> datetime:
 
 def _composed(message: Message) -> Iterator[Happening]:
     """Why an assistant said this: its version, the model, what it took, and what the review noted."""
-    if message.direction == Direction.INBOUND or message.cause is None:
-        return
-    answers = TurnAnswer.objects.filter(tenant_id=message.tenant_id, conversation_id=message.conversation_id)
-    answer = answers.filter(turn=message.cause).first()
-    if answer is not None:
+    if answer := find_answer(message):
         yield Happening(message.accepted_at, "composed", code=answer.note or None, detail=_explain(answer))
-    calls = ToolCall.objects.filter(tenant_id=message.tenant_id, turn=message.cause).order_by("ordinal")
-    for call in calls:
+    for call in find_tool_calls(message):
         detail = f"{call.name}: {call.state}." if call.mode == "writes" else f"{call.name}: read."
         yield Happening(message.accepted_at, "tool", code=call.code or None, detail=detail)
 
 
-def _explain(answer: TurnAnswer) -> str:
-    versions = AssistantVersion.objects.filter(tenant_id=answer.tenant_id, pk=answer.version_id or 0)
-    number = versions.values_list("number", flat=True).first()
-    by = f"By {answer.assistant}" + ("" if number is None else f", version {number}")
+def _explain(answer: AnswerTold) -> str:
+    by = f"By {answer.assistant}" + ("" if answer.version is None else f", version {answer.version}")
     if not answer.calls:
         return f"{by}, without a model."
     tokens = answer.input_tokens + answer.output_tokens
-    cost = estimate_answer(answer)
-    about = f", about {format_amount(cost.nanos)} {cost.currency}" if cost else ""
+    about = f", about {answer.cost}" if answer.cost else ""
     return (
         f"{by}: {answer.vendor} {answer.model}, {answer.calls} calls, {tokens} tokens{about}, {answer.seconds:.1f} s."
     )
