@@ -140,13 +140,24 @@ async def test_those_who_sign_in_do_not_starve_those_who_are_in(limited, key, mo
     assert {answer.status for answer in answers} <= {200, 403, 429, 503}
 
 
-@pytest.mark.parametrize("heads", [b"", b"Host: a\r\nHost: b\r\n"])
+@pytest.mark.parametrize(
+    "heads", [b"", b"Host: a\r\nHost: b\r\n", b"Host:\r\n", b"Host: a b\r\n", b"Host: a/b\r\n", b"Host: u@a\r\n"]
+)
 async def test_a_request_names_its_host_once(limited, heads):
     reader, writer = await asyncio.open_connection("127.0.0.1", limited.port)
     writer.write(b"GET /livez HTTP/1.1\r\n" + heads + b"Connection: close\r\n\r\n")
     status = (await reader.readline()).split()[1]
     writer.close()
     assert status == b"400"
+
+
+@pytest.mark.parametrize("host", [b"a", b"a.example:8000", b"[::1]:8000", b"127.0.0.1", b"a-b_c.example"])
+async def test_a_host_is_a_name_or_an_address(limited, host):
+    reader, writer = await asyncio.open_connection("127.0.0.1", limited.port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    assert status == b"200"
 
 
 async def test_what_a_hook_allows_is_said_whole(limited):

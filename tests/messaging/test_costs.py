@@ -13,7 +13,8 @@ from hailgate.core.status import Status
 from hailgate.messaging.assistants.answers import AnswerRecord, TurnPlace, record_answers
 from hailgate.messaging.assistants.prices import import_prices
 from hailgate.messaging.models import Message
-from hailgate.messaging.outbound.costs import MonthSpan, estimate_messages, month_of, parse_month, tell_costs
+from hailgate.messaging.outbound.costs import MonthSpan, month_of, parse_month, tell_costs
+from hailgate.messaging.outbound.estimates import estimate_messages
 from hailgate.messaging.store.sql import atomic_cursor
 from messaging.acting import apply, conversation_of, deliver_all, new_worker, send, told
 

@@ -18,7 +18,7 @@ from hailgate.messaging.channels.admin import get_channel_row
 from hailgate.messaging.inbound.quotes import find_quoted
 from hailgate.messaging.models import Direction, Message
 from hailgate.messaging.outbound.cancel import cancel_message
-from hailgate.messaging.outbound.costs import estimate_messages
+from hailgate.messaging.outbound.estimates import estimate_messages
 from hailgate.messaging.outbound.stale import find_stale
 from hailgate.messaging.outbound.timeline import tell_timeline
 from hailgate.messaging.people.find_messages import LONGEST_WINDOW, Wanted, find_messages

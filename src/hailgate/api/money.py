@@ -6,7 +6,6 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, tenant_of
 from hailgate.api.schemas import (
     BudgetOut,
@@ -20,11 +19,8 @@ from hailgate.api.schemas import (
 from hailgate.core.money import format_amount
 from hailgate.messaging.assistants.budgets import StandingBudget, list_standing_budgets
 from hailgate.messaging.assistants.stopping import find_stop
-from hailgate.messaging.outbound.assistant_stop import resume_assistants, stop_assistants
+from hailgate.messaging.outbound.assistant_stop import resume_by_hand, stop_by_hand
 from hailgate.messaging.outbound.costs import ChannelCosts, Tally, month_of, parse_month, tell_costs
-from hailgate.messaging.store.sqlite_writer import write
-from hailgate.telemetry.events import Event
-from hailgate.telemetry.logs import log
 
 router = Router(tags=["Money"])
 
@@ -48,20 +44,14 @@ def get_spending(request: HttpRequest) -> SpendingOut:
 @router.post("/assistants/stop", response=SpendingOut, operation_id="stop_assistants")
 def stop(request: HttpRequest) -> SpendingOut:
     """The kill switch: no assistant says anything from now on; what has not left is cancelled, and people answer."""
-    tenant_id = tenant_of(request)
-    deed = AuditRecord(actor_of(request), tenant_id, AuditAction.ASSISTANTS_STOPPED)
-    write(audited, deed, stop_assistants, tenant_id)
-    log.warning(Event.ASSISTANTS_STOPPED)
+    stop_by_hand(actor_of(request), tenant_of(request))
     return get_spending(request)
 
 
 @router.post("/assistants/resume", response=SpendingOut, operation_id="resume_assistants")
 def resume(request: HttpRequest) -> SpendingOut:
     """Let assistants answer again. Conversations that people have meanwhile stay theirs."""
-    tenant_id = tenant_of(request)
-    deed = AuditRecord(actor_of(request), tenant_id, AuditAction.ASSISTANTS_RESUMED)
-    write(audited, deed, resume_assistants, tenant_id)
-    log.info(Event.ASSISTANTS_RESUMED)
+    resume_by_hand(actor_of(request), tenant_of(request))
     return get_spending(request)
 
 

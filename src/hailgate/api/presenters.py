@@ -30,7 +30,7 @@ from hailgate.messaging.models import (
     Direction,
     Message,
 )
-from hailgate.messaging.outbound.costs import estimate_messages
+from hailgate.messaging.outbound.estimates import estimate_messages
 from hailgate.messaging.outbound.stale import find_stale
 from hailgate.messaging.outbound.timeline import Happening
 from hailgate.messaging.people.roots import root_of

@@ -79,7 +79,7 @@ def examine() -> Iterator[Finding]:
         for fault in refused.faults:
             yield Finding("settings", "fail", fault, "Correct it in the environment or in .env; see .env.example.")
     except HailgateError as refused:
-        yield Finding("database", "fail", refused.detail, "Start it, or correct HAILGATE_DATABASE_URL.")
+        yield Finding("database", "fail", refused.detail, "Mend that, or correct HAILGATE_DATABASE_URL.")
 
 
 def _examine_settings(env: "Environment") -> Iterator[Finding]:

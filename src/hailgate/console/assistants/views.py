@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from hailgate.accounts.audit import AuditAction, audited
+from hailgate.accounts.audit import AuditAction, audited, operator_of
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.assistant.try_out import said_by, try_out
 from hailgate.console.assistants.forms import changes_of, fields_of
@@ -39,11 +39,9 @@ from hailgate.messaging.assistants.registry import (
     switch_assistant,
 )
 from hailgate.messaging.assistants.stopping import find_stop
-from hailgate.messaging.outbound.assistant_stop import resume_assistants, stop_assistants
+from hailgate.messaging.outbound.assistant_stop import resume_by_hand, stop_by_hand
 from hailgate.messaging.outbound.costs import ChannelCosts, Tally, month_of, parse_month, tell_costs, tell_days
 from hailgate.messaging.store.sqlite_writer import write
-from hailgate.telemetry.events import Event
-from hailgate.telemetry.logs import log
 
 LONGEST_QUESTION: Final = 1000
 LONGEST_NUMBER: Final = 6
@@ -63,8 +61,7 @@ def show_assistants(request: HttpRequest, viewer: CurrentOperator) -> HttpRespon
 def stop(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     """The kill switch."""
     del request
-    write(audited, deed_of(viewer, AuditAction.ASSISTANTS_STOPPED, ""), stop_assistants, viewer.tenant_id)
-    log.warning(Event.ASSISTANTS_STOPPED)
+    stop_by_hand(operator_of(viewer), viewer.tenant_id)
     return redirect("console:assistants")
 
 
@@ -72,8 +69,7 @@ def stop(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
 @owners_only
 def resume(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     del request
-    write(audited, deed_of(viewer, AuditAction.ASSISTANTS_RESUMED, ""), resume_assistants, viewer.tenant_id)
-    log.info(Event.ASSISTANTS_RESUMED)
+    resume_by_hand(operator_of(viewer), viewer.tenant_id)
     return redirect("console:assistants")
 
 

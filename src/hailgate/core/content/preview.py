@@ -74,6 +74,9 @@ _UNDELIVERED: Final = {
     "template": gettext_noop("Template"),
     "ciphertext": gettext_noop("Encrypted message"),
 }
+# Words of a provider that name nothing.
+_NO_KIND: Final = {"", "unsupported", "unknown"}
+_LONGEST_KIND: Final = 40
 _WHY_NOT: Final = {
     "not_delivered": gettext_noop("WhatsApp does not give such messages to businesses"),
     "not_downloaded": gettext_noop("WhatsApp could not take the file from the person; ask for it again"),
@@ -147,6 +150,8 @@ def _unsupported(inner: Mapping[str, Any], translate: Callable[[str], str]) -> s
     kind, why = inner.get("kind"), inner.get("why")
     known = _UNDELIVERED.get(kind) or _LABELS.get(kind) if isinstance(kind, str) else None
     label = translate(known or _UNSUPPORTED)
+    if isinstance(kind, str) and not known and kind not in _NO_KIND:
+        label = f"{label} ({kind.replace('_', ' ')[:_LONGEST_KIND]})"
     told = _WHY_NOT.get(why) if isinstance(why, str) else None
     return f"{label}. {translate(told)}." if told else label
 

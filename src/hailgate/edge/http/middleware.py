@@ -5,6 +5,7 @@ that is logged by its type alone.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -39,6 +40,8 @@ _UNLESS_SAID: Final = (
 )
 
 
+# A name or an address, and perhaps a port.
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{0,5})?", re.ASCII).fullmatch
 # Browsers then speak TLS to this host for a year, whatever a link says (RFC 6797).
 _TLS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
@@ -130,5 +133,6 @@ def _leaves_much_unread(scope: Scope) -> bool:
 
 def _check_host(scope: Scope) -> None:
     """RFC 9112, 3.2: one, and no more than one. Two readers of a doubled one could see two different hosts."""
-    if [name for name, _ in scope["headers"]].count(b"host") != 1:
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or not _HOST(hosts[0]):
         raise MalformedBody("The request must name its Host once.", code="bad_host")

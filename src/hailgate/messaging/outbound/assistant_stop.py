@@ -3,9 +3,13 @@
 What was composed and has not left is cancelled; what is being composed is dropped where the turn ends.
 """
 
+from hailgate.accounts.audit import Actor, AuditAction, AuditRecord, audited
 from hailgate.messaging.models import AssistantStop, WorkKind, WorkState
 from hailgate.messaging.outbound.cancel import cancel_answers
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, fetch, locked, now
+from hailgate.messaging.store.sqlite_writer import write
+from hailgate.telemetry.events import Event
+from hailgate.telemetry.logs import log
 
 
 def stop_assistants(tenant_id: int) -> bool:
@@ -24,6 +28,17 @@ def resume_assistants(tenant_id: int) -> bool:
     """Conversations that people have taken meanwhile stay theirs. False where nothing was stopped."""
     removed, _ = AssistantStop.objects.filter(tenant_id=tenant_id).delete()
     return bool(removed)
+
+
+def stop_by_hand(actor: Actor, tenant_id: int) -> None:
+    """On record, and in the log."""
+    write(audited, AuditRecord(actor, tenant_id, AuditAction.ASSISTANTS_STOPPED), stop_assistants, tenant_id)
+    log.warning(Event.ASSISTANTS_STOPPED)
+
+
+def resume_by_hand(actor: Actor, tenant_id: int) -> None:
+    write(audited, AuditRecord(actor, tenant_id, AuditAction.ASSISTANTS_RESUMED), resume_assistants, tenant_id)
+    log.info(Event.ASSISTANTS_RESUMED)
 
 
 def _cancel_unsent(cursor: Cursor, tenant_id: int) -> None:

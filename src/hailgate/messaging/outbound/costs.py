@@ -1,4 +1,4 @@
-"""Costs: what messages and models are estimated to have cost, by the owner's prices as they are now.
+"""Costs: what a month's messages and models are estimated to have cost, by channel and sender.
 
 Nothing is kept: the facts are what the provider told of a message and what a model took. Who corrects a price is told
 other costs from then on.
@@ -9,32 +9,20 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from hailgate.accounts.seal import sealer
-from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import InputError
-from hailgate.core.markets import UNKNOWN, market_of
+from hailgate.core.markets import UNKNOWN
 from hailgate.core.prices import Cost, PriceList
 from hailgate.core.status import Status
 from hailgate.messaging.assistants.prices import load_prices
-from hailgate.messaging.models import Channel, Message, TurnAnswer
-from hailgate.messaging.store.sql import (
-    Cursor,
-    among,
-    array,
-    atomic_cursor,
-    every_tenant,
-    fetch,
-    fetch_one,
-    on_postgresql,
-)
+from hailgate.messaging.models import Channel
+from hailgate.messaging.outbound.estimates import find_markets
+from hailgate.messaging.store.sql import Cursor, atomic_cursor, every_tenant, fetch, fetch_one, on_postgresql
 
 DAY_S: Final = 86_400
 # A message may be delivered so long after it was accepted; templates live for thirty days.
 LATEST_DELIVERY_S: Final = 31 * DAY_S
 DELIVERED: Final = (Status.DELIVERED, Status.READ, Status.PLAYED)
 FREE_SERVICE: Final = "free_customer_service"
-# By number first, then by the user id's country.
-_TELLING: Final = (AddressKind.PHONE, AddressKind.BSUID, AddressKind.JID)
 PEOPLE: Final = frozenset({"operator", "telephone"})
 
 
@@ -120,33 +108,6 @@ def tell_days(tenant_id: int, span: MonthSpan) -> list[tuple[int, int, int]]:
     return [(day * DAY_S, answers, int(tokens)) for day, answers, tokens in found]
 
 
-def estimate_messages(tenant_id: int, messages: Sequence[Message]) -> dict[int, Cost]:
-    """Of those whose provider said that they are charged, or free; not of those whose price nobody knows."""
-    told = [each for each in messages if each.billed is not None]
-    if not told:
-        return {}
-    costs = {each.pk: Cost("", 0) for each in told if not each.billed}
-    charged = [each for each in told if each.billed]
-    if charged:
-        prices = load_prices(tenant_id)
-        with atomic_cursor(read_only=True) as cursor:
-            markets = _markets(cursor, tenant_id, {each.conversation_id for each in charged})
-            times = _delivered(cursor, tenant_id, [each.pk for each in charged])
-        for each in charged:
-            at = times.get(each.pk, each.accepted_at.timestamp())
-            market = markets.get(each.conversation_id, UNKNOWN)
-            if cost := prices.price_message(market, each.price_category, at):
-                costs[each.pk] = cost
-    return costs
-
-
-def estimate_answer(answer: TurnAnswer) -> Cost | None:
-    """What its models took; None where a price is missing."""
-    prices = load_prices(answer.tenant_id)
-    price = prices.price_model(answer.vendor, answer.model, answer.created_at.timestamp())
-    return Cost(price.currency, price.cost(answer.input_tokens, answer.output_tokens)) if price else None
-
-
 def _sum(tallies: Iterable[Tally]) -> Tally:
     whole = Tally()
     for tally in tallies:
@@ -170,7 +131,7 @@ def _messages(cursor: Cursor, tenant_id: int, span: MonthSpan, prices: PriceList
         f"WHERE at >= %s AND at < %s AND tenant_id = %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
         [tenant_id, begin, end, span.begin, span.end, tenant_id],
     )
-    markets = _markets(cursor, tenant_id, {row[1] for row in found if row[6]})
+    markets = find_markets(cursor, tenant_id, {row[1] for row in found if row[6]})
     for channel_id, conversation_id, sender, composed, *facts, day, count in found:
         tally = _tally(prices, markets.get(conversation_id, UNKNOWN), facts, day * DAY_S, count)
         yield channel_id, _origin(sender, composed=bool(composed)), tally
@@ -202,36 +163,6 @@ def _tally(prices: PriceList, market: str, facts: Sequence[object], at: float, c
     cost = prices.price_message(market, str(category), at)
     costs = (Cost(cost.currency, cost.nanos * count),) if cost else ()
     return Tally(count, charged=count, unpriced=0 if cost else count, costs=costs)
-
-
-def _delivered(cursor: Cursor, tenant_id: int, message_ids: Sequence[int]) -> dict[int, float]:
-    return dict(
-        fetch(
-            cursor,
-            f"SELECT message_id, min(at) FROM messaging_receipt WHERE {among('message_id')} AND tenant_id = %s "
-            "AND event IN ('delivered', 'read', 'played') GROUP BY message_id",
-            [array(message_ids), tenant_id],
-        )
-    )
-
-
-def _markets(cursor: Cursor, tenant_id: int, conversation_ids: Iterable[int]) -> dict[int, str]:
-    """By the number of whom each conversation is with, else by their user id."""
-    found = fetch(
-        cursor,
-        "SELECT conversation.id, address.kind, address.value FROM messaging_conversation conversation "
-        "JOIN messaging_contact contact ON contact.id = conversation.contact_id "
-        "JOIN messaging_contactaddress address ON address.contact_id = COALESCE(contact.merged_into_id, contact.id) "
-        f"WHERE conversation.tenant_id = %s AND {among('conversation.id')} ORDER BY address.id",
-        [tenant_id, array(set(conversation_ids))],
-    )
-    unseal = sealer().unseal
-    markets: dict[int, str] = {}
-    for telling in _TELLING:
-        for id_, kind, value in found:
-            if kind == telling and not markets.get(id_):
-                markets[id_] = market_of(Address(telling, unseal(value)))
-    return markets
 
 
 def _first_id(cursor: Cursor, at: float) -> int:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hailgate.core.money import format_amount
 from hailgate.messaging.models import AssistantVersion, Direction, Message, ToolCall, TurnAnswer
-from hailgate.messaging.outbound.costs import estimate_answer
+from hailgate.messaging.outbound.estimates import estimate_answer
 
 
 class AnswerTold(NamedTuple):
