@@ -48,8 +48,10 @@ class Held:
 
     def __init__(self) -> None:
         self.passes = asyncio.Semaphore(0)
+        self.asked = 0
 
     async def __call__(self, function, *arguments):
+        self.asked += 1
         await self.passes.acquire()
         return run_in_database(function, *arguments)
 
@@ -150,6 +152,18 @@ def test_whatever_the_sizes_each_item_is_written_once_in_order(sizes, rows, most
         assert [answer for answer in answers if not isinstance(answer, Overloaded)] == [i.upper() for i in admitted]
 
     asyncio.run(run())
+
+
+async def test_one_writer_writes_one_batch_after_the_other(table):
+    db = Held()
+    gate = Gate(db, table.write, max_rows=1)
+    answers = [asyncio.create_task(gate.submit(item)) for item in "abc"]
+    for asked in (1, 2, 3):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert db.asked == asked
+        db.let_through()
+    assert await asyncio.gather(*answers) == list("ABC")
 
 
 async def test_two_writers_write_two_batches_at_once(table):
