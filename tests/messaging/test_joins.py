@@ -1,7 +1,10 @@
 """Two contacts that turn out to be one person: joined on proof, read as one, parted again without a trace."""
 
+import json
+
 import pytest
 
+from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import Action
 from hailgate.core.errors import NotFound
@@ -683,6 +686,19 @@ def test_deliveries_go_with_their_messages(wide, worker):
     assert all(keys[id_] == conversation_of(message).id for id_ in keys for message in messages(wide.tenant_id, id=id_))
     assert keys[later.id] in {talk.id for talk in talks(wide)}
     assert len(claim(worker)) == 2
+
+
+def test_what_a_join_changed_is_kept_in_the_order_in_which_it_was_learned(wide):
+    apply(wide, wrote(wide, 1), wrote(wide, SCOPED))
+    one, _ = people(wide)
+    for place in range(2, 9):
+        given = {"kind": "phone", "value": sealer().seal(phone(place).value), "digest": f"digest of {place}"}
+        ContactAddress.objects.create(tenant_id=wide.tenant_id, contact_id=one.id, **given)
+    tell_both(wide, 1, SCOPED)
+    (join,) = joins(wide)
+    before = json.loads(sealer().unseal(join.before))
+    numbers = [value for _, kind, value, _ in before["addresses"] if kind == "phone"]
+    assert numbers == [phone(place).value for place in range(1, 9)]
 
 
 def test_the_same_proof_does_not_join_them_again_and_an_operator_may(wide):

@@ -13,7 +13,7 @@ from .test_interleavings import VERBS
 
 PACKAGE = Path(hailgate.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "locks.md"
-LOCK = re.compile(r"\{locked\((?P<how>[^{}]*)\)\}")
+LOCK = re.compile(r"\{locked\((?P<how>[^{}()]*)\)[^{}]*\}")
 BY_ID = re.compile(r"ORDER BY (?:\w+\.)?id$")
 # Conditions that no two rows of a table fulfil; a place is all columns of a unique key.
 ONE_ROW = re.compile(r"\b(?:uid|id|queue|contact_id|conversation_id) = %s|WHERE \{place\}")

@@ -26,6 +26,7 @@ from hailgate.messaging.outbound.claim import claim_deliveries
 from hailgate.messaging.outbound.outcomes import Outcome, send_again, settle_parked
 from hailgate.messaging.people.conversations import address_digest
 from hailgate.messaging.upkeep.pull_in import pull_in
+from hailgate.messaging.work import rows
 from hailgate.messaging.work.sweep import promote_all
 from messaging.acting import (
     HOLD_S,
@@ -262,6 +263,23 @@ def test_a_snooze_of_a_day_is_no_clock_that_ran_ahead(wide, worker, clock):
     (row,) = work(wide.tenant_id)
     assert pull_in(10.0, HOLD_S, 86_400.0) == 0
     assert work(wide.tenant_id)[0].due_at == row.due_at >= clock.now + 86_400
+
+
+def test_what_was_sent_again_meanwhile_is_not_taken_for_settled(wide, worker, clock, monkeypatch):
+    """By hand, between the look at what is proven and the lock of its conversation."""
+    message = send(wide)
+    tell(worker, outcome_of(knock(worker), OutcomeUnknown(), clock))
+    change(fresh(message), status=Status.SENT)
+    lock = rows.lock_conversations
+
+    def sent_again(cursor, keys):
+        change(work_of(message), state=READY)
+        lock(cursor, keys)
+
+    monkeypatch.setattr(rows, "lock_conversations", sent_again)
+    settle_parked()
+    assert work_of(message).state == READY
+    assert fresh(message).unknown
 
 
 def test_an_opt_out_suppresses_marketing_once(wide, worker, clock):
