@@ -21,7 +21,6 @@ ALLOWED = {
     "core/content/": "the canonical content is the Cloud API's own shape, and says whose rule a limit is",
     "core/templates/": "a template's components are in the Cloud API's own shape",
     "core/decode.py": "reads the spellings of the canonical shape",
-    "core/delivery.py": "names the source of a rule",
     "messaging/outbound/request.py": "the API takes the canonical shape, and says whose it is",
     "messaging/people/addresses.py": "names the source of a rule",
     "connectors/envelope.py": "an envelope holds the canonical shape, and says whose it is",
