@@ -15,12 +15,14 @@ from hailgate.backup.opening import opened, verify_closed, verify_open
 from hailgate.backup.restoring import RestoreTarget, check_empty, restore
 from hailgate.backup.tables import list_tables, read_schema
 from hailgate.core.errors import ConfigurationError, Conflict, InputError
+from hailgate.core.sessions import SessionState
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.env import Environment
+from hailgate.messaging.channels.sessions import find_code, find_session
 from hailgate.messaging.files.storage import open_files
 from hailgate.messaging.inbound.turns import claim_turns
-from hailgate.messaging.models import Attachment, AttachmentState, Receipt, WorkKind, WorkState
+from hailgate.messaging.models import Attachment, AttachmentState, Receipt, Session, WorkKind, WorkState
 from hailgate.messaging.outbound.search import RESTORED
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.upkeep.restored import settle_restored
@@ -42,6 +44,7 @@ from messaging.acting import (
     work_of,
     wrote,
 )
+from pairing import pairs_phones, show_code
 
 IDENTITY, RECIPIENT = make_identity()
 MINE = parse_identities(IDENTITY)
@@ -169,6 +172,18 @@ def test_a_spool_that_holds_webhooks_is_left_alone(store, tmp_path):
 
 def test_who_was_signed_in_is_not_so_afterwards(channel, back_up):
     assert not {"django_session", "accounts_signinlink"} & set(back_up().tables)
+
+
+def test_a_code_to_pair_with_is_in_no_backup(channel, back_up, bring_back, monkeypatch):
+    pairs_phones(monkeypatch)
+    show_code(channel)
+    assert find_code(channel.tenant_id, channel.id) is not None
+    back_up()
+    lose_everything()
+    bring_back()
+    session = Session.objects.get(tenant_id=channel.tenant_id)
+    assert (session.code, session.code_until) == ("", None)
+    assert find_session(channel.tenant_id, channel.id).state is SessionState.PAIRING
 
 
 # --- what may have happened since -------------------------------------------------------------------------------------

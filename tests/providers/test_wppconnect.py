@@ -18,7 +18,7 @@ from hailgate.core.errors import (
 )
 from hailgate.core.media import LocalMedia
 from hailgate.core.sessions import SessionState
-from hailgate.providers.abilities import FindsSent, PairsSession, PollsInbound, Sought
+from hailgate.providers.abilities import FindsSent, HoldsToken, PairsSession, PollsInbound, Sought
 from hailgate.providers.config import Secret, parse_config
 from hailgate.providers.contract import Connection, OutboundMessage
 from hailgate.providers.inline import FileInJson
@@ -286,6 +286,23 @@ async def test_a_token_is_made_anew_after_half_a_day_and_the_old_one_serves_wher
     assert made
     with pytest.raises(ProviderUnavailable):
         await SessionToken(make, keep, {}, lambda: 0.0).get()
+
+
+@pytest.mark.parametrize(
+    ("kept", "valid"),
+    [({}, False), ({"token": Secret("stale")}, False), ({"token": Secret("token-1")}, True)],
+    ids=["none yet", "refused", "taken"],
+)
+async def test_a_token_is_validated_without_making_one_and_generated_on_request(kept, valid):
+    served = Wpp(Server(**STANDING), {**kept, "token_made_at": Secret("999")})
+    async with served as provider:
+        assert isinstance(provider, HoldsToken)
+        assert await provider.validate_token() == valid
+        assert served.server.tokens == 0
+        await provider.generate_token()
+        assert await provider.validate_token()
+    assert served.server.tokens == 1
+    assert served.kept["token"] == Secret("token-1")
 
 
 async def test_a_secret_that_is_wrong_stops_the_channel():

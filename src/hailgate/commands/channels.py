@@ -11,6 +11,7 @@ from hailgate.commands.bootstrap import choose_tenant, deed_of, open_store
 from hailgate.commands.credentials import mask_settings, read_assignments, settings_option
 from hailgate.commands.output import card, hand_out, json_option, moment, table, tell, tenant_option
 from hailgate.commands.pairing import confirm, connect, disconnect, pair, session
+from hailgate.commands.tokens import token
 from hailgate.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ def consent_words(id_or_name: str, languages: tuple[str, ...], tenant: str | Non
     tell(document, f"Consent words of {found.name}: {' '.join(languages) or 'none'}.", as_json=as_json)
 
 
-for command in (pair, connect, disconnect, confirm, session):
+for command in (pair, connect, disconnect, confirm, session, token):
     channel.add_command(command)
 
 

@@ -73,6 +73,17 @@ class RegistersHook(Protocol):
         """
 
 
+@runtime_checkable
+class HoldsToken(Protocol):
+    """Calls bear a token that the provider's server made of the settings; it is derived, and kept sealed."""
+
+    async def validate_token(self) -> bool:
+        """Whether there is one and the server takes it. Raises SendError where nobody can say."""
+
+    async def generate_token(self) -> None:
+        """Have another one made and kept. Harmless to repeat; raises SendError."""
+
+
 class InboundPage(Struct, frozen=True):
     """`webhooks` are bodies as the provider's webhooks would have been; `after` leads on, None on the last page."""
 

@@ -10,7 +10,7 @@ from hailgate.core.errors import ProviderUnavailable
 if TYPE_CHECKING:
     from hailgate.messaging.channels.registry import ChannelCredentials
     from hailgate.providers.abilities import HookPlace
-    from hailgate.providers.contract import ChannelHealth
+    from hailgate.providers.contract import ChannelHealth, Keep
     from hailgate.providers.spec import HandshakeProbe
     from hailgate.providers.transport import Transport
 
@@ -48,6 +48,23 @@ async def register_hook(channel: "ChannelCredentials", public_url: str, *, take_
     async with Transport() as transport:
         provider = channel.connect(transport, public_url)
         return await provider.register_hook(take_over=take_over) if isinstance(provider, RegistersHook) else None
+
+
+async def check_token(channel: "ChannelCredentials", keep: "Keep", *, generate: bool) -> bool | None:
+    """Whether its server takes the session's token, where it has one; made anew first with ``generate``.
+
+    Raises SendError.
+    """
+    from hailgate.providers.abilities import HoldsToken
+    from hailgate.providers.transport import Transport
+
+    async with Transport() as transport:
+        provider = channel.connect(transport, keep=keep)
+        if not isinstance(provider, HoldsToken):
+            return None
+        if generate:
+            await provider.generate_token()
+        return await provider.validate_token()
 
 
 async def shake_hands(base: str, hooks: Sequence[tuple[str, "HandshakeProbe"]]) -> list[RoundTrip]:

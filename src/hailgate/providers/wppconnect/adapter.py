@@ -158,6 +158,13 @@ class WppProvider:
             return SessionReport(state=SessionState.UNPAIRED)
         return report
 
+    async def validate_token(self) -> bool:
+        held = self._token.held
+        return bool(held) and (await self._got("check-connection-session", held, SMALL_ANSWER)).status != 401
+
+    async def generate_token(self) -> None:
+        await self._token.renew(self._token.held)
+
     # --- evidence -----------------------------------------------------------------------------------------------------
 
     async def find_sent(self, sought: Sought) -> Findings:

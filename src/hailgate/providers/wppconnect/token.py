@@ -38,6 +38,11 @@ class SessionToken:
                 raise
             return self._token
 
+    @property
+    def held(self) -> str:
+        """Empty where there is none yet."""
+        return self._token
+
     async def renew(self, refused: str) -> str:
         """Another one than `refused`, made once for all who wait. Raises SendError."""
         if self._token != refused:
