@@ -42,7 +42,10 @@ class StoredTable:
         self.columns = [str(each.column) for each in fields]
         self._key = str(model._meta.pk.column)  # noqa: SLF001
         empty = LEFT_EMPTY.get(self.name, {})
-        self._plain = [_always(empty[each.column]) if each.column in empty else _plain_value(each) for each in fields]
+        self._plain = [
+            _always(empty[column]) if column in empty else _plain_value(each)
+            for column, each in zip(self.columns, fields, strict=True)
+        ]
         self._stored = [_stored_value(each) for each in fields]
         self._digest, self._rows = hashlib.sha256(), 0
 
