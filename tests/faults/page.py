@@ -40,7 +40,7 @@ by hand, refusals in its own words) is played with that one.
 
 COLUMNS = ("accepted", "delivered", "lost", "duplicated", "reordered", "unknown", "unexpected", "recovered")
 
-# What scenarios of patience, marks and upgrades found beside that, in their own words.
+# What scenarios of patience, marks, upgrades, files and single providers found beside that, in their own words.
 NOTED = {
     "amplification": "calls for each message",
     "drained_s": "seconds until all was sent after the trouble",
@@ -50,6 +50,12 @@ NOTED = {
     "unknown_with_marks": "unknown with them",
     "asked_if_ready": "answers of processes in service",
     "unready": "of them not ready",
+    "taken_without_a_word": "sends that were taken without a word",
+    "known_after_s": "seconds until all of them were known",
+    "left_to_a_person": "left to a person, since the session was lost while they were sent",
+    "all_fetched_after_s": "seconds until all files were fetched",
+    "file_30_mb": "a file of 30 MB",
+    "file_100_mb": "a file of 100 MB",
 }
 
 
@@ -69,13 +75,18 @@ def main() -> None:
 
 
 def latest(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One result for each scenario and database: that of the largest scale, the newest of those."""
-    best: dict[tuple[str, str], dict[str, Any]] = {}
+    """One result for each scenario, provider and database: that of the largest scale, the newest of those."""
+    best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for result in results:
-        place = result["id"], result["database"]
+        place = result["id"], through(result), result["database"]
         if place not in best or result["scale"] >= best[place]["scale"]:
             best[place] = result
     return [best[place] for place in sorted(best)]
+
+
+def through(result: dict[str, Any]) -> str:
+    """The provider; the first lines, which name none, went through the Cloud API."""
+    return str(result.get("provider", "cloud"))
 
 
 def described() -> list[str]:
@@ -87,22 +98,24 @@ def described() -> list[str]:
 
 
 def table(results: list[dict[str, Any]]) -> list[str]:
-    head = ["id", "database", "scale", "seed", "seconds", "faults", *COLUMNS, "held"]
+    head = ["id", "through", "database", "scale", "seed", "seconds", "faults", *COLUMNS, "held"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for result in results:
         held = "yes" if result["passed"] else "; ".join(result["broken"]) or "no"
         seconds = "" if result["seconds"] is None else round(result["seconds"])
-        cells = [result["id"], result["database"], result["scale"], result["seed"], seconds, result["faults"]]
+        place = [result["id"], through(result), result["database"]]
+        cells = [*place, result["scale"], result["seed"], seconds, result["faults"]]
         rows.append(f"| {' | '.join(str(cell) for cell in [*cells, *(result[name] for name in COLUMNS), held])} |")
     return rows
 
 
 def noted(results: list[dict[str, Any]]) -> list[str]:
-    rows = ["| id | database | scale | found |", "|---|---|---|---|"]
+    rows = ["| id | through | database | scale | found |", "|---|---|---|---|---|"]
     for result in results:
         notes = result.get("notes", {})
         if found := [f"{words}: {notes[name]}" for name, words in NOTED.items() if name in notes]:
-            rows.append(f"| {result['id']} | {result['database']} | {result['scale']} | {'; '.join(found)} |")
+            place = [result["id"], through(result), result["database"], result["scale"]]
+            rows.append(f"| {' | '.join(map(str, place))} | {'; '.join(found)} |")
     return rows
 
 
