@@ -113,10 +113,19 @@ def noted(results: list[dict[str, Any]]) -> list[str]:
     rows = ["| id | through | database | scale | found |", "|---|---|---|---|---|"]
     for result in results:
         notes = result.get("notes", {})
-        if found := [f"{words}: {notes[name]}" for name, words in NOTED.items() if name in notes]:
+        if found := [f"{words}: {in_words(notes[name])}" for name, words in NOTED.items() if name in notes]:
             place = [result["id"], through(result), result["database"], result["scale"]]
             rows.append(f"| {' | '.join(map(str, place))} | {'; '.join(found)} |")
     return rows
+
+
+def in_words(found: Any) -> str:
+    if not isinstance(found, dict):
+        return str(found)
+    return ", ".join(
+        f"{name.replace('_', ' ')} {f'({in_words(value)})' if isinstance(value, dict) else value}"
+        for name, value in found.items()
+    )
 
 
 def sums(results: list[dict[str, Any]]) -> list[str]:
