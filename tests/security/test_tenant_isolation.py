@@ -27,6 +27,7 @@ BY_TOKEN = {"/hooks/{token}", "/hooks/{token}/{rest:path}", "/media/{token}", "/
 FOR_AGENTS = {
     "", "sign-out", "account", "tenant", "live", "media", "conversations", "conversations/list",
     "conversations/preview", "media/<str:uid>", "messages/<str:uid>/cancel", "messages/<str:uid>/timeline",
+    "messages/<str:uid>/why",
     "dead-letters", "dead-letters/dismiss", "dead-letters/revive", "dead-letters/revive-all", "dead-letters/export",
     "channels", "queue", "overview", "people", "people/join",
 }  # fmt: skip
