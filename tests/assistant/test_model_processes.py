@@ -98,6 +98,8 @@ async def test_a_vendor_that_nobody_knows_is_said_to_be_unknown(processes, serve
 
 READY = "print('{\"id\": 0}', flush=True)\n"
 SLEEPER = READY + "import sys, time\nfor line in sys.stdin: time.sleep(60)"
+# It answers whatever it is asked, but to somebody else.
+GOSSIP = READY + "import sys, json\nfor line in sys.stdin: print(json.dumps({'id': 999_999}), flush=True)"
 ENDER = READY + "import sys\nsys.stdin.readline()"
 STARTER = "import time\ntime.sleep(60)"
 TELLER = READY + (
@@ -119,6 +121,17 @@ async def test_a_process_that_hangs_is_ended_and_the_next_call_has_a_new_one(mon
         with pytest.raises(AssistantError) as failed:
             await processes.call(call(server, timeout_s=0.3))
         assert failed.value.code == "model_hung"
+    await processes.close()
+
+
+async def test_a_process_that_answers_others_meanwhile_is_busy_and_not_ended(monkeypatch, server):
+    monkeypatch.setattr("hailgate.assistant.model_processes.GRACE_S", 0.05)
+    processes = running(GOSSIP)
+    for _ in range(2):
+        with pytest.raises(AssistantError) as failed:
+            await processes.call(call(server, timeout_s=2.0))
+        assert failed.value.code == "model_timeout"
+    assert processes._children[0].alive
     await processes.close()
 
 

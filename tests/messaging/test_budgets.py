@@ -146,6 +146,15 @@ def test_a_turn_has_budgets_of_its_own(tenant, clinic):
     assert rules.exceeded_by_turn(Amounts(0, 400), Amounts(0, 101)) == "tokens_per_turn"
 
 
+@pytest.mark.parametrize(("subject", "period"), [("contact", "day"), ("turn", "turn")])
+def test_what_each_contact_or_answer_may_spend_has_no_one_sum(tenant, clinic, subject, period):
+    budget(tenant, subject, period, "tokens", "500")
+    rules, _ = open_turn(tenant)
+    call(tenant, rules, 10)
+    (standing,) = list_standing_budgets(tenant.pk)
+    assert (standing.spent, standing.share) == (None, None)
+
+
 def test_a_budget_in_money_needs_a_price_for_every_model_that_answers(tenant, clinic):
     with pytest.raises(Conflict, match="openai one, which clinic asks, has no price in EUR"):
         budget(tenant, "tenant", "month", "money", "5", "EUR")
