@@ -21,6 +21,12 @@ def test_an_owner_sees_the_tenants_alarms_with_the_channels_name(owner, raised):
     assert Alarm.DISK_LOW.sentence not in page
 
 
+def test_a_command_stands_in_its_own_letters_and_not_in_backticks(owner, raised):
+    page = owner.text("alarms")
+    assert "<code>hailgate channel set</code>" in page
+    assert "`" not in page
+
+
 def test_who_owns_the_installation_sees_its_alarms_too(owner, olivia, raised):
     olivia.is_superuser = True
     olivia.save()

@@ -5,22 +5,30 @@ import re
 import pytest
 
 from hailgate.console.operations import queue
-from hailgate.console.operations.queue import Counts, look_at
+from hailgate.console.operations.queries import look_over
+from hailgate.console.operations.queue import Counts, count_shown, look_at
+from hailgate.core.status import Status
 from hailgate.messaging.channels.admin import pause_channel
-from hailgate.messaging.upkeep.queue_stats import count_queue
+from hailgate.messaging.models import Message
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch):
     """Nothing is remembered from another test."""
-    monkeypatch.setattr(queue, "_counts", Counts(count_queue))
+    monkeypatch.setattr(queue, "_counts", Counts(count_shown))
 
 
 def test_each_channel_says_what_stands_where(tenant, told, channel):
-    found = look_at(tenant.pk, count_queue(tenant.pk))
+    found = look_at(tenant.pk, count_shown(tenant.pk))
     [row] = found.channels
     assert (row.channel.name, row.to_send, row.sending, row.dead, row.unknown) == ("front desk", 1, 0, 1, 1)
     assert (found.to_send, found.stopped) == (1, 2)
+
+
+def test_it_counts_what_failed_after_its_provider_took_it_as_the_overview_does(tenant, told, channel):
+    Message.objects.filter(tenant_id=tenant.pk, pk=told.delivered.pk).update(status=Status.FAILED, code="131026")
+    shown, overview = look_at(tenant.pk, count_shown(tenant.pk)), look_over(tenant.pk)
+    assert shown.stopped == overview.dead + overview.parked == 3
 
 
 def test_the_page_and_its_part_show_it(owner, told):

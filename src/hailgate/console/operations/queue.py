@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_GET
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.console.operations.queries import ChannelRow, show_channel
 from hailgate.console.sign_in.access import is_partial, signed_in
-from hailgate.messaging.models import Channel, WorkState
-from hailgate.messaging.upkeep.queue_stats import Rows, count_queue, oldest_undone
+from hailgate.messaging.deadletters.dead_letters import find_letters
+from hailgate.messaging.models import Channel, WorkKind, WorkState
+from hailgate.messaging.upkeep.queue_stats import UNDONE, Rows, count_queue, oldest_undone
 
 # Several who look ask the store once, and however long it takes, for a twentieth of the time at most.
 COUNTED_FOR_S: Final = 2.0
@@ -101,4 +103,16 @@ class Counts:
         return rows
 
 
-_counts: Final = Counts(count_queue)
+def count_shown(tenant_id: int) -> Sequence[Rows]:
+    """What waits, and what has stopped as the list of stopped messages and the overview have it."""
+    stopped: Counter[tuple[int, WorkState]] = Counter()
+    ended = find_letters(tenant_id).order_by().values_list("channel_id", "state").annotate(number=Count("id"))
+    for channel_id, state, number in ended:
+        stopped[channel_id, WorkState.PARKED if state == "unknown" else WorkState.DEAD] += number
+    return [
+        *(row for row in count_queue(tenant_id) if row.state in UNDONE),
+        *(Rows(tenant_id, id_, WorkKind.DELIVERY, state, number, 0.0) for (id_, state), number in stopped.items()),
+    ]
+
+
+_counts: Final = Counts(count_shown)

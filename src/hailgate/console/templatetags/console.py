@@ -85,6 +85,13 @@ def moment(at: datetime | None, shape: str = "full") -> SafeString:
 
 
 @register.filter
+def commands(text: str) -> SafeString:
+    """What stands in backticks is shown as what is typed."""
+    shown = ("<code>{}</code>" if place % 2 else "{}" for place in range(text.count("`") + 1))
+    return format_html("".join(shown), *text.split("`"))
+
+
+@register.filter
 def span(value: float) -> str:
     """A short time, in milliseconds below one second."""
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 60 else seconds(value)
