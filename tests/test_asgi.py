@@ -213,7 +213,7 @@ async def test_a_frozen_store_keeps_no_process_from_ending(store, key, channel, 
 
 async def test_an_absent_store_lets_a_process_end_in_order(store, session, wire) -> None:
     proxy, url = wire
-    async with running("serve", HAILGATE_DATABASE_URL=url, HAILGATE_DRAIN_S="3") as process:
+    async with running("serve", HAILGATE_DATABASE_URL=url, HAILGATE_DRAIN_S="10") as process:
         await process.ready(session)
         await proxy.leave()
         process.terminate()
