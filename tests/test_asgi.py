@@ -119,7 +119,7 @@ async def test_serve_is_light_answers_and_stops_on_sigterm(store, key, channel, 
         for path in ("/", "/v1/docs", "/v1/openapi.json", "/health", "/metrics"):
             async with session.get(process.url + path) as answer:
                 assert answer.status == 200, path
-        assert cpu_seconds(process.pid) < 3.0
+        assert cpu_seconds(process.pid) < 5.0  # models' libraries alone would take two more
         assert resident_megabytes(process.pid) < 150
         begun = time.monotonic()
         process.terminate()
