@@ -45,6 +45,7 @@ class Connection:
         """Until the client gives up."""
         while await self._reader.read(65536):
             pass
+        self.close()
 
     def close(self) -> None:
         self._writer.close()
