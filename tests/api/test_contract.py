@@ -137,7 +137,7 @@ async def test_whatever_is_asked_is_answered_as_described(caller: Caller, db: An
     assert sum(count for status, count in caller.seen[name].items() if status < 300) >= GOOD
 
 
-@pytest.mark.skipif(not CALLS, reason="needs CALLS (make contract)")
+@pytest.mark.skipif(not CALLS, reason="make contract asks it")
 async def test_the_whole_contract(caller: Caller, db: Any, capsys: pytest.CaptureFixture[str]) -> None:
     runs = sum(2 * len(list(walks(name))) for name in OPERATIONS)
     for name in sorted(OPERATIONS):

@@ -75,7 +75,7 @@ def test_a_call_of_ours_whose_person_is_not_named_is_noted():
          "Message that cannot be shown. WhatsApp does not have the message; ask for it again."),
         ({"type": "interactive", "errors": [{"code": 131000}]},
          "Interactive message. WhatsApp does not have the message; ask for it again."),
-        ({"type": "hologram", "hologram": {"id": 1}}, "Message that cannot be shown"),
+        ({"type": "hologram", "hologram": {"id": 1}}, "Message that cannot be shown (hologram)"),
         ({"type": "unsupported", "unsupported": 5, "errors": "x"}, "Message that cannot be shown"),
     ],
 )  # fmt: skip
