@@ -1,15 +1,16 @@
 """Decoding what a caller wrote: every fault is one clear sentence that names the field and repeats no value."""
 
-import re
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from hailgate.core.content import OUTBOUND_KINDS, respell
-from hailgate.core.content.refusals import PATH
+from hailgate.core.content.refusals import read_fault
 from hailgate.core.errors import InputError, MalformedBody
 
 Shape = TypeVar("Shape")
+
+_KINDS = f"must be one of: {', '.join(OUTBOUND_KINDS)}"
 
 
 def decode(decoder: "msgspec.json.Decoder[Shape]", body: bytes) -> Shape:
@@ -46,40 +47,7 @@ def _decode_respelled(decoder: "msgspec.json.Decoder[Shape]", body: bytes, refus
     return read
 
 
-class _Rule(NamedTuple):
-    """How one sentence of msgspec reads in ours; a sentence without a rule may hold a value of the caller."""
-
-    pattern: "re.Pattern[str]"
-    field: str
-    rule: str
-
-
-# A name that a caller made up is repeated only if it can be neither a number nor a sentence.
-_NAME = r"`([A-Za-z_]{1,32})`"
-_RULES = (
-    _Rule(re.compile(rf"Object missing required field {_NAME}"), "{0}", "is missing"),
-    _Rule(re.compile(rf"Object contains unknown field {_NAME}"), "{0}", "is not known here; remove it"),
-    _Rule(re.compile(r"Object contains unknown field"), "", "contains a field that is not known; remove it"),
-    _Rule(re.compile(r"Expected `(str|array)` of length >= (\d+)"), "", "must hold at least {1}"),
-    _Rule(re.compile(r"Expected `(str|array)` of length <= (\d+)"), "", "must hold at most {1}"),
-    _Rule(re.compile(r"Expected `str` matching"), "", "may hold visible characters only"),
-    _Rule(re.compile(r"Expected `datetime` with|Invalid RFC3339"), "", "must be RFC 3339 with an offset"),
-    _Rule(re.compile(r"Expected `([\w |]+)`"), "", "must be of type {0}"),
-    _Rule(re.compile(r"Invalid (?:enum )?value"), "", "is not one of the values that are known here"),
-    _Rule(re.compile(r"(?:Integer value|Number) out of range"), "", "holds a number out of range"),
-)
-_KINDS = f"must be one of: {', '.join(OUTBOUND_KINDS)}"
-
-
 def _explain(error: msgspec.ValidationError) -> InputError:
-    sentence = str(error)
-    path = found.group(1) if (found := PATH.search(sentence)) else ""
-    for pattern, field, rule in _RULES:
-        if match := pattern.match(sentence):
-            where = ".".join(filter(None, (path, field.format(*match.groups()))))
-            return _refused(where, _KINDS if where == "type" else rule.format(*match.groups()))
-    return _refused(path, "has a value that is not allowed")
-
-
-def _refused(field: str, rule: str) -> InputError:
+    field, rule = read_fault(error)
+    rule = _KINDS if field == "type" else rule
     return InputError(f"{field or 'The body'}: {rule}.", field=field or None)

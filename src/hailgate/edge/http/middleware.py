@@ -135,4 +135,4 @@ def _check_host(scope: Scope) -> None:
     """RFC 9112, 3.2: one, and no more than one. Two readers of a doubled one could see two different hosts."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) != 1 or not _HOST(hosts[0]):
-        raise MalformedBody("The request must name its Host once.", code="bad_host")
+        raise MalformedBody("The request must name its Host once, as a name or an address.", code="bad_host")
