@@ -173,11 +173,16 @@ def told(channel, status: Status, message_id: str, *, tracker=None, at=0.0, code
 
 
 def account_of(channel) -> str:
-    return Channel.objects.values_list("account", flat=True).get(tenant_id=channel.tenant_id, id=channel.id)
+    return _column_of(channel, "account")
 
 
 def hook_id_of(channel) -> int:
-    return Channel.objects.values_list("hook_id", flat=True).get(tenant_id=channel.tenant_id, id=channel.id)
+    return _column_of(channel, "hook_id")
+
+
+def _column_of(channel, column: str):
+    ((value,),) = execute(f"SELECT {column} FROM messaging_channel WHERE id = %s", [channel.id])
+    return value
 
 
 def apply(channel, *events, debounce=NO_WAIT, moment=None):
