@@ -40,7 +40,7 @@ class Sent(NamedTuple):
     content: bytes
 
 
-@scenario("R39", providers=EVERY)
+@scenario("R39", limit_s=7_200, providers=EVERY)
 async def files_cannot_be_fetched_for_a_while(case: Case) -> None:
     """Every download fails while people send files, their webhooks are repeated and the server is killed.
 
