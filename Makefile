@@ -35,7 +35,7 @@ CALLS ?= 2000
 ROUNDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test pooled explore readme bare check faults real simulate histories mutants contract sends bench bench-large site services release image install-trial upgrade-trial check-release tools format setup generate lock clean
+.PHONY: help demo install test coverage pooled explore readme bare check faults real simulate histories mutants contract sends bench bench-large site services release image install-trial upgrade-trial check-release tools format setup generate lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ install: $(VENV)/serves ## Bring Hailgate with every extra (alarms, traces, voic
 
 test: $(VENV)/develops ## Run the suite, or ONLY=tests/core, on every database that answers
 	@bash scripts/run-tests $(ONLY)
+
+coverage: $(VENV)/develops ## The same on SQLite, with the lines counted that it runs through, and a least share of them
+	@COVERAGE=yes DATABASES=sqlite bash scripts/run-tests $(ONLY)
 
 explore: $(VENV)/develops ## Try properties and state machines with examples that nobody chose (ROUNDS=20, SEED=7)
 	@bash scripts/explore "$(SEED)" $(ROUNDS) $(ONLY)
