@@ -192,7 +192,7 @@ async def exchange(case: Case, elsewhere: Elsewhere, service: TenantService, tur
     seconds = case.times(60, at_least=10)
     await publish(case, elsewhere, ["well"], seconds, BUSY)
     asked_at_first = service.asked["well"]
-    elsewhere.crowd = FEW  # they are published by batches, one of each: some of these come after the exchange
+    elsewhere.crowd = WORKERS  # so that no more are on their way at the moment of the exchange
     sending = asyncio.create_task(publish(case, elsewhere, ["well"], seconds))
     await asyncio.sleep(SOON_S)
     await elsewhere.introduce(well="another-token")
