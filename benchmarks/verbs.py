@@ -59,7 +59,7 @@ def measure() -> dict[str, tuple[float, float]]:
 def _in_and_answered(clock: Clock, worker_id: int) -> None:
     from hailgate.core.events import ProviderEvent
     from hailgate.messaging.channels.registry import get_hook
-    from hailgate.messaging.inbound.apply_events import Debounce
+    from hailgate.messaging.inbound.call_turns import Debounce
     from hailgate.messaging.inbound.ingest import StoredRequest, apply_webhooks, take_webhooks, understand_webhooks
     from hailgate.messaging.inbound.receive import store_webhooks
     from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
@@ -90,8 +90,9 @@ def _in_and_answered(clock: Clock, worker_id: int) -> None:
 
 def _claimed_and_sent(clock: Clock, worker_id: int) -> None:
     """The replies are claimed with whatever lies in the queue before them; what is claimed is sent."""
+    from hailgate.messaging.outbound.attempts import Outcome, record_attempts
     from hailgate.messaging.outbound.claim import claim_deliveries
-    from hailgate.messaging.outbound.outcomes import Outcome, record_attempts, record_outcomes
+    from hailgate.messaging.outbound.outcomes import record_outcomes
 
     claims = clock.time("claim_deliveries", BATCH, lambda: claim_deliveries(worker_id, BATCH)).claims
     clock.time("record_attempts", BATCH, lambda: record_attempts(worker_id, claims))

@@ -17,7 +17,7 @@ from hailgate.messaging.channels.checks import ChannelCheck, claim_checks
 from hailgate.messaging.channels.sessions import SessionClaim, claim_sessions
 from hailgate.messaging.files.fetch import FetchClaim, claim_fetches
 from hailgate.messaging.files.storage import Files, open_files
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.polls import PollClaim, begin_polls, claim_polls
 from hailgate.messaging.inbound.turns import Turn, claim_turns, finish_turns
 from hailgate.messaging.outbound.outcomes import record_outcomes

@@ -15,7 +15,7 @@ from hailgate.messaging.channels.public_urls import record_public_url
 from hailgate.messaging.channels.registry import add_channel, add_hook
 from hailgate.messaging.files.fetch import claim_fetches
 from hailgate.messaging.files.storage import open_files
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.models import Attachment, AttachmentState, EventState, Message, WebhookEvent
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.fetches import Fetches

@@ -12,13 +12,16 @@ from hailgate.core.errors import SendError
 from hailgate.core.events import InboundMessage, MessageStatus
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.inbound.apply_events import Arrival, Debounce, apply_events
+from hailgate.messaging.inbound.apply_events import apply_events
+from hailgate.messaging.inbound.arrivals import Arrival
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.ingest import apply_webhooks, take_webhooks, understand_webhooks
 from hailgate.messaging.models import Channel, Conversation, Message, Work
 from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.attempts import Outcome, record_attempts
 from hailgate.messaging.outbound.claim import Claim, claim_deliveries
 from hailgate.messaging.outbound.new_message import NewMessage
-from hailgate.messaging.outbound.outcomes import Outcome, record_attempts, record_outcomes
+from hailgate.messaging.outbound.outcomes import record_outcomes
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import atomic_cursor, every_tenant, use_clock
 from hailgate.messaging.work import leases

@@ -6,7 +6,7 @@ from hailgate.assistant import ScriptedAssistant
 from hailgate.core.content import content_as_json
 from hailgate.core.delivery import Action
 from hailgate.core.slots import open_room
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import HISTORY_LENGTH, Finished, claim_turns, finish_turns, postpone_turn
 from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind, WorkState
 from hailgate.messaging.outbound.claim import UNREADABLE_S

@@ -29,7 +29,7 @@ from hailgate.messaging.assistants.registry import (
 )
 from hailgate.messaging.assistants.spending import Amounts, Spender, limits_of, reserve
 from hailgate.messaging.assistants.superseding import LONGEST_WAIT_S
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns, take_back_unsent
 from hailgate.messaging.models import AssistantVersion, Conversation, Message, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import resume_assistants, stop_assistants
@@ -253,7 +253,7 @@ def test_an_answer_that_has_not_left_is_taken_back_for_a_newer_message(tenant, a
 
 
 def test_an_answer_whose_attempt_is_on_record_is_not_taken_back(tenant, answered, worker):
-    from hailgate.messaging.outbound.outcomes import record_attempts
+    from hailgate.messaging.outbound.attempts import record_attempts
     from messaging.acting import claim_one
 
     hear(answered, "one")

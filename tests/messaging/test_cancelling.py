@@ -12,7 +12,7 @@ from hailgate.core.status import Status
 from hailgate.messaging.models import Receipt, WorkState
 from hailgate.messaging.outbound.accept import accept_messages
 from hailgate.messaging.outbound.cancel import cancel_message
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from messaging.acting import (
     HOLD_S,
     apply,

@@ -11,7 +11,7 @@ import pytest
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.slots import open_room
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import HISTORY_LENGTH, _histories, claim_turns
 from hailgate.messaging.models import Conversation
 from hailgate.messaging.store.sql import atomic_cursor

@@ -10,7 +10,8 @@ from hailgate.core.status import Status
 from hailgate.messaging.channels.admin import pause_channel, resume_channel
 from hailgate.messaging.channels.checks import FIRST_CHECK_S, LONGEST_CHECK_S, claim_checks, record_check
 from hailgate.messaging.models import Work, WorkKind, WorkState
-from hailgate.messaging.outbound.outcomes import Outcome, send_again
+from hailgate.messaging.outbound.attempts import Outcome
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.upkeep.alarm_checks import AlarmChecks
 from hailgate.providers import cloud
 from hailgate.providers.cloud.errors import find_channel_fault

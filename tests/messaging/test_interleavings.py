@@ -23,11 +23,14 @@ from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Attempt, Message, Work, Worker, WorkKind, WorkState
 from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.attempts import record_attempts
 from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.claim import Claim, claim_deliveries
 from hailgate.messaging.outbound.expire import bury_expired
 from hailgate.messaging.outbound.failover import declare_dead, release_strays, sign_off
-from hailgate.messaging.outbound.outcomes import record_attempts, record_outcomes, send_again, settle_parked
+from hailgate.messaging.outbound.outcomes import record_outcomes
+from hailgate.messaging.outbound.parked import settle_parked
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.work.sweep import promote_all, promote_lost_heads
 from messaging.acting import (
     HOLD_S,

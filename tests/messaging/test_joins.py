@@ -26,7 +26,8 @@ from hailgate.messaging.models import (
 )
 from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.failover import declare_dead
-from hailgate.messaging.outbound.outcomes import send_again, settle_parked
+from hailgate.messaging.outbound.parked import settle_parked
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion
 from hailgate.messaging.people.joins import join_proven, take_step
 from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs, suggest

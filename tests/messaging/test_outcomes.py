@@ -21,9 +21,11 @@ from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.messaging.inbound.statuses import apply_early_statuses
 from hailgate.messaging.models import Attempt, ContactAddress, Message, Receipt, Suppression, WorkState
+from hailgate.messaging.outbound.attempts import Outcome
 from hailgate.messaging.outbound.channel_limits import BREAKER
 from hailgate.messaging.outbound.claim import claim_deliveries
-from hailgate.messaging.outbound.outcomes import Outcome, send_again, settle_parked
+from hailgate.messaging.outbound.parked import settle_parked
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.people.conversations import address_digest
 from hailgate.messaging.upkeep.pull_in import pull_in
 from hailgate.messaging.work import rows

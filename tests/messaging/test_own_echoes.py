@@ -13,7 +13,7 @@ from hailgate.messaging.inbound.echoes import HELD_S, release_held
 from hailgate.messaging.inbound.ingest import apply_webhooks, take_webhooks, understand_webhooks
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import PERSON, TELEPHONE, EventState, WebhookEvent
-from hailgate.messaging.outbound.outcomes import settle_parked
+from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.store.ids import uuid7
 from hailgate.providers import cloud
 from messaging.acting import (

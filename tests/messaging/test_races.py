@@ -18,9 +18,10 @@ from hailgate.core.slots import open_room
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns, postpone_turn
 from hailgate.messaging.models import Contact, ContactAddress, Join, Message, Work, Worker, WorkState
 from hailgate.messaging.outbound.accept import accept_messages
+from hailgate.messaging.outbound.attempts import record_attempts
 from hailgate.messaging.outbound.claim import claim_deliveries
 from hailgate.messaging.outbound.failover import declare_dead, release_strays
-from hailgate.messaging.outbound.outcomes import record_attempts, record_outcomes
+from hailgate.messaging.outbound.outcomes import record_outcomes
 from hailgate.messaging.people import joins
 from hailgate.messaging.people.addresses import address_digest
 from hailgate.messaging.people.byhand import join_by_hand

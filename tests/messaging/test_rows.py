@@ -6,7 +6,7 @@ from django.db import IntegrityError
 from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.store.sql import atomic_cursor
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.sweep import promote_all, promote_lost_heads

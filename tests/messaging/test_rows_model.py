@@ -30,7 +30,8 @@ from hailgate.messaging.models import Work, WorkState
 from hailgate.messaging.outbound.channel_limits import BREAKER
 from hailgate.messaging.outbound.claim import SUSPECTS_TOGETHER, claim_deliveries
 from hailgate.messaging.outbound.failover import declare_dead, sign_off
-from hailgate.messaging.outbound.outcomes import send_again, settle_parked
+from hailgate.messaging.outbound.parked import settle_parked
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.store.sql import atomic_cursor, on_postgresql
 from hailgate.messaging.work.sweep import promote_all, promote_lost_heads
 from messaging import acting

@@ -7,7 +7,7 @@ from hailgate.core.evidence import Looks, Verdict
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Receipt, Search, WorkKind, WorkState
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.search import (
     STILL_UNKNOWN,
     begin_searches,
@@ -151,7 +151,7 @@ def test_an_open_look_is_followed_by_another_which_remembers(worker, clock, unkn
 def test_a_status_that_comes_meanwhile_wins(worker, clock, wide, unknown):
     looked_for = look(worker, clock)
     apply(wide, told(wide, Status.DELIVERED, "proof.1", tracker=f"{unknown.uid}.1"))
-    from hailgate.messaging.outbound.outcomes import settle_parked
+    from hailgate.messaging.outbound.parked import settle_parked
 
     settle_parked()
     assert not record_look(worker, looked_for, Verdict.ABSENT, Looks(0.0, 3, 3))

@@ -9,7 +9,7 @@ from hailgate.core.slots import open_room
 from hailgate.messaging.models import Allowance, Allowed
 from hailgate.messaging.outbound.channel_limits import BREAKER
 from hailgate.messaging.outbound.claim import claim_deliveries
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.work.rows import RETRIED
 from messaging.acting import (
     add_number,

@@ -5,8 +5,8 @@ import threading
 from django.db import connection, transaction
 
 from hailgate.messaging.models import WorkState
+from hailgate.messaging.outbound.attempts import record_attempts
 from hailgate.messaging.outbound.failover import release_strays
-from hailgate.messaging.outbound.outcomes import record_attempts
 from messaging.acting import claim_one, send, work_of
 
 

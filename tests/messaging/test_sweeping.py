@@ -6,7 +6,7 @@ from hailgate.core.delivery import Action
 from hailgate.core.errors import OutcomeUnknown
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import Receipt, WorkKind, WorkState
 from hailgate.messaging.outbound.expire import bury_expired

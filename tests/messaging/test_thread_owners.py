@@ -7,7 +7,7 @@ from hailgate.core.errors import ProviderThrottled, ThreadElsewhere
 from hailgate.core.events import EchoedMessage, ThreadOwnerChange
 from hailgate.core.slots import open_room
 from hailgate.core.thread_owner import IDLE_S, ThreadOwner
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Conversation, Direction, Message, WorkKind
 from hailgate.messaging.outbound.accept import Accepted, accept_messages

@@ -18,7 +18,7 @@ from hailgate.core.content.inbound import ButtonReply, Chosen, InboundReply
 from hailgate.core.kinds import NO_LIMITS
 from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
 from hailgate.messaging.assistants.tool_calls import LIFE_S
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.models import PERSON, Conversation, Direction, ToolCall
 from hailgate.pipeline import tools as module
 from hailgate.pipeline.tools import Tools

@@ -13,7 +13,7 @@ from hailgate.core.content import Text, TextBody, content_as_json
 from hailgate.core.errors import AssistantError, OutcomeUnknown, ProviderUnavailable, StoreUnavailable
 from hailgate.core.slots import open_room
 from hailgate.messaging.assistants.registry import add_assistant
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import claim_turns, finish_turns
 from hailgate.messaging.models import PERSON, Conversation, Direction, WorkKind
 from hailgate.messaging.outbound.takeover import hand_over

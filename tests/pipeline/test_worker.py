@@ -15,9 +15,9 @@ from hailgate.core.status import Status
 from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import Hook, Message, WebhookEvent, Work, Worker, WorkState
+from hailgate.messaging.outbound.attempts import record_attempts
 from hailgate.messaging.outbound.claim import claim_deliveries
 from hailgate.messaging.outbound.failover import declare_dead
-from hailgate.messaging.outbound.outcomes import record_attempts
 from hailgate.messaging.store.ids import uuid7
 from hailgate.pipeline import worker as worker_module
 from hailgate.pipeline import worker_run as life_module

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from hailgate.core import delivery
 from hailgate.messaging.channels import registry
-from hailgate.messaging.inbound import apply_events, ingest, statuses
+from hailgate.messaging.inbound import apply_events, effects, ingest, statuses
 from hailgate.messaging.inbound import turns as turn_rows
 from hailgate.messaging.outbound import claim, outcomes
 from hailgate.messaging.work import claim as work_claim
@@ -102,8 +102,8 @@ MUTANTS = (
         [
             Change(
                 apply_events.apply_events,
-                "fresh = _record_effects(cursor, channels, arrivals, moment)",
-                "fresh = _record_effects(cursor, channels, arrivals, moment); "
+                "fresh = record_effects(cursor, channels, arrivals, moment)",
+                "fresh = record_effects(cursor, channels, arrivals, moment); "
                 "cursor.execute('COMMIT'); cursor.execute('BEGIN')",
             )
         ],
@@ -318,7 +318,7 @@ MUTANTS = (
         "takes_a_repeated_event_for_a_new_one",
         [
             Change(
-                apply_events._word,
+                effects.tell_effect,
                 "if place not in fresh:",
                 "if False:",
             )

@@ -9,7 +9,7 @@ from uuid import UUID
 from hailgate.core.address import Address, AddressKind
 from hailgate.messaging.channels.admin import resume_channel
 from hailgate.messaging.models import ContactAddress, Join, JoinState, WorkKind
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.takeover import hand_over
 from hailgate.messaging.people.addresses import address_digest
 from hailgate.messaging.people.byhand import join_by_hand

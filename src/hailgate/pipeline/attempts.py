@@ -9,8 +9,8 @@ from hailgate.core.content import HandedFile, decode_outbound, with_provider_ids
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
 from hailgate.core.errors import LeaseLost, ProviderThrottled, Scope, SendError
 from hailgate.core.media import LocalMedia
+from hailgate.messaging.outbound.attempts import Outcome
 from hailgate.messaging.outbound.claim import Claim
-from hailgate.messaging.outbound.outcomes import Outcome
 from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline.connections import Connected
 from hailgate.pipeline.uploads import Handed, LentFiles

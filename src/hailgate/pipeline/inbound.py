@@ -10,7 +10,7 @@ from hailgate.core.events import ProviderEvent
 from hailgate.messaging.channels.registry import HookView, get_hook
 from hailgate.messaging.files.encryption import FileDamaged
 from hailgate.messaging.files.storage import Files
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.ingest import (
     Ingested,
     Refused,

@@ -27,9 +27,9 @@ from hailgate.core.errors import (
 from hailgate.core.slots import Slots
 from hailgate.core.window import Outside
 from hailgate.messaging.inbound.ingest import has_unread
+from hailgate.messaging.outbound.attempts import Outcome, record_attempts
 from hailgate.messaging.outbound.claim import Claim
 from hailgate.messaging.outbound.late_answers import LateAnswer, leave_for_later
-from hailgate.messaging.outbound.outcomes import Outcome, record_attempts
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.templates.lookup import is_marketing
 from hailgate.messaging.work.claim import Batch

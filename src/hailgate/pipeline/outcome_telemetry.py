@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from prometheus_client import Counter, Histogram
 
 from hailgate.core.delivery import Action
-from hailgate.messaging.outbound.outcomes import Outcome
+from hailgate.messaging.outbound.attempts import Outcome
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log
 from hailgate.telemetry.metrics import (

@@ -11,7 +11,7 @@ from hailgate.messaging.inbound.edits import apply_early_changes
 from hailgate.messaging.inbound.statuses import apply_early_statuses
 from hailgate.messaging.outbound.expire import EXPIRED_AT_ONCE, bury_expired
 from hailgate.messaging.outbound.failover import declare_dead, find_ended
-from hailgate.messaging.outbound.outcomes import settle_parked
+from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.people.joins import join_proven
 from hailgate.messaging.store.notify import Wake
 from hailgate.messaging.store.ports import Db

@@ -13,7 +13,7 @@ from hailgate.messaging.deadletters.dead_letters import AFTERWARDS, DeadLetterFi
 from hailgate.messaging.models import PERSON, Message, Work, WorkKind, WorkState
 from hailgate.messaging.outbound.accept import accept_messages
 from hailgate.messaging.outbound.new_message import NewMessage
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.people.roots import lock_key
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, keyed, now

@@ -8,7 +8,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.content import check_content, decode_outbound, encode_content, kind_of, named_files, parse_outbound
 from hailgate.core.errors import Conflict, InputError, NotFound
 from hailgate.messaging.models import Message, Work, WorkKind, WorkState
-from hailgate.messaging.outbound.outcomes import send_again
+from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.people.roots import lock_key
 from hailgate.messaging.store.sql import atomic_cursor, keyed, now
 from hailgate.messaging.store.tables import MESSAGE, RECEIPT

@@ -12,7 +12,9 @@ from django.db import InterfaceError, OperationalError
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import ProviderEvent
-from hailgate.messaging.inbound.apply_events import Arrival, Debounce, apply_events
+from hailgate.messaging.inbound.apply_events import apply_events
+from hailgate.messaging.inbound.arrivals import Arrival
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.receive import LargeBody
 from hailgate.messaging.models import EventState
 from hailgate.messaging.store.sql import (

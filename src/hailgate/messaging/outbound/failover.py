@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.outbound.outcomes import free_unsent, park_unknown
+from hailgate.messaging.outbound.parked import free_unsent, park_unknown
 from hailgate.messaging.store.notify import wake_after_commit
 from hailgate.messaging.store.sql import (
     Cursor,

@@ -1,28 +1,20 @@
-"""Attempts and what came of them.
+"""Outcomes: what came of attempts, written under the same condition as they were."""
 
-An attempt is committed before the first byte may leave; its outcome afterwards. Both are written only under the
-condition "my worker is alive and the lease is mine": a worker that was declared dead writes nothing any more.
-"""
+from collections.abc import Iterator, Sequence
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
-
-from hailgate.core import breaker
-from hailgate.core.address import Address, AddressKind
-from hailgate.core.delivery import RIDDEN_OUT_S, Action, Decision
-from hailgate.core.errors import LeaseLost
-from hailgate.core.retry_budget import WELL_AFTER
-from hailgate.core.status import UNPROVEN, Status
+from hailgate.core.address import AddressKind
+from hailgate.core.delivery import Action, Decision
+from hailgate.core.status import Status
 from hailgate.messaging.broker.outbox import EventOf, Failure, record_events, record_failures
-from hailgate.messaging.channels.checks import enqueue_checks
 from hailgate.messaging.models import WorkKind, WorkState
-from hailgate.messaging.outbound.channel_limits import BREAKER
+from hailgate.messaging.outbound.attempts import Outcome
+from hailgate.messaging.outbound.channel_health import tell_channels
 from hailgate.messaging.outbound.claim import Claim
+from hailgate.messaging.outbound.parked import UnknownDelivery, park
 from hailgate.messaging.people.identify import settle_parties
 from hailgate.messaging.people.party import Party, find_portfolios
 from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs
 from hailgate.messaging.people.suppressions import record_opt_outs
-from hailgate.messaging.store.commit_counters import count_after_commit
 from hailgate.messaging.store.sql import (
     Cursor,
     among,
@@ -30,71 +22,11 @@ from hailgate.messaging.store.sql import (
     atomic_cursor,
     every_tenant,
     fetch,
-    locked,
-    now,
 )
-from hailgate.messaging.store.tables import ATTEMPT, CHANNEL, CONVERSATION, MESSAGE, RECEIPT, WORK
+from hailgate.messaging.store.tables import ATTEMPT, CONVERSATION, MESSAGE, RECEIPT
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import lock_held
 from hailgate.messaging.work.leases import find_alive
-from hailgate.telemetry.metrics import PARKED
-
-PARKED_DETAIL = "The provider may or may not have taken it: the worker ended while it was being sent."
-UNSENT_DETAIL = "The worker ended before a byte of it had left."
-
-
-class Outcome(NamedTuple):
-    """What one claim came to: a receipt (``decision`` is None) or a decision about its error.
-
-    ``provider_id`` and ``address`` are the provider's names for the message and the recipient, once it took it; by
-    those in ``also`` it knows the recipient too.
-    ``rests_until`` is set where the provider wants the whole channel to keep quiet for a while.
-    """
-
-    claim: Claim
-    attempted: bool
-    decision: Decision | None = None
-    provider_id: str | None = None
-    address: Address | None = None
-    provider_code: str = ""
-    rests_until: float | None = None
-    also: tuple[Address, ...] = ()
-
-    @property
-    def sent(self) -> bool:
-        return self.decision is None
-
-
-def record_attempts(worker_id: int, claims: Sequence[Claim]) -> set[int]:
-    """Commit that these are about to be sent. Returns the ids of the rows that may be. Harmless to repeat."""
-    with atomic_cursor() as cursor:
-        moment = find_alive(cursor, worker_id)
-        if moment is None:
-            return set()
-        held = lock_held(cursor, worker_id, claims)
-        mine = [claim for claim in claims if claim.id in held]
-        WORK.update(cursor, ("attempting", "knocks"), [(claim.id, True, claim.attempt_no) for claim in mine])
-        columns = (
-            "tenant_id", "message_id", "number", "worker_id", "lease", "started_at", "outcome", "code",
-            "provider_code", "detail",
-        )  # fmt: skip
-        attempts = [
-            (
-                claim.tenant_id,
-                claim.message_id,
-                claim.attempt_no,
-                worker_id,
-                claim.lease,
-                moment,
-                "",
-                "",
-                "",
-                "",
-            )
-            for claim in mine
-        ]
-        ATTEMPT.insert(cursor, columns, attempts, on_conflict="ON CONFLICT (message_id, number) DO NOTHING")
-        return held
 
 
 def record_outcomes(worker_id: int, hold_s: float, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -103,7 +35,7 @@ def record_outcomes(worker_id: int, hold_s: float, outcomes: Sequence[Outcome]) 
         moment = find_alive(cursor, worker_id)
         if moment is None:
             return [False] * len(outcomes)
-        _tell_channels(cursor, outcomes, moment)
+        tell_channels(cursor, outcomes, moment)
         rows.lock_conversations(cursor, [outcome.claim.conversation_id for outcome in outcomes])
         held = lock_held(cursor, worker_id, [outcome.claim for outcome in outcomes])
         mine = [outcome for outcome in outcomes if outcome.claim.id in held]
@@ -116,103 +48,21 @@ def record_outcomes(worker_id: int, hold_s: float, outcomes: Sequence[Outcome]) 
         return [outcome.claim.id in held for outcome in outcomes]
 
 
-def park_unknown(cursor: Cursor, ids: Sequence[int], moment: float, hold_s: float) -> None:
-    """Rows that were being sent when their worker ended. The caller holds the locks of their conversations."""
-    if not ids:
-        return
-    lost = fetch(
-        cursor,
-        f"SELECT id, key, message_id, attempts, tenant_id, channel_id FROM messaging_work WHERE {among('id')} "
-        f"{every_tenant('take-over')}",
-        [array(ids)],
-    )
-    cursor.execute(
-        f"UPDATE messaging_attempt SET outcome = 'park', code = 'worker_lost', finished_at = %s "
-        f"WHERE {among('message_id')} AND finished_at IS NULL {every_tenant('take-over')}",
-        [moment, array(message_id for _, _, message_id, *_ in lost)],
-    )
-    proven = _mark_unknown(cursor, [message_id for _, _, message_id, *_ in lost])
-    rows.complete(cursor, [id_ for id_, _, message_id, *_ in lost if message_id in proven])
-    parked = [row for row in lost if row[2] not in proven]
-    rows.stop(
-        cursor,
-        [
-            rows.Stopped(id_, WorkState.PARKED, attempts + 1, "worker_lost", PARKED_DETAIL, moment + hold_s)
-            for id_, _, _, attempts, *_ in parked
-        ],
-    )
-    count_after_commit(PARKED, ((tenant_id, channel_id) for *_, tenant_id, channel_id in parked))
-    told = (_unknown(tenant_id, id_, moment, "worker_lost", PARKED_DETAIL) for _, _, id_, _, tenant_id, _ in parked)
-    record_events(cursor, told)
-    keys = [key for _, key, *_ in lost]
-    rows.hold_conversations(cursor, keys)
-    rows.promote(cursor, WorkKind.DELIVERY, keys, moment)
-
-
-def free_unsent(cursor: Cursor, ids: Sequence[int], moment: float) -> None:
-    """Close the attempts of rows that were about to be sent when their worker ended, and surely were not."""
-    if ids:
-        cursor.execute(
-            f"UPDATE messaging_attempt SET outcome = %s, code = %s, detail = %s, finished_at = %s WHERE message_id IN "
-            f"(SELECT message_id FROM messaging_work WHERE {among('id')}) AND finished_at IS NULL "
-            f"{every_tenant('take-over')}",
-            [Action.SNOOZE.value, LeaseLost.code, UNSENT_DETAIL, moment, array(ids)],
-        )
-
-
-def settle_parked(limit: int = 500) -> int:
-    """Parked rows whose message has been proven sent, by a status that came back: they are done."""
-    with atomic_cursor(read_only=True) as cursor:
-        proven = fetch(
-            cursor,
-            f"SELECT work.id, work.key FROM messaging_work work JOIN messaging_message message "
-            f"ON message.id = work.message_id WHERE work.state = {WorkState.PARKED.value} AND message.status > 0 "
-            f"{every_tenant('sweep')} LIMIT %s",
-            [limit],
-        )
-    if not proven:
-        return 0
-    with atomic_cursor() as cursor:
-        keys = [key for _, key in proven]
-        rows.lock_conversations(cursor, keys)
-        cursor.execute(
-            f"UPDATE messaging_message SET unknown = FALSE WHERE id IN (SELECT message_id FROM messaging_work "
-            f"WHERE {among('id')} AND state = {WorkState.PARKED.value}) {every_tenant('by key')}",
-            [array(id_ for id_, _ in proven)],
-        )
-        cursor.execute(
-            f"DELETE FROM messaging_work WHERE {among('id')} AND state = {WorkState.PARKED.value} "
-            f"{every_tenant('by key')}",
-            [array(id_ for id_, _ in proven)],
-        )
-        rows.hold_conversations(cursor, keys)
-        rows.promote(cursor, WorkKind.DELIVERY, keys, now(cursor))
-    return len(proven)
-
-
 # --- one table after the other ----------------------------------------------------------------------------------------
 
 
 def _finish_attempts(cursor: Cursor, outcomes: Sequence[Outcome], moment: float) -> None:
-    finished = []
-    for outcome in outcomes:
-        if not outcome.attempted:
-            continue
-        decision = outcome.decision
-        finished.append(
-            (
-                outcome.claim.message_id,
-                outcome.claim.attempt_no,
-                moment,
-                decision.action.value if decision else "sent",
-                decision.code if decision else "",
-                outcome.provider_code,
-                decision.detail[:300] if decision else "",
-                decision.due_at if decision else None,
-            )
-        )
     columns = ("finished_at", "outcome", "code", "provider_code", "detail", "next_at")
+    finished = [_finished(outcome, moment) for outcome in outcomes if outcome.attempted]
     ATTEMPT.update(cursor, columns, finished, key=("message_id", "number"))
+
+
+def _finished(outcome: Outcome, moment: float) -> tuple[object, ...]:
+    place = (outcome.claim.message_id, outcome.claim.attempt_no, moment)
+    if (decision := outcome.decision) is None:
+        return (*place, "sent", "", outcome.provider_code, "", None)
+    action, detail = decision.action.value, decision.detail[:300]
+    return (*place, action, decision.code, outcome.provider_code, detail, decision.due_at)
 
 
 def _finish_sent(cursor: Cursor, sent: Sequence[Outcome], moment: float) -> None:
@@ -267,10 +117,17 @@ def _finish_decided(cursor: Cursor, outcomes: Sequence[Outcome], moment: float, 
     _tell_untried(cursor, [(claim, d) for claim, d, attempted in decided if not attempted], moment)
     postponed = [_postponed(claim, d, moment) for claim, d, _ in decided if d.due_at is not None]
     buried = [(claim, d) for claim, d, _ in decided if d.action is Action.BURY]
-    parked = [(claim, d) for claim, d, _ in decided if d.action is Action.PARK]
+    parked = [_unknown(claim, d) for claim, d, _ in decided if d.action is Action.PARK]
     rows.postpone(cursor, postponed)
     _bury(cursor, buried, moment)
-    _park(cursor, parked, moment, hold_s)
+    park(cursor, parked, moment, hold_s)
+
+
+def _unknown(claim: Claim, decision: Decision) -> UnknownDelivery:
+    return UnknownDelivery(
+        claim.id, claim.message_id, claim.tenant_id, claim.channel_id, claim.conversation_id, claim.spent + 1,
+        decision.code, decision.detail[:300],
+    )  # fmt: skip
 
 
 def _postponed(claim: Claim, decision: Decision, moment: float) -> rows.Postponed:
@@ -314,41 +171,6 @@ def _bury(cursor: Cursor, buried: Sequence[tuple[Claim, Decision]], moment: floa
     record_failures(cursor, failures, moment)
 
 
-def _park(cursor: Cursor, parked: Sequence[tuple[Claim, Decision]], moment: float, hold_s: float) -> None:
-    """A status may have arrived before our own answer; then the outcome is not unknown at all."""
-    proven = _mark_unknown(cursor, [claim.message_id for claim, _ in parked])
-    rows.complete(cursor, [claim.id for claim, _ in parked if claim.message_id in proven])
-    rows.stop(
-        cursor,
-        [
-            rows.Stopped(c.id, WorkState.PARKED, c.spent + 1, d.code, d.detail[:300], moment + hold_s)
-            for c, d in parked
-            if c.message_id not in proven
-        ],
-    )
-    if parked:
-        rows.hold_conversations(cursor, [claim.conversation_id for claim, _ in parked])
-    unknown = [(c, d) for c, d in parked if c.message_id not in proven]
-    record_events(cursor, (_unknown(c.tenant_id, c.message_id, moment, d.code, d.detail) for c, d in unknown))
-
-
-def _unknown(tenant_id: int, message_id: int, moment: float, code: str, detail: str) -> EventOf:
-    return EventOf(tenant_id, message_id, "message.unknown", moment, code, detail[:300])
-
-
-def _mark_unknown(cursor: Cursor, message_ids: Sequence[int]) -> set[int]:
-    """Mark messages unknown, but for those that a status has proven; returns the proven ones."""
-    if not message_ids:
-        return set()
-    statuses = fetch(
-        cursor,
-        f"SELECT id, status FROM messaging_message WHERE {among('id')} {every_tenant('by key')} ORDER BY id{locked()}",
-        [array(message_ids)],
-    )
-    MESSAGE.update(cursor, ("unknown",), [(id_, True) for id_, status in statuses if status == Status.QUEUED])
-    return {id_ for id_, status in statuses if status != Status.QUEUED}
-
-
 # --- what a pair of number and recipient learns -----------------------------------------------------------------------
 
 
@@ -363,167 +185,3 @@ def _tell_pairs(cursor: Cursor, outcomes: Sequence[Outcome]) -> None:
         (o.claim.conversation_id, o.claim.pair_refusals - 1) for o in outcomes if o.sent and o.claim.pair_refusals
     ]
     CONVERSATION.update(cursor, ("pair_refusals",), sorted([*refused, *passed]))
-
-
-# --- what a channel learns --------------------------------------------------------------------------------------------
-
-
-class _Health(NamedTuple):
-    """The columns of a channel that change by what its messages came to."""
-
-    id: int
-    breaker_failures: int
-    breaker_opened_at: float | None
-    breaker_probe_at: float | None
-    breaker_share: float
-    paused_at: float | None
-    paused_reason: str
-    ready_at: float
-    successes: int
-    passed_at: float | None
-
-    @property
-    def breaker(self) -> breaker.Breaker:
-        return breaker.Breaker(self.breaker_failures, self.breaker_opened_at, self.breaker_probe_at, self.breaker_share)
-
-
-def _tell_channels(cursor: Cursor, outcomes: Sequence[Outcome], moment: float) -> None:
-    """Breaker, pause and rest. A channel in good health that just sent has nothing to learn, and is not locked."""
-    news = [o for o in outcomes if o.attempted and not (o.decision and o.decision.code == LeaseLost.code)]
-    concerned = {o.claim.channel_id for o in news if _concerns_channel(o)}
-    concerned |= _failing(cursor, {o.claim.channel_id for o in news} - concerned)
-    if not concerned:
-        return
-    found = fetch(
-        cursor,
-        f"SELECT {', '.join(_Health._fields)} FROM messaging_channel WHERE {among('id')} {every_tenant('by key')} "
-        f"ORDER BY id{locked()}",
-        [array(concerned)],
-    )
-    before = [_Health._make(row) for row in found]
-    told = [_told(one, [o for o in news if o.claim.channel_id == one.id], moment) for one in before]
-    CHANNEL.update(cursor, _Health._fields[1:], told)
-    enqueue_checks(cursor, _to_be_checked(before, told, news), moment)
-
-
-def _told(before: _Health, news: Sequence[Outcome], moment: float) -> _Health:
-    state = known = before.breaker
-    successes = before.successes
-    for outcome in news:
-        faulty = outcome.decision is not None and outcome.decision.breaker_failure
-        state = breaker.failed(state, moment, BREAKER) if faulty else breaker.succeeded(state, BREAKER)
-        # What one message meets again and again says nothing more of the others.
-        told = faulty and outcome.claim.past.lasted(moment) < RIDDEN_OUT_S
-        successes = 0 if told else min(successes + outcome.sent, WELL_AFTER)
-    passed_at = moment if any(outcome.sent for outcome in news) else before.passed_at
-    paused_at, reason = before.paused_at, before.paused_reason
-    if paused_at is None:
-        pauses = ((moment, o.decision.code) for o in news if o.decision and o.decision.pauses_channel)
-        paused_at, reason = next(pauses, (None, ""))
-    # A breaker that opened or closed is looked at anew.
-    ready_at = before.ready_at if (state.opened_at, state.probe_at) == (known.opened_at, known.probe_at) else 0.0
-    rests_until = max((o.rests_until for o in news if o.rests_until), default=0.0)
-    return _Health(
-        id=before.id,
-        breaker_failures=state.failures,
-        breaker_opened_at=state.opened_at,
-        breaker_probe_at=state.probe_at,
-        breaker_share=0.0 if successes >= WELL_AFTER else state.share,
-        paused_at=paused_at,
-        paused_reason=reason,
-        ready_at=max(ready_at, rests_until),
-        successes=successes,
-        passed_at=passed_at,
-    )
-
-
-def _to_be_checked(
-    before: Sequence[_Health], after: Sequence[_Health], news: Sequence[Outcome]
-) -> list[tuple[int, int]]:
-    """Tenant and channel of those that were paused just now by what may heal by itself."""
-    healing = {o.claim.channel_id: o.claim.tenant_id for o in news if o.decision and o.decision.heals}
-    paused = {one.id for one in after if one.paused_at} - {one.id for one in before if one.paused_at}
-    return [(healing[id_], id_) for id_ in sorted(paused & set(healing))]
-
-
-def _failing(cursor: Cursor, channel_ids: set[int]) -> set[int]:
-    """Those to which a good answer is news. Read, not locked: most of the time there are none."""
-    if not channel_ids:
-        return set()
-    found = fetch(
-        cursor,
-        f"SELECT id FROM messaging_channel WHERE {among('id')} AND (breaker_failures > 0 OR successes < %s) "
-        f"{every_tenant('by key')}",
-        [array(channel_ids), WELL_AFTER],
-    )
-    return {row[0] for row in found}
-
-
-def _concerns_channel(outcome: Outcome) -> bool:
-    decision = outcome.decision
-    return decision is not None and bool(decision.breaker_failure or decision.pauses_channel or outcome.rests_until)
-
-
-def send_again(tenant_id: int | None, work_ids: Iterable[int]) -> list[int]:
-    """Revive dead and parked deliveries by hand, in their place; what followed may have overtaken them.
-
-    Returns those that were: of two who ask at once, each row is told to one.
-    """
-    ids = array(work_ids)
-    with atomic_cursor() as cursor:
-        stopped = _lock_stopped(cursor, tenant_id, ids)
-        if stopped:
-            _revive(cursor, stopped, now(cursor))
-        return [id_ for id_, *_ in stopped]
-
-
-def _lock_stopped(cursor: Cursor, tenant_id: int | None, ids: Any) -> list["_StoppedRow"]:
-    """With their conversations locked; again where a join gave them another key meanwhile."""
-    locked_keys: set[int] = set()
-    while True:
-        stopped = _stopped(cursor, tenant_id, ids)
-        keys = {key for _, key, _, _ in stopped}
-        if keys <= locked_keys:
-            return stopped
-        rows.lock_conversations(cursor, keys)
-        locked_keys = keys
-
-
-_StoppedRow = tuple[int, int, int, int]
-
-
-def _stopped(cursor: Cursor, tenant_id: int | None, ids: Any) -> list[_StoppedRow]:
-    """``(id, conversation, message, tenant)`` of the dead and parked deliveries among ``ids``.
-
-    Not of those whose message a status has proven sent in the meantime: that would be a second knock.
-    """
-    found = fetch(
-        cursor,
-        f"SELECT work.id, work.key, work.message_id, work.tenant_id FROM messaging_work work "
-        f"JOIN messaging_message message ON message.id = work.message_id WHERE {among('work.id')} "
-        f"AND work.state IN ({WorkState.PARKED.value}, {WorkState.DEAD.value}) "
-        f"AND message.status IN ({', '.join(str(status.value) for status in UNPROVEN)}) "
-        f"AND work.kind = {WorkKind.DELIVERY.value} {every_tenant('by hand')}",
-        [ids],
-    )
-    return [row for row in found if tenant_id in {None, row[3]}]
-
-
-def _revive(cursor: Cursor, stopped: Sequence[_StoppedRow], moment: float) -> None:
-    cursor.execute(
-        f"UPDATE messaging_work SET state = {WorkState.WAITING.value}, attempts = 0, tries = 0, failing_since = NULL, "
-        f"priority = priority %% {rows.RETRIED}, "
-        f"hold_until = NULL, code = '', detail = '', expires_at = NULL WHERE {among('id')} {every_tenant('by hand')}",
-        [array(id_ for id_, *_ in stopped)],
-    )
-    cursor.execute(
-        f"UPDATE messaging_message SET status = 0, unknown = FALSE, code = '', detail = '' WHERE {among('id')} "
-        f"{every_tenant('by hand')}",
-        [array(message_id for _, _, message_id, _ in stopped)],
-    )
-    note = ("revived", moment, "", "Sent again by hand; later messages may have overtaken it.")
-    columns = ("tenant_id", "message_id", "event", "at", "code", "detail")
-    RECEIPT.insert(cursor, columns, [(tenant_id, message_id, *note) for _, _, message_id, tenant_id in stopped])
-    keys = [key for _, key, _, _ in stopped]
-    rows.hold_conversations(cursor, keys)
-    rows.promote(cursor, WorkKind.DELIVERY, keys, moment)

@@ -1,0 +1,45 @@
+"""People whom events tell of: changes of their addresses, and what they chose."""
+
+from collections.abc import Sequence
+
+from hailgate.core.events import ContactChange, MarketingChoice
+from hailgate.messaging.inbound.arrivals import HookChannel
+from hailgate.messaging.people.changes import record_change
+from hailgate.messaging.people.consents import ConsentChoice, record_choices
+from hailgate.messaging.people.conversations import Party, address_digest
+from hailgate.messaging.people.identify import settle_parties
+from hailgate.messaging.people.proofs import ProofKind
+from hailgate.messaging.store.sql import Cursor
+
+
+def follow_contacts(
+    cursor: Cursor, changed: Sequence[tuple[HookChannel, ContactChange]], moment: float
+) -> list[tuple[HookChannel, ContactChange]]:
+    """In order of the provider's time. Returns those of people whom nobody knows (yet)."""
+    return [
+        (channel, event)
+        for channel, event in sorted(changed, key=lambda told: told[1].at)
+        if not record_change(cursor, channel.tenant_id, channel.portfolio, event, moment)
+    ]
+
+
+def record_marketing_choices(
+    cursor: Cursor, choices: Sequence[tuple[HookChannel, MarketingChoice]], moment: float
+) -> None:
+    """A choice holds for every address that it names; that these are one person is told with it."""
+    parties = [
+        Party(channel.tenant_id, channel.id, event.addresses, "", told=True, at=event.at, portfolio=channel.portfolio)
+        for channel, event in choices
+    ]
+    settle_parties(cursor, parties, ProofKind.WEBHOOK, moment)
+    record_choices(
+        cursor,
+        [
+            ConsentChoice(
+                channel.tenant_id, address_digest(address), event.wanted,
+                float(min(event.at, moment)) if event.at > 0 else moment, "user_preferences",
+            )
+            for channel, event in choices
+            for address in event.addresses
+        ],
+    )  # fmt: skip
