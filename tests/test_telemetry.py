@@ -4,6 +4,8 @@ import ast
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +204,10 @@ def test_codes_are_bounded(monkeypatch) -> None:
         "other",
         "rejected",
     ]
+
+
+def test_a_start_does_not_load_what_draws_pictures_on_a_console() -> None:
+    """It is half of a start, where something brings it, and no line of ours is drawn with it."""
+    code = "import hailgate.asgi, sys; print([name for name in sys.modules if name.startswith('rich')])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -10,10 +10,10 @@ from collections.abc import MutableMapping
 from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
-import structlog
 
 from hailgate.telemetry.events import FACTS, Event
 from hailgate.telemetry.metrics import DROPPED_FACTS
+from hailgate.telemetry.without_rich import structlog
 
 Line = MutableMapping[str, Any]
 # Set by ourselves on every line, whatever the caller passes.

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -22,6 +21,7 @@ from hailgate.core.errors import HailgateError, MalformedBody, NotFound
 from hailgate.messaging.store.ids import random_bytes
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log, where
+from hailgate.telemetry.without_rich import structlog
 
 # A body beyond this that nobody read is not waited for: the connection ends with its answer.
 UNREAD_BYTES: Final = 65_536
