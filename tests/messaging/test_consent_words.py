@@ -2,12 +2,12 @@
 
 import pytest
 
+from hailgate.core.consent_scopes import ASSISTANT, UNASKED
 from hailgate.core.content import content_as_json
 from hailgate.core.slots import open_room
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Consent, Conversation, Direction, WorkKind
 from hailgate.messaging.outbound.takeover import hand_over
-from hailgate.messaging.people.consents import ASSISTANT, UNASKED
 
 from .acting import (
     add_number,

@@ -6,7 +6,8 @@ from ninja import Router
 from hailgate.accounts.audit import find_entries
 from hailgate.api.access import tenant_of
 from hailgate.api.paging import Limit, Place, page_of
-from hailgate.api.schemas import ActorOut, AuditOut, Page
+from hailgate.api.schemas.audit import ActorOut, AuditOut
+from hailgate.api.schemas.common import Page
 
 router = Router(tags=["Audit"])
 

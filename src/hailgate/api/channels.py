@@ -9,7 +9,8 @@ from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.presenters import show_channel
-from hailgate.api.schemas import ChannelOut, Page
+from hailgate.api.schemas.channels import ChannelOut
+from hailgate.api.schemas.common import Page
 from hailgate.core.errors import NotFound
 from hailgate.messaging.channels.admin import BY_HAND, count_queued, pause_channel, resume_channel
 from hailgate.messaging.models import Channel

@@ -10,7 +10,9 @@ from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Cursor, Limit, Place, page_of, read_cursor
 from hailgate.api.presenters import by_contact, show_conversation, show_messages
-from hailgate.api.schemas import ConversationOut, HandoverIn, MessagePage, Page
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.conversations import ConversationOut, HandoverIn
+from hailgate.api.schemas.messages import MessagePage
 from hailgate.core.errors import NotFound
 from hailgate.messaging.assistants.registry import choose_answering
 from hailgate.messaging.models import ContactAddress, Conversation, Message

@@ -13,13 +13,13 @@ from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.presenters import show_address
-from hailgate.api.schemas import (
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.dead_letters import (
     CauseOut,
     Causes,
     DeadLetter,
     DismissOut,
     LetterFilter,
-    Page,
     ReviveAllOut,
     ReviveIn,
     ReviveOut,

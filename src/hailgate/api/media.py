@@ -8,7 +8,8 @@ from ninja import Router
 from hailgate.api.access import holder_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.presenters import show_attachment
-from hailgate.api.schemas import AttachmentOut, MediaLinkOut, Page
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.media import AttachmentOut, MediaLinkOut
 from hailgate.core.errors import NotFound
 from hailgate.messaging.files.attachments import make_link
 from hailgate.messaging.files.fetch import fetch_again

@@ -11,7 +11,8 @@ from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Cursor, Limit, Place, read_cursor
 from hailgate.api.presenters import changes_of, files_of, message_facts, price_of, show_happening, show_messages
-from hailgate.api.schemas import MessageFilter, MessageOut, MessageWithTimeline, Page
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.messages import MessageFilter, MessageOut, MessageWithTimeline
 from hailgate.core.errors import InputError, NotFound
 from hailgate.core.status import Status
 from hailgate.messaging.channels.admin import get_channel_row

@@ -7,15 +7,8 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from hailgate.api.access import actor_of, tenant_of
-from hailgate.api.schemas import (
-    BudgetOut,
-    ChannelCostsOut,
-    ChannelRef,
-    CostOut,
-    CostsOut,
-    SpendingOut,
-    TallyOut,
-)
+from hailgate.api.schemas.common import ChannelRef
+from hailgate.api.schemas.money import BudgetOut, ChannelCostsOut, CostOut, CostsOut, SpendingOut, TallyOut
 from hailgate.core.money import format_amount
 from hailgate.messaging.assistants.budgets import StandingBudget, list_standing_budgets
 from hailgate.messaging.assistants.stopping import find_stop

@@ -10,7 +10,8 @@ from ninja import Query, Router
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
-from hailgate.api.schemas import ConsentIn, ConsentOut, ConsentsOut, ContactNameIn, JoinIn, JoinOut, Page
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.people import ConsentIn, ConsentOut, ConsentsOut, ContactNameIn, JoinIn, JoinOut
 from hailgate.core.errors import NotFound
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion
 from hailgate.messaging.people.consent_by_hand import choose_by_hand, find_consents

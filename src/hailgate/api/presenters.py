@@ -8,7 +8,11 @@ from typing import Any
 import msgspec
 
 from hailgate.accounts.seal import sealer
-from hailgate.api import schemas
+from hailgate.api.schemas.channels import Breaker, ChannelOut, KindOut, Queued, Rate
+from hailgate.api.schemas.common import AddressOut, ChannelRef
+from hailgate.api.schemas.conversations import ContactOut, ConversationOut, ThreadOut
+from hailgate.api.schemas.media import AttachmentOut
+from hailgate.api.schemas.messages import MessageOut, PriceOut, ReactionOut, TimelineEntry
 from hailgate.core import window
 from hailgate.core.content import content_as_json, preview
 from hailgate.core.events import Change
@@ -38,13 +42,13 @@ from hailgate.messaging.store.sql import keyed
 from hailgate.providers import get_provider
 
 
-def show_messages(tenant_id: int, messages: Sequence[Message]) -> list[schemas.MessageOut]:
+def show_messages(tenant_id: int, messages: Sequence[Message]) -> list[MessageOut]:
     """With their files and what was done to them, each in one query. ``conversation`` and ``channel`` are loaded."""
     changes, files = changes_of(tenant_id, messages), files_of(tenant_id, messages)
     quoted, costs = find_quoted(tenant_id, messages), estimate_messages(tenant_id, messages)
     stale = find_stale(tenant_id, messages, time.time())
     return [
-        schemas.MessageOut(
+        MessageOut(
             **message_facts(each, changes.get(each.id, ()), files.get(each.id), quoted, stale=each.pk in stale),
             price=price_of(each, costs),
         )
@@ -67,9 +71,9 @@ def files_of(tenant_id: int, messages: Sequence[Message]) -> Mapping[int | None,
     return {file.message_id: file for file in keyed(Attachment.objects.filter(message_id__in=ids), tenant_id)}
 
 
-def show_attachment(attachment: Attachment) -> schemas.AttachmentOut:
+def show_attachment(attachment: Attachment) -> AttachmentOut:
     stored = attachment.state == AttachmentState.STORED
-    return schemas.AttachmentOut(
+    return AttachmentOut(
         id=str(attachment.uid),
         state=AttachmentState(attachment.state).name.lower(),  # type: ignore[arg-type]
         kind=attachment.kind,
@@ -123,18 +127,18 @@ def message_facts(
     }
 
 
-def show_happening(happening: Happening) -> schemas.TimelineEntry:
+def show_happening(happening: Happening) -> TimelineEntry:
     facts = happening._asdict()
     kind, _, value = (facts.pop("participant") or "").partition(":")
-    participant = schemas.AddressOut.model_validate({"kind": kind, "value": value}) if kind else None
-    return schemas.TimelineEntry(**facts, participant=participant)
+    participant = AddressOut.model_validate({"kind": kind, "value": value}) if kind else None
+    return TimelineEntry(**facts, participant=participant)
 
 
-def _reactions(changes: Iterable[Amendment]) -> list[schemas.ReactionOut]:
+def _reactions(changes: Iterable[Amendment]) -> list[ReactionOut]:
     """The last of each person, if it was not taken away."""
     last = {change.author_digest: change for change in changes if change.change == Change.REACTION}
     return [
-        schemas.ReactionOut(
+        ReactionOut(
             emoji=emoji, by=show_address(each.author_kind, each.author) if each.author_kind else None, at=each.at
         )
         for each in last.values()
@@ -160,11 +164,11 @@ def _quoted_uid(message: Message | None) -> str | None:
     return str(message.uid) if message else None
 
 
-def price_of(message: Message, costs: Mapping[int, Cost]) -> schemas.PriceOut | None:
+def price_of(message: Message, costs: Mapping[int, Cost]) -> PriceOut | None:
     cost = costs.get(message.id)
     if not (message.price_category or message.price_type or message.billed is not None or message.free_until):
         return None
-    return schemas.PriceOut(
+    return PriceOut(
         category=message.price_category,
         type=message.price_type,
         billed=message.billed,
@@ -174,22 +178,22 @@ def price_of(message: Message, costs: Mapping[int, Cost]) -> schemas.PriceOut | 
     )
 
 
-def show_address(kind: str, stored: str) -> schemas.AddressOut:
-    return schemas.AddressOut.model_validate({"kind": kind, "value": sealer().unseal(stored)})
+def show_address(kind: str, stored: str) -> AddressOut:
+    return AddressOut.model_validate({"kind": kind, "value": sealer().unseal(stored)})
 
 
 def show_conversation(
-    conversation: Conversation, addresses: Iterable[ContactAddress], last: schemas.MessageOut | None
-) -> schemas.ConversationOut:
+    conversation: Conversation, addresses: Iterable[ContactAddress], last: MessageOut | None
+) -> ConversationOut:
     """``channel`` and ``contact`` are loaded with it."""
     channel, contact = conversation.channel, conversation.contact
     length = get_provider(channel.provider).capabilities.window_seconds
     last_inbound = conversation.last_inbound_at.timestamp() if conversation.last_inbound_at else None
     free_until = conversation.free_until
-    return schemas.ConversationOut(
+    return ConversationOut(
         id=str(conversation.uid),
-        channel=schemas.ChannelRef(id=str(channel.uid), name=channel.name),
-        contact=schemas.ContactOut(
+        channel=ChannelRef(id=str(channel.uid), name=channel.name),
+        contact=ContactOut(
             id=str(contact.uid),
             name=sealer().unseal(contact.own_name or contact.name),
             told_name=sealer().unseal(contact.name),
@@ -206,18 +210,18 @@ def show_conversation(
     )
 
 
-def _show_thread(conversation: Conversation) -> schemas.ThreadOut:
+def _show_thread(conversation: Conversation) -> ThreadOut:
     told_at = conversation.thread_owner_at
     owner = owner_now(conversation.thread_owner, told_at, time.time())
-    return schemas.ThreadOut(
+    return ThreadOut(
         owner=owner.word,  # type: ignore[arg-type]
         role=conversation.thread_owner_role or None if owner is ThreadOwner.OTHER else None,
         told_at=_moment(told_at or None),
     )
 
 
-def show_channel(channel: Channel, queued: QueuedCounts) -> schemas.ChannelOut:
-    return schemas.ChannelOut(
+def show_channel(channel: Channel, queued: QueuedCounts) -> ChannelOut:
+    return ChannelOut(
         id=str(channel.uid),
         name=channel.name,
         provider=channel.provider,
@@ -227,13 +231,13 @@ def show_channel(channel: Channel, queued: QueuedCounts) -> schemas.ChannelOut:
         paused=channel.paused_at is not None,
         paused_reason=channel.paused_reason or None,
         paused_at=channel.paused_at,
-        breaker=schemas.Breaker(
+        breaker=Breaker(
             state="closed" if channel.breaker_opened_at is None else "open",
             failures=channel.breaker_failures,
             opened_at=_moment(channel.breaker_opened_at),
         ),
-        rate=schemas.Rate(per_second=round(1 / channel.rate_interval, 3), burst=channel.rate_burst),
-        queued=schemas.Queued(**queued._asdict()),
+        rate=Rate(per_second=round(1 / channel.rate_interval, 3), burst=channel.rate_burst),
+        queued=Queued(**queued._asdict()),
         kinds=[
             _show_kind(kind, limits)
             for kind, limits in kinds_by(channel.provider, channel.config, channel.source).items()
@@ -241,8 +245,8 @@ def show_channel(channel: Channel, queued: QueuedCounts) -> schemas.ChannelOut:
     )
 
 
-def _show_kind(kind: str, limits: KindLimits) -> schemas.KindOut:
-    return schemas.KindOut(
+def _show_kind(kind: str, limits: KindLimits) -> KindOut:
+    return KindOut(
         kind=kind,
         text=limits.text,
         caption=limits.caption,

@@ -7,7 +7,7 @@ from ninja import Router
 
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
-from hailgate.api.schemas import PairingCodeOut, SessionOut, SessionWishIn
+from hailgate.api.schemas.sessions import PairingCodeOut, SessionOut, SessionWishIn
 from hailgate.core.errors import NotFound
 from hailgate.core.sessions import SessionWish
 from hailgate.messaging.channels.sessions import confirm_number, find_code, find_session, wish_session

@@ -11,7 +11,8 @@ from ninja import Query, Router, Status
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited
 from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.paging import Limit, Place, page_of
-from hailgate.api.schemas import Page, TemplateFilter, TemplateOut, TemplateSyncOut, VariableOut
+from hailgate.api.schemas.common import Page
+from hailgate.api.schemas.templates import TemplateFilter, TemplateOut, TemplateSyncOut, VariableOut
 from hailgate.core.errors import NotFound
 from hailgate.core.templates import APPROVED, list_variables, parse_definition
 from hailgate.messaging.models import Business, Channel, Template

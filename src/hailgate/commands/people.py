@@ -9,12 +9,12 @@ import click
 
 from hailgate.commands.bootstrap import choose_tenant, deed_of, open_store
 from hailgate.commands.output import json_option, moment, table, tell, tenant_option
+from hailgate.core.consent_scopes import SCOPES
 from hailgate.core.errors import InputError
 
 if TYPE_CHECKING:
     from hailgate.messaging.people.listing import JoinShown, Side
 
-SCOPES = ("marketing", "unasked", "assistant")
 STATES = ("proven", "joined", "undoing", "undone", "suggested", "dismissed")
 
 

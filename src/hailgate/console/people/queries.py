@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 
 from hailgate.console.inbox.queries import addresses_of, contacts_like, read_uid, sign_place
 from hailgate.console.presenters import show_address, show_name
+from hailgate.core.consent_scopes import ASSISTANT, MARKETING, UNASKED
 from hailgate.messaging.models import Contact, Join, JoinState
 from hailgate.messaging.people.consent_by_hand import ConsentShown, find_consents
 from hailgate.messaging.people.listing import JoinShown, find_joins, show_joins
@@ -45,9 +46,9 @@ _PROOFS: Final = {
 
 
 _SCOPES: Final = {
-    "unasked": gettext_noop("Templates and bulk"),
-    "marketing": gettext_noop("Marketing"),
-    "assistant": gettext_noop("An assistant"),
+    UNASKED: gettext_noop("Templates and bulk"),
+    MARKETING: gettext_noop("Marketing"),
+    ASSISTANT: gettext_noop("An assistant"),
 }
 _REASONS: Final = {
     "wrote_it": gettext_noop("They wrote it."),

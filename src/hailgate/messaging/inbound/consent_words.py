@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.consent_scopes import ASSISTANT, UNASKED
 from hailgate.core.consent_words import Wish, find_wish
 from hailgate.core.content import InboundText, Text, TextBody, content_as_json, encode_content, kind_of, words_of
 from hailgate.core.events import EchoedMessage, InboundMessage
@@ -12,7 +13,7 @@ from hailgate.messaging.models import CONSENT, PERSON
 from hailgate.messaging.outbound.accept import accept_new
 from hailgate.messaging.outbound.cancel import cancel_answers
 from hailgate.messaging.outbound.new_message import NewMessage
-from hailgate.messaging.people.consents import ASSISTANT, UNASKED, ConsentChoice, record_choices
+from hailgate.messaging.people.consents import ConsentChoice, record_choices
 from hailgate.messaging.people.conversations import address_digest
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch

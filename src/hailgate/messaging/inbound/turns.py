@@ -9,6 +9,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.assistant import BUILT_IN
 from hailgate.assistant.tools import CalledTool
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.consent_scopes import ASSISTANT
 from hailgate.core.errors import ConfigurationError
 from hailgate.core.slots import Room
 from hailgate.core.thread_owner import ThreadOwner, owner_now
@@ -28,7 +29,6 @@ from hailgate.messaging.models import PERSON, Direction, WorkKind, WorkState
 from hailgate.messaging.outbound.accept import store_messages
 from hailgate.messaging.outbound.cancel import cancel_answers, find_unsent_answers
 from hailgate.messaging.outbound.new_message import NewMessage
-from hailgate.messaging.people.consents import ASSISTANT
 from hailgate.messaging.people.roots import joined_ids
 from hailgate.messaging.store.sql import (
     Cursor,

@@ -14,6 +14,7 @@ from uuid import UUID
 from hailgate.accounts.seal import sealer
 from hailgate.core import limits, retry_budget
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.consent_scopes import MARKETING, UNASKED
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, Past
 from hailgate.core.errors import ConfigurationError
 from hailgate.core.slots import Room
@@ -209,8 +210,8 @@ _HEAD_COLUMNS = f"""
     message.context_id, message.status, conversation.last_inbound_at, conversation.pair_tat,
     conversation.pair_refusals,
     conversation.window_unsure,
-    {_unwanted("all")}, message.kind = 'template' AND {_unwanted("marketing")},
-    (message.kind = 'template' OR work.priority IN {_BULK}) AND {_unwanted("unasked")},
+    {_unwanted("all")}, message.kind = 'template' AND {_unwanted(MARKETING)},
+    (message.kind = 'template' OR work.priority IN {_BULK}) AND {_unwanted(UNASKED)},
     message.accepted_at, work.failing_since, conversation.free_until, message.cause
 """
 _HEAD_JOINS = """

@@ -3,9 +3,10 @@
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from hailgate.core.consent_scopes import SCOPES
 from hailgate.core.errors import InputError, NotFound
 from hailgate.messaging.models import Consent, Contact, ContactAddress, Suppression
-from hailgate.messaging.people.consents import SCOPES, ConsentChoice, record_choices
+from hailgate.messaging.people.consents import ConsentChoice, record_choices
 from hailgate.messaging.people.roots import lock_roots
 from hailgate.messaging.store.sql import Cursor, atomic_cursor, now
 

@@ -4,16 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from hailgate.core.consent_scopes import ASSISTANT, MARKETING, SCOPES
 from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch
 from hailgate.messaging.store.tables import CONSENT, SUPPRESSION
 
-# What a provider reports is a choice about marketing; a person may still be answered.
-MARKETING: Final = "marketing"
-# What a person writes themselves stops all that they did not ask for: templates and bulk, not answers.
-UNASKED: Final = "unasked"
-# Who refused the assistant is answered by people, until one of them gives the conversation back.
-ASSISTANT: Final = "assistant"
-SCOPES: Final = (MARKETING, UNASKED, ASSISTANT)
 GIVEN_BACK: Final = "given_back"
 # A suppression that follows from a choice at another address of the same person.
 FOLLOWS: Final = "same_person"

@@ -7,6 +7,7 @@ import msgspec
 from django.db import OperationalError
 
 from hailgate.accounts.seal import sealer
+from hailgate.core.consent_scopes import MARKETING
 from hailgate.messaging.models import PERSON, Direction, JoinState, WorkKind
 from hailgate.messaging.people.part import part_talks
 from hailgate.messaging.people.rekey import give_root_key, hold_back, is_sending, wake_up
@@ -140,7 +141,7 @@ def _before(cursor: Cursor, contacts: Sequence[int]) -> dict[str, Any]:
         cursor,
         f"SELECT contact_id, kind, value, stopped.at FROM messaging_contactaddress address "
         f"LEFT JOIN messaging_suppression stopped ON stopped.tenant_id = address.tenant_id "
-        f"AND stopped.digest = address.digest AND stopped.scope = 'marketing' "
+        f"AND stopped.digest = address.digest AND stopped.scope = '{MARKETING}' "
         f"WHERE {among('contact_id')} {every_tenant('by key')} ORDER BY address.id",
         [array(contacts)],
     )
