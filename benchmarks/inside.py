@@ -29,7 +29,8 @@ def make_world(api_url: str) -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     from hailgate.accounts.keys import add_key, add_tenant
-    from hailgate.messaging.channels.registry import add_channel, add_hook
+    from hailgate.messaging.channels.hooks import add_hook
+    from hailgate.messaging.channels.registry import add_channel
 
     tenant = add_tenant("benchmark")
     hook = add_hook(tenant.pk, "cloud", {"app_secret": webhooks.APP_SECRET, "verify_token": webhooks.VERIFY_TOKEN})

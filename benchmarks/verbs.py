@@ -58,7 +58,7 @@ def measure() -> dict[str, tuple[float, float]]:
 
 def _in_and_answered(clock: Clock, worker_id: int) -> None:
     from hailgate.core.events import ProviderEvent
-    from hailgate.messaging.channels.registry import get_hook
+    from hailgate.messaging.channels.hooks import get_hook
     from hailgate.messaging.inbound.call_turns import Debounce
     from hailgate.messaging.inbound.ingest import StoredRequest, apply_webhooks, take_webhooks, understand_webhooks
     from hailgate.messaging.inbound.receive import store_webhooks

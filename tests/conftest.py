@@ -276,7 +276,7 @@ def key(tenant) -> str:
 def hook(tenant):
     """A Cloud API hook of ``tenant``; what it is signed with is in ``given``."""
     import given
-    from hailgate.messaging.channels.registry import add_hook
+    from hailgate.messaging.channels.hooks import add_hook
 
     return add_hook(tenant.id, "cloud", given.HOOK_SETTINGS)
 

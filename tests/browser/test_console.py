@@ -42,7 +42,8 @@ def operator(tenant):
 @pytest.fixture
 def wired(tenant, simulator_url):
     """A hook and a channel whose provider is the simulator."""
-    from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+    from hailgate.messaging.channels.hooks import add_hook
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     hook = add_hook(tenant.pk, "cloud", HOOK)
     settings = {"phone_number_id": "106500000000001", "access_token": TOKEN, "api_url": simulator_url}

@@ -3,7 +3,8 @@
 import pytest
 
 import given
-from hailgate.messaging.channels.registry import get_channel, get_credentials
+from hailgate.messaging.channels.credentials import get_credentials
+from hailgate.messaging.channels.registry import get_channel
 from hailgate.messaging.models import Channel
 
 

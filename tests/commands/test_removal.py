@@ -6,7 +6,8 @@ from hailgate.accounts.keys import find_key
 from hailgate.accounts.models import Membership
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import InputError
-from hailgate.messaging.channels.registry import find_hook, get_channel
+from hailgate.messaging.channels.hooks import find_hook
+from hailgate.messaging.channels.registry import get_channel
 from hailgate.messaging.models import Channel, Hook, Message
 from messaging import acting
 

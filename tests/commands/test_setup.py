@@ -6,7 +6,9 @@ import pytest
 
 import given
 from hailgate.accounts.keys import find_key
-from hailgate.messaging.channels.registry import find_hook, get_channel, get_credentials
+from hailgate.messaging.channels.credentials import get_credentials
+from hailgate.messaging.channels.hooks import find_hook
+from hailgate.messaging.channels.registry import get_channel
 
 SETTINGS = ("--set", f"phone_number_id={given.PHONE_NUMBER_ID}", "--set", "access_token=a secret token")
 CHANNEL = ("channel", "add", "--provider", "cloud", "--name", "front", "--number", "+1 555 010 0000", *SETTINGS)

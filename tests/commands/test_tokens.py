@@ -4,7 +4,8 @@ import pytest
 
 from hailgate.accounts.audit import AuditAction, find_entries
 from hailgate.messaging.channels import probe_calls
-from hailgate.messaging.channels.registry import add_channel, get_channel, get_credentials
+from hailgate.messaging.channels.credentials import get_credentials
+from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.providers.config import Secret
 
 

@@ -20,7 +20,8 @@ from hailgate.connectors.tenants import TenantPending
 from hailgate.core.breaker import BreakerPolicy
 from hailgate.core.content import content_as_json
 from hailgate.core.errors import InputError, ProviderUnavailable
-from hailgate.messaging.channels.registry import add_hook, get_credentials
+from hailgate.messaging.channels.credentials import get_credentials
+from hailgate.messaging.channels.hooks import add_hook
 from hailgate.messaging.models import Channel, Message, Publication
 from hailgate.pipeline.connections import Connections
 from hailgate.providers.transport import Transport

@@ -48,7 +48,7 @@ def test_a_setting_of_hook_and_channel_is_asked_for_once_and_is_required_where_e
 
 def test_a_channel_and_its_hook_are_made_together_and_are_on_record(owner, tenant) -> None:
     from hailgate.accounts.models import AuditEntry
-    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.messaging.channels.credentials import unseal_settings
 
     answer = owner.post("channels/new/cloud", CLOUD, part=False)
     made = channel_of(tenant, "front desk")
@@ -142,7 +142,7 @@ def test_the_address_is_shown_on_request_and_that_is_on_record(owner, tenant) ->
 
 def test_a_secret_left_empty_stays_and_what_is_changed_is_named_on_record(owner, tenant) -> None:
     from hailgate.accounts.models import AuditEntry
-    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.messaging.channels.credentials import unseal_settings
 
     owner.post("channels/new/cloud", CLOUD, part=False)
     made = channel_of(tenant, "front desk")

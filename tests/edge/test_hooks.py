@@ -131,7 +131,7 @@ async def test_missing_signature_is_refused(site, hook) -> None:
 
 
 async def test_another_hooks_signature_is_refused(site, hook, stranger, db) -> None:
-    from hailgate.messaging.channels.registry import add_hook
+    from hailgate.messaging.channels.hooks import add_hook
 
     settings = {**given.HOOK_SETTINGS, "app_secret": "the stranger's own app secret...."}
     theirs = await db(add_hook, stranger.id, "cloud", settings)
@@ -141,7 +141,7 @@ async def test_another_hooks_signature_is_refused(site, hook, stranger, db) -> N
 
 async def test_the_last_hundred_rejected_calls_are_kept_without_bodies(site, hook, tenant, db) -> None:
     from hailgate.edge.doors.rejections import Rejections
-    from hailgate.messaging.channels.registry import find_hook
+    from hailgate.messaging.channels.hooks import find_hook
 
     view = await db(find_hook, hook.token)
     rejections = Rejections(db)

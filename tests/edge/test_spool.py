@@ -13,7 +13,7 @@ import given
 from edge.test_segments import die
 from edge.test_store_away import Outage
 from hailgate.core.errors import Overloaded, SpoolUnavailable, StoreUnavailable
-from hailgate.messaging.channels.registry import find_hook
+from hailgate.messaging.channels.hooks import find_hook
 from hailgate.messaging.inbound.receive import ReceivedWebhook, SpooledWebhook, spool_webhook, store_spooled
 from hailgate.messaging.models import WebhookEvent
 from hailgate.messaging.store.ids import uuid7

@@ -11,8 +11,9 @@ import pytest
 
 from hailgate.core.delivery import RetryPolicy
 from hailgate.core.slots import open_room
+from hailgate.messaging.channels.hooks import add_hook
 from hailgate.messaging.channels.public_urls import record_public_url
-from hailgate.messaging.channels.registry import add_channel, add_hook
+from hailgate.messaging.channels.registry import add_channel
 from hailgate.messaging.files.fetch import claim_fetches
 from hailgate.messaging.files.storage import open_files
 from hailgate.messaging.inbound.call_turns import Debounce

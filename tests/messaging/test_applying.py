@@ -12,7 +12,7 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import Unsupported, content_as_json
 from hailgate.core.status import Status
 from hailgate.messaging.channels.admin import change_settings, get_channel_row
-from hailgate.messaging.channels.registry import get_hook
+from hailgate.messaging.channels.hooks import get_hook
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import (
     Contact,

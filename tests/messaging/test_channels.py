@@ -7,15 +7,9 @@ import pytest
 import given as house
 from hailgate.accounts.seal import MARK
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.channels.registry import (
-    add_channel,
-    add_hook,
-    find_hook,
-    get_channel,
-    get_credentials,
-    get_hook,
-    list_hooks,
-)
+from hailgate.messaging.channels.credentials import get_credentials
+from hailgate.messaging.channels.hooks import add_hook, find_hook, get_hook, list_hooks
+from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.messaging.channels.renewal import renew_hook
 from hailgate.messaging.models import Channel, Hook
 from messaging.acting import change_channel

@@ -37,7 +37,8 @@ SETTINGS = {"instance": "desk", "jwt_key": "a webhook key of some length"}
 
 
 def connect(tenant, provider="evolution", **more) -> Number:
-    from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+    from hailgate.messaging.channels.hooks import add_hook
+    from hailgate.messaging.channels.registry import add_channel, get_channel
 
     hook = SETTINGS if provider == "evolution" else {"session": "desk"}
     settings = hook | {"api_key": "a-key"} if provider == "evolution" else hook | {"secret_key": "a-secret"}

@@ -214,7 +214,8 @@ def test_each_webhook_says_what_it_came_to(box, worker):
 
 
 def test_what_is_for_a_number_of_another_hook_has_no_effect(box, worker, tenant):
-    from hailgate.messaging.channels.registry import add_channel, add_hook
+    from hailgate.messaging.channels.hooks import add_hook
+    from hailgate.messaging.channels.registry import add_channel
 
     other = add_hook(tenant.id, "cloud", house.HOOK_SETTINGS)
     settings = house.CHANNEL_SETTINGS | {"phone_number_id": "777"}

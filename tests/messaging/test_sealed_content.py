@@ -13,7 +13,7 @@ from hailgate.accounts.seal import Sealer, use_sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import content_as_json
 from hailgate.core.slots import open_room
-from hailgate.messaging.channels.registry import get_hook
+from hailgate.messaging.channels.hooks import get_hook
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import WebhookEvent

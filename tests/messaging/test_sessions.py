@@ -6,8 +6,8 @@ from hailgate.core.errors import ChannelDisconnected, InputError
 from hailgate.core.events import SessionChange
 from hailgate.core.sessions import PAIRING_S, PairingCode, SessionReport, SessionState, SessionWish
 from hailgate.core.slots import open_room
+from hailgate.messaging.channels.credentials import get_credentials
 from hailgate.messaging.channels.derived_secrets import keep_secrets, unseal_secrets
-from hailgate.messaging.channels.registry import get_credentials
 from hailgate.messaging.channels.sessions import (
     NOT_PAIRED,
     OTHER_NUMBER,

@@ -4,7 +4,7 @@ import pytest
 
 import given
 from hailgate.core.status import Status
-from hailgate.messaging.channels.registry import add_hook
+from hailgate.messaging.channels.hooks import add_hook
 from hailgate.messaging.people import view_fingerprint
 from hailgate.messaging.people.view_fingerprint import glance_at_list, glance_at_thread
 from messaging.acting import add_number, change, conversation_of, fresh, send

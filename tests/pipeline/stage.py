@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from hailgate.core.delivery import RetryPolicy
 from hailgate.core.slots import Slots, open_room
-from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+from hailgate.messaging.channels.hooks import add_hook
+from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.messaging.files.storage import open_files
 from hailgate.messaging.models import Attempt
 from hailgate.messaging.outbound.claim import claim_deliveries

@@ -12,7 +12,8 @@ from hailgate.assistant.scripted import ScriptedAssistant
 from hailgate.core.errors import StoreUnavailable
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+from hailgate.messaging.channels.hooks import add_hook
+from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
 from hailgate.messaging.models import Hook, Message, WebhookEvent, Work, Worker, WorkState
 from hailgate.messaging.outbound.attempts import record_attempts

@@ -8,7 +8,8 @@ from uuid import UUID
 from hailgate.core.address import parse_address
 from hailgate.core.content import Text, TextBody, check_content, encode_content
 from hailgate.core.errors import HailgateError
-from hailgate.messaging.channels.registry import HookView, find_hook, get_channel
+from hailgate.messaging.channels.hooks import HookView, find_hook
+from hailgate.messaging.channels.registry import get_channel
 from hailgate.messaging.inbound.receive import ReceivedWebhook, find_stored, store_webhooks
 from hailgate.messaging.outbound.accept import Accepted, accept_messages, find_accepted
 from hailgate.messaging.outbound.new_message import Idempotency, NewMessage

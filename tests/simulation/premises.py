@@ -4,7 +4,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.keys import add_tenant
-from hailgate.messaging.channels.registry import add_channel, add_hook, get_channel
+from hailgate.messaging.channels.hooks import add_hook
+from hailgate.messaging.channels.registry import add_channel, get_channel
 
 from .meta import APP_SECRET
 

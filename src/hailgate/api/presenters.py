@@ -22,7 +22,7 @@ from hailgate.core.prices import Cost
 from hailgate.core.status import Status
 from hailgate.core.thread_owner import ThreadOwner, owner_now
 from hailgate.messaging.channels.admin import QueuedCounts
-from hailgate.messaging.channels.registry import kinds_by
+from hailgate.messaging.channels.credentials import kinds_by
 from hailgate.messaging.inbound.quotes import Quoted, find_quoted
 from hailgate.messaging.models import (
     Amendment,

@@ -97,8 +97,9 @@ _POSTS = {
 def _register_hook(env: "Environment", tenant_id: int, channel: str, *, take_over: bool) -> tuple[str, str]:
     """Where it posts and a sentence; both empty where that is not ours to say. The channel is made in any case."""
     from hailgate.core.errors import SendError
+    from hailgate.messaging.channels.credentials import get_credentials
     from hailgate.messaging.channels.probe_calls import register_hook
-    from hailgate.messaging.channels.registry import get_channel, get_credentials
+    from hailgate.messaging.channels.registry import get_channel
 
     credentials = get_credentials(get_channel(tenant_id, channel).id)
     try:

@@ -225,8 +225,8 @@ def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], Non
 
 
 def _examine_channels() -> Iterator[Finding]:
+    from hailgate.messaging.channels.credentials import get_credentials
     from hailgate.messaging.channels.probe_calls import ask_providers
-    from hailgate.messaging.channels.registry import get_credentials
     from hailgate.messaging.models import Business, Channel
 
     channels = [row for tenant_id in _tenants() for row in _active(Channel, tenant_id)]
@@ -265,7 +265,7 @@ def _judge_channel(channel: "Channel", health: "ChannelHealth") -> Finding:
 
 
 def _warn_of_settings(channel: "Channel") -> Iterator[Finding]:
-    from hailgate.messaging.channels.registry import warn_of_settings
+    from hailgate.messaging.channels.credentials import warn_of_settings
 
     if warning := warn_of_settings(channel.provider, channel.config, channel.source, time.time()):
         subject = f"settings of {channel.tenant.name}/{channel.name}"
@@ -298,7 +298,7 @@ def _examine_hooks(env: "Environment") -> Iterator[Finding]:
 
 
 def _find_probe(hook: "Hook") -> "HandshakeProbe | None":
-    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.messaging.channels.credentials import unseal_settings
     from hailgate.providers import get_provider
     from hailgate.providers.config import parse_config
 

@@ -40,7 +40,7 @@ def mask_settings(kind: "type[Config]", sealed: str) -> dict[str, Any]:
     """Every setting of the kind, with its default where none was given."""
     import msgspec
 
-    from hailgate.messaging.channels.registry import unseal_settings
+    from hailgate.messaging.channels.credentials import unseal_settings
     from hailgate.providers.config import parse_config
 
     return {

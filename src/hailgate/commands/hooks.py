@@ -30,7 +30,7 @@ def add(tenant: str | None, provider: str, assignments: tuple[str, ...], *, as_j
     """Make a hook. Register its path, after this installation's public address, with the provider."""
     with open_store() as env:
         from hailgate.accounts.audit import AuditAction, audited
-        from hailgate.messaging.channels.registry import add_hook
+        from hailgate.messaging.channels.hooks import add_hook
 
         tenant_id = choose_tenant(tenant).pk
         made = audited(

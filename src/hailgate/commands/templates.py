@@ -12,7 +12,7 @@ from hailgate.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from hailgate.core.templates import TemplateDefinition as Listed
-    from hailgate.messaging.channels.registry import ChannelCredentials
+    from hailgate.messaging.channels.credentials import ChannelCredentials
     from hailgate.messaging.models import Template
 
 
@@ -30,7 +30,7 @@ def sync(channel: str, tenant: str | None, *, as_json: bool) -> None:
     with open_store():
         from hailgate.accounts.audit import AuditAction, audited
         from hailgate.messaging.channels.admin import get_channel_row
-        from hailgate.messaging.channels.registry import get_credentials
+        from hailgate.messaging.channels.credentials import get_credentials
         from hailgate.messaging.templates.sync import record_list, take_business
 
         found = get_channel_row(choose_tenant(tenant).pk, channel)

@@ -37,9 +37,9 @@ def token(id_or_name: str, tenant: str | None, *, generate: bool, as_json: bool)
 
 def _check(found: "Channel", *, generate: bool) -> bool:
     from hailgate.accounts.audit import AuditAction, audited
+    from hailgate.messaging.channels.credentials import get_credentials
     from hailgate.messaging.channels.derived_secrets import keep_secrets
     from hailgate.messaging.channels.probe_calls import check_token
-    from hailgate.messaging.channels.registry import get_credentials
 
     made: dict[str, Secret] = {}
 

@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 
 from hailgate.core.errors import InputError
 from hailgate.core.window import OutsideWindow
+from hailgate.messaging.channels.credentials import get_credentials
 from hailgate.messaging.channels.derived_secrets import keep_secrets
-from hailgate.messaging.channels.registry import get_credentials
 from hailgate.messaging.store.ports import Db
 from hailgate.providers.capabilities import Capabilities
 from hailgate.providers.contract import Provider

@@ -7,7 +7,7 @@ from functools import partial
 from hailgate.core.embedded_files import Skimmer
 from hailgate.core.errors import NotFound
 from hailgate.core.events import ProviderEvent
-from hailgate.messaging.channels.registry import HookView, get_hook
+from hailgate.messaging.channels.hooks import HookView, get_hook
 from hailgate.messaging.files.encryption import FileDamaged
 from hailgate.messaging.files.storage import Files
 from hailgate.messaging.inbound.call_turns import Debounce

@@ -19,7 +19,9 @@ from hailgate.commands.demo.http_client import list_spoken
 from hailgate.commands.demo.layout import read_document, write_private
 from hailgate.core.sessions import SessionWish
 from hailgate.messaging.channels.admin import change_settings
-from hailgate.messaging.channels.registry import add_channel, add_hook, unseal_settings
+from hailgate.messaging.channels.credentials import unseal_settings
+from hailgate.messaging.channels.hooks import add_hook
+from hailgate.messaging.channels.registry import add_channel
 from hailgate.messaging.channels.sessions import wish_session
 from hailgate.messaging.models import Channel
 from hailgate.providers import PROVIDERS

@@ -120,36 +120,49 @@ def _send(
         if not isinstance(contents[0], Template):
             _check_window(conversation, capabilities.window_seconds, now(cursor))
         take_over(viewer, conversation)
-        whole = NewMessage(
-            uid=uuid7(),
-            tenant_id=viewer.tenant_id,
-            channel_id=conversation.channel_id,
-            to=find_recipient(conversation),
-            kind="",
-            content="",
-            sender="operator",
-            answered_by=PERSON,
-            life_s=life_s,
-            context_id=context_id,
-            metadata=msgspec.json.encode({"operator": viewer.uid}).decode(),
-            takes_thread=takes_thread,
-        )
-        answers = accept_messages([
-            whole._replace(
-                uid=uuid7(),
-                kind=kind_of(content),
-                content=(encoded := encode_content(content)),
-                context_id="" if place else context_id,
-                idempotency=_idempotency(viewer, f"{draft}#{place}", encoded) if draft else None,
-            )
-            for place, content in enumerate(contents)
-        ])  # fmt: skip
-        for answer in answers:
-            if isinstance(answer, ThreadElsewhere):
-                raise ThreadElsewhere(_("Another responder answers this person. Confirm that your answer takes over."))
-            if isinstance(answer, Exception):
-                raise answer
-    return [answer for answer in answers if isinstance(answer, Accepted)]
+        whole = _message(viewer, conversation, life_s, context_id=context_id, takes_thread=takes_thread)
+        parts = [_part(whole, content, place, viewer, draft) for place, content in enumerate(contents)]
+        return [_accepted(answer) for answer in accept_messages(parts)]
+
+
+def _message(
+    viewer: CurrentOperator, conversation: Conversation, life_s: float, *, context_id: str, takes_thread: bool
+) -> NewMessage:
+    """All of it but what it says."""
+    return NewMessage(
+        uid=uuid7(),
+        tenant_id=viewer.tenant_id,
+        channel_id=conversation.channel_id,
+        to=find_recipient(conversation),
+        kind="",
+        content="",
+        sender="operator",
+        answered_by=PERSON,
+        life_s=life_s,
+        context_id=context_id,
+        metadata=msgspec.json.encode({"operator": viewer.uid}).decode(),
+        takes_thread=takes_thread,
+    )
+
+
+def _part(whole: NewMessage, content: Outbound, place: int, viewer: CurrentOperator, draft: str) -> NewMessage:
+    """One of the messages that an answer is sent as. The first of them quotes."""
+    encoded = encode_content(content)
+    return whole._replace(
+        uid=uuid7(),
+        kind=kind_of(content),
+        content=encoded,
+        context_id="" if place else whole.context_id,
+        idempotency=_idempotency(viewer, f"{draft}#{place}", encoded) if draft else None,
+    )
+
+
+def _accepted(answer: Accepted | Exception) -> Accepted:
+    if isinstance(answer, ThreadElsewhere):
+        raise ThreadElsewhere(_("Another responder answers this person. Confirm that your answer takes over."))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _contents(viewer: CurrentOperator, draft: Draft, kinds: Kinds) -> list[Outbound]:

@@ -22,7 +22,7 @@ from hailgate.console.inbox.queries import addresses_of, sign_place
 from hailgate.console.presenters import excerpt, explain, show_address, show_name, show_pause
 from hailgate.core.content import Text, decode_outbound
 from hailgate.delivery_codes import remedy_of
-from hailgate.messaging.channels.registry import warn_of_settings
+from hailgate.messaging.channels.credentials import warn_of_settings
 from hailgate.messaging.deadletters.dead_letters import (
     AFTERWARDS,
     DeadLetterFilter,

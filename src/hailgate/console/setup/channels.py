@@ -22,7 +22,7 @@ from hailgate.core.egress import EgressRules
 from hailgate.core.errors import HailgateError, InputError, NotFound
 from hailgate.messaging.assistants.registry import list_answering
 from hailgate.messaging.channels.admin import change_settings, set_answerer, set_calling_code, set_rate
-from hailgate.messaging.channels.registry import unseal_settings
+from hailgate.messaging.channels.credentials import unseal_settings
 from hailgate.messaging.channels.removal import remove_channel, remove_hook, rename_channel
 from hailgate.messaging.channels.setup import (
     NewChannel,

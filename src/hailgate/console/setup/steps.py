@@ -19,8 +19,9 @@ from hailgate.accounts.seal import sealer
 from hailgate.console.setup.subjects import deed_of, own_channel
 from hailgate.console.sign_in.access import owners_only
 from hailgate.core.errors import HailgateError
+from hailgate.messaging.channels.credentials import get_credentials, unseal_settings, warn_of_settings
+from hailgate.messaging.channels.hooks import HOOKS
 from hailgate.messaging.channels.probe_calls import ask_providers, shake_hands
-from hailgate.messaging.channels.registry import HOOKS, get_credentials, unseal_settings, warn_of_settings
 from hailgate.messaging.models import Business, Channel, Hook, Template
 from hailgate.messaging.store.sqlite_writer import write
 from hailgate.providers import get_provider

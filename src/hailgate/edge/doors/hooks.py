@@ -21,8 +21,8 @@ from hailgate.core.errors import Forbidden, HailgateError, NotFound, SignatureIn
 from hailgate.edge.doors.rejections import Rejections
 from hailgate.edge.doors.repeated_notices import RepeatedNotices
 from hailgate.edge.doors.webhook_bodies import Body, WebhookBodies, fits_row, mask_body
+from hailgate.messaging.channels.hooks import HookView, find_hook, list_hooks
 from hailgate.messaging.channels.public_urls import record_public_url
-from hailgate.messaging.channels.registry import HookView, find_hook, list_hooks
 from hailgate.messaging.inbound.receive import ReceivedWebhook
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.ports import Db, Submits

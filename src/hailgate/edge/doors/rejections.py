@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from hailgate.core.errors import StoreUnavailable
-from hailgate.messaging.channels.registry import HookView
+from hailgate.messaging.channels.hooks import HookView
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.store.sql import atomic_cursor
 from hailgate.messaging.store.tables import REJECTED_CALL

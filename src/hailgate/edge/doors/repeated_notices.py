@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from hailgate.messaging.channels.registry import HookView
+from hailgate.messaging.channels.hooks import HookView
 
 QUIET_S: Final = 10.0
 # Notices have a few hundred bytes; what is larger tells something.

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from hailgate.core.errors import Overloaded, StoreUnavailable
 from hailgate.edge.http.bodies import PATIENCE_S, check_headers, read_body, stream_body
-from hailgate.messaging.channels.registry import HookView
+from hailgate.messaging.channels.hooks import HookView
 from hailgate.messaging.files.storage import Files
 from hailgate.messaging.inbound.receive import SMALL, LargeBody
 from hailgate.problems import BodyTooSlow

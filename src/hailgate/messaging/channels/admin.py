@@ -16,7 +16,7 @@ from hailgate.core.errors import ChannelRefused, ChannelUnauthorized, InputError
 from hailgate.core.limits import Limit
 from hailgate.core.window import Outside
 from hailgate.messaging.assistants.registry import list_answering
-from hailgate.messaging.channels.registry import unseal_settings
+from hailgate.messaging.channels.credentials import unseal_settings
 from hailgate.messaging.channels.template_account import ensure_business
 from hailgate.messaging.models import PERSON, Channel, Work, WorkKind, WorkState
 from hailgate.messaging.store.sql import atomic_cursor

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from hailgate.core.errors import ProviderUnavailable
 
 if TYPE_CHECKING:
-    from hailgate.messaging.channels.registry import ChannelCredentials
+    from hailgate.messaging.channels.credentials import ChannelCredentials
     from hailgate.providers.abilities import HookPlace
     from hailgate.providers.contract import ChannelHealth, Keep
     from hailgate.providers.spec import HandshakeProbe

@@ -6,7 +6,7 @@ from django.db.models import F
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import InputError, NotFound
-from hailgate.messaging.channels.registry import NewHook, digest_token, make_token
+from hailgate.messaging.channels.hooks import NewHook, digest_token, make_token
 from hailgate.messaging.models import Channel, Hook
 from hailgate.messaging.store.sql import atomic_cursor, now
 

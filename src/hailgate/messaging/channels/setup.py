@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from hailgate.core.egress import EgressRules, any_inside, check_url, find_address
 from hailgate.core.errors import InputError
-from hailgate.messaging.channels.registry import NewHook, add_channel, add_hook
+from hailgate.messaging.channels.hooks import NewHook, add_hook
+from hailgate.messaging.channels.registry import add_channel
 from hailgate.providers import get_provider
 from hailgate.providers.config import Setting, describe_settings
 from hailgate.providers.spec import AnyProviderSpec

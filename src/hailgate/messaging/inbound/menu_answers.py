@@ -20,7 +20,7 @@ from hailgate.core.content.outbound import Interactive
 from hailgate.core.errors import InputError
 from hailgate.core.events import EchoedMessage, InboundMessage
 from hailgate.core.status import Status
-from hailgate.messaging.channels.registry import find_kinds
+from hailgate.messaging.channels.credentials import find_kinds
 from hailgate.messaging.models import Direction
 from hailgate.messaging.store.sql import Cursor, Row, among, array, every_tenant, fetch
 from hailgate.providers import get_provider

@@ -13,7 +13,7 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import HailgateError
 from hailgate.core.events import ContactChange, InboundMessage, MarketingChoice, MessageStatus, ProviderEvent
 from hailgate.core.numbers import proven_spellings, source_of
-from hailgate.messaging.channels.registry import HookView, get_hook
+from hailgate.messaging.channels.hooks import HookView, get_hook
 from hailgate.messaging.models import ContactAddress, Hook, Message, WebhookEvent
 from hailgate.messaging.people.addresses import find_known, is_scoped, key_of
 from hailgate.messaging.people.identify import is_anothers

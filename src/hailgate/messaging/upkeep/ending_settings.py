@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hailgate.core.alarms import Alarm, Cause
-from hailgate.messaging.channels.registry import warn_of_settings
+from hailgate.messaging.channels.credentials import warn_of_settings
 from hailgate.messaging.store.sql import Cursor, as_uuid, every_tenant, fetch
 
 # Ends are dates; a channel that is set to another version meanwhile has its alarm no longer than this.
