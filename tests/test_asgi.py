@@ -19,9 +19,9 @@ import pytest
 
 import given
 from faults.proxy import Proxy
-from hailgate import asgi
 from hailgate.core.errors import ConfigurationError
 from hailgate.edge.http.server import listen
+from hailgate.service import Service
 from hailgate.telemetry.events import Event
 
 pytestmark = pytest.mark.anyio
@@ -255,7 +255,7 @@ async def test_a_worker_that_ends_by_a_bug_ends_the_process(store, monkeypatch, 
 
     monkeypatch.setattr(WorkerProcess, "run", broken)
     failed = asyncio.Event()
-    service = asgi.Service(ENV, with_worker=True, on_failure=failed.set)
+    service = Service(ENV, with_worker=True, on_failure=failed.set)
     await service.start()
     async with asyncio.timeout(5):
         await failed.wait()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 from hailgate.assistant.model_processes import ModelProcesses
 from hailgate.connectors.secret_cache import ProcessCache, RedisCache, open_redis
@@ -79,6 +80,54 @@ def make_worker(env: Environment, db: Db, overloaded: Callable[[], bool] = lambd
 
 
 def _build(env: Environment, db: Db, overloaded: Callable[[], bool], run: Given) -> WorkerParts:
+    shared = _open_shared(env, db)
+    deliveries = Deliveries(db, run.worker_id, _build_outbound(env, db, run, shared), run.wakes)
+    turns, turn_loop = _build_turns(env, db, run, shared)
+    loops: dict[str, WorkLoop[Any]] = {
+        "fetch": _build_fetches(env, db, run, shared),
+        "watch": _build_sessions(db, run, shared.connections),
+        "search": _build_searches(db, run, shared.connections),
+        "poll": _build_polls(db, run, shared.connections),
+        "check": _build_checks(db, run, shared.connections),
+    }
+
+    async def close() -> None:
+        await turns.close()
+        await shared.close()
+
+    steps = {
+        **_build_broker(env, db, run, shared.service, overloaded),
+        "deliver": deliveries.step,
+        "ingest": _build_ingesting(env, db, run, shared.files).step,
+        "answer": turn_loop.step,
+        **{name: loop.step for name, loop in loops.items()},
+        **_build_upkeep(env, db, run, shared),
+    }
+    return WorkerParts(
+        steps={name: _unless_held(run.is_held, name, step) for name, step in steps.items()},
+        finished=[deliveries, turn_loop],
+        repeated=list(loops.values()),
+        leave=deliveries.leave,
+        close=close,
+    )
+
+
+class _Shared(NamedTuple):
+    """What several parts of a worker use, closed after them."""
+
+    service: TenantService | None
+    connections: Connections
+    files: Files
+    models: ModelProcesses
+
+    async def close(self) -> None:
+        await self.models.close()
+        await self.connections.close()
+        if self.service is not None:
+            await self.service.close()
+
+
+def _open_shared(env: Environment, db: Db) -> _Shared:
     service = open_tenant_service(env, db)
     connections = Connections(
         db,
@@ -88,49 +137,7 @@ def _build(env: Environment, db: Db, overloaded: Callable[[], bool], run: Given)
         public_url=env.public_url,
         elsewhere=service,
     )
-    files = open_files(env.home, env.media_url)
-    outbound = _build_outbound(env, db, run, connections, files)
-    deliveries = Deliveries(db, run.worker_id, outbound, run.wakes)
-    debounce = Debounce(env.debounce_s, env.debounce_max_s)
-    inbound = Inbound(db, run.worker_id, files=files, debounce=debounce, url=env.reached_at)
-    models = ModelProcesses()
-    turns, turn_loop = _build_turns(env, db, run, connections, models)
-    fetch_loop = _build_fetches(env, db, run, connections, files)
-    session_loop = _build_sessions(db, run, connections)
-    search_loop = _build_searches(db, run, connections)
-    poll_loop = _build_polls(db, run, connections)
-    check_loop = _build_checks(db, run, connections)
-    patience = Patience(env.poll_s, env.lease_s, env.hold_s, env.debounce_max_s, _longest_rest())
-    upkeep = _build_upkeep(env, db, run, files)
-
-    async def close() -> None:
-        await turns.close()
-        await models.close()
-        await connections.close()
-        if service is not None:
-            await service.close()
-
-    steps = _build_broker(env, db, run, service, overloaded) | {
-        "deliver": deliveries.step,
-        "ingest": Ingesting(db, run.worker_id, run.wakes, inbound).step,
-        "answer": turn_loop.step,
-        "fetch": fetch_loop.step,
-        "watch": session_loop.step,
-        "search": search_loop.step,
-        "poll": poll_loop.step,
-        "check": check_loop.step,
-        "list": TemplateSync(db, TemplateLister(db, connections), run.wakes).step,
-        "sweep": Sweeps(db, run.worker_id, patience, run.find_strays, _begin_duties()).step,
-        "house": upkeep.keep_house,
-        "retain": upkeep.retain,
-    }
-    return WorkerParts(
-        steps={name: _unless_held(run.is_held, name, step) for name, step in steps.items()},
-        finished=[deliveries, turn_loop],
-        repeated=[fetch_loop, session_loop, search_loop, poll_loop, check_loop],
-        leave=deliveries.leave,
-        close=close,
-    )
+    return _Shared(service, connections, open_files(env.home, env.media_url), ModelProcesses())
 
 
 def _unless_held(is_held: Callable[[], bool], name: str, step: Step) -> Step:
@@ -147,14 +154,20 @@ def _unless_held(is_held: Callable[[], bool], name: str, step: Step) -> Step:
     return held_back
 
 
-def _build_outbound(env: Environment, db: Db, run: Given, connections: Connections, files: Files) -> Outbound:
+def _build_ingesting(env: Environment, db: Db, run: Given, files: Files) -> Ingesting:
+    debounce = Debounce(env.debounce_s, env.debounce_max_s)
+    inbound = Inbound(db, run.worker_id, files=files, debounce=debounce, url=env.reached_at)
+    return Ingesting(db, run.worker_id, run.wakes, inbound)
+
+
+def _build_outbound(env: Environment, db: Db, run: Given, shared: _Shared) -> Outbound:
     return Outbound(
         db,
         run.worker_id,
         outcomes=Gate(db, partial(record_outcomes, run.worker_id, env.hold_s)),
-        connections=connections,
+        connections=shared.connections,
         policy=RetryPolicy(max_attempts=env.max_attempts, base=env.retry_base_s),
-        uploads=Uploads(db, files=files, public_url=env.public_url),
+        uploads=Uploads(db, files=shared.files, public_url=env.public_url),
         slots=Slots(env.send_concurrency, SLOW_SEND_S),
         check_lease=run.check_lease,
         marks=run.marks,
@@ -165,15 +178,13 @@ def _longest_rest() -> float:
     return max(spec.capabilities.waits.longest for spec in list_providers())
 
 
-def _build_turns(
-    env: Environment, db: Db, run: Given, connections: Connections, models: ModelProcesses
-) -> tuple[Turns, WorkLoop[Turn]]:
+def _build_turns(env: Environment, db: Db, run: Given, shared: _Shared) -> tuple[Turns, WorkLoop[Turn]]:
     turns = Turns(
         db,
         run.worker_id,
         ends=Gate(db, partial(finish_turns, run.worker_id)),
-        connections=connections,
-        assistants=Assistants(models, env.private_targets),
+        connections=shared.connections,
+        assistants=Assistants(shared.models, env.private_targets),
         tools=Tools(db, env.private_targets),
         life_s=env.message_ttl_s,
         within_s=env.answer_within_s,
@@ -192,12 +203,10 @@ def _build_turns(
     return turns, loop
 
 
-def _build_fetches(
-    env: Environment, db: Db, run: Given, connections: Connections, files: Files
-) -> WorkLoop[FetchClaim]:
+def _build_fetches(env: Environment, db: Db, run: Given, shared: _Shared) -> WorkLoop[FetchClaim]:
     waits = ProviderWaits(longest=_longest_rest())
     policy = RetryPolicy(max_attempts=FETCH_ATTEMPTS, base=env.retry_base_s, waits=waits)
-    fetches = Fetches(db, run.worker_id, files=files, connections=connections, policy=policy)
+    fetches = Fetches(db, run.worker_id, files=shared.files, connections=shared.connections, policy=policy)
     return WorkLoop(
         db,
         run.worker_id,
@@ -313,6 +322,14 @@ def _build_checks(db: Db, run: Given, connections: Connections) -> WorkLoop[Chan
     )
 
 
-def _build_upkeep(env: Environment, db: Db, run: Given, files: Files) -> Upkeep:
+def _build_upkeep(env: Environment, db: Db, run: Given, shared: _Shared) -> dict[str, Step]:
+    patience = Patience(env.poll_s, env.lease_s, env.hold_s, env.debounce_max_s, _longest_rest())
     kept = RetentionPeriods(env.keep_events_s, env.keep_attempts_s, env.keep_alarms_s, env.keep_audit_s)
-    return Upkeep(db, run.worker_id, kept, Retention(db, run.worker_id, files=files, kept_days=env.media_kept_days))
+    retention = Retention(db, run.worker_id, files=shared.files, kept_days=env.media_kept_days)
+    upkeep = Upkeep(db, run.worker_id, kept, retention)
+    return {
+        "list": TemplateSync(db, TemplateLister(db, shared.connections), run.wakes).step,
+        "sweep": Sweeps(db, run.worker_id, patience, run.find_strays, _begin_duties()).step,
+        "house": upkeep.keep_house,
+        "retain": upkeep.retain,
+    }

@@ -14,7 +14,7 @@ from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fet
 from hailgate.messaging.store.tables import CHANNEL
 
 
-class ChannelHealth(NamedTuple):
+class HealthRow(NamedTuple):
     """The columns of a channel that change by what its messages came to."""
 
     id: int
@@ -42,20 +42,20 @@ def tell_channels(cursor: Cursor, outcomes: Sequence[Outcome], moment: float) ->
         return
     found = fetch(
         cursor,
-        f"SELECT {', '.join(ChannelHealth._fields)} FROM messaging_channel WHERE {among('id')} "
+        f"SELECT {', '.join(HealthRow._fields)} FROM messaging_channel WHERE {among('id')} "
         f"{every_tenant('by key')} ORDER BY id{locked()}",
         [array(concerned)],
     )
-    before = [ChannelHealth._make(row) for row in found]
+    before = [HealthRow._make(row) for row in found]
     told = [_learned(one, [o for o in news if o.claim.channel_id == one.id], moment) for one in before]
-    CHANNEL.update(cursor, ChannelHealth._fields[1:], told)
+    CHANNEL.update(cursor, HealthRow._fields[1:], told)
     enqueue_checks(cursor, _to_be_checked(before, told, news), moment)
 
 
-def _learned(before: ChannelHealth, news: Sequence[Outcome], moment: float) -> ChannelHealth:
+def _learned(before: HealthRow, news: Sequence[Outcome], moment: float) -> HealthRow:
     state, successes = _breaker_after(before, news, moment)
     paused_at, reason = _pause_after(before, news, moment)
-    return ChannelHealth(
+    return HealthRow(
         id=before.id,
         breaker_failures=state.failures,
         breaker_opened_at=state.opened_at,
@@ -69,7 +69,7 @@ def _learned(before: ChannelHealth, news: Sequence[Outcome], moment: float) -> C
     )
 
 
-def _breaker_after(before: ChannelHealth, news: Sequence[Outcome], moment: float) -> tuple[breaker.Breaker, int]:
+def _breaker_after(before: HealthRow, news: Sequence[Outcome], moment: float) -> tuple[breaker.Breaker, int]:
     """With it how many messages in a row have passed."""
     state, successes = before.breaker, before.successes
     for outcome in news:
@@ -81,14 +81,14 @@ def _breaker_after(before: ChannelHealth, news: Sequence[Outcome], moment: float
     return state, successes
 
 
-def _pause_after(before: ChannelHealth, news: Sequence[Outcome], moment: float) -> tuple[float | None, str]:
+def _pause_after(before: HealthRow, news: Sequence[Outcome], moment: float) -> tuple[float | None, str]:
     if before.paused_at is not None:
         return before.paused_at, before.paused_reason
     pauses = ((moment, o.decision.code) for o in news if o.decision and o.decision.pauses_channel)
     return next(pauses, (None, ""))
 
 
-def _ready_after(before: ChannelHealth, state: breaker.Breaker, news: Sequence[Outcome]) -> float:
+def _ready_after(before: HealthRow, state: breaker.Breaker, news: Sequence[Outcome]) -> float:
     """A breaker that opened or closed is looked at anew."""
     unmoved = (state.opened_at, state.probe_at) == (before.breaker.opened_at, before.breaker.probe_at)
     rests_until = max((outcome.rests_until for outcome in news if outcome.rests_until), default=0.0)
@@ -96,7 +96,7 @@ def _ready_after(before: ChannelHealth, state: breaker.Breaker, news: Sequence[O
 
 
 def _to_be_checked(
-    before: Sequence[ChannelHealth], after: Sequence[ChannelHealth], news: Sequence[Outcome]
+    before: Sequence[HealthRow], after: Sequence[HealthRow], news: Sequence[Outcome]
 ) -> list[tuple[int, int]]:
     """Tenant and channel of those that were paused just now by what may heal by itself."""
     healing = {o.claim.channel_id: o.claim.tenant_id for o in news if o.decision and o.decision.heals}
