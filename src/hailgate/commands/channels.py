@@ -15,6 +15,7 @@ from hailgate.commands.tokens import token
 from hailgate.core.errors import InputError
 
 if TYPE_CHECKING:
+    from hailgate.accounts.audit import AuditRecord
     from hailgate.env import Environment
     from hailgate.messaging.models import Channel
 
@@ -57,33 +58,33 @@ def add(
 ) -> None:
     """Make a channel, and tell its provider where to post, where it can be told."""
     with open_store() as env:
-        from hailgate.accounts.audit import AuditAction, audited
-        from hailgate.messaging.channels.admin import check_answerer, chosen_rate
-        from hailgate.messaging.channels.registry import add_channel
-        from hailgate.messaging.models import PERSON
-
         tenant_id = choose_tenant(tenant).pk
-        add = partial(
-            add_channel,
-            hook=_hook_id(hook),
-            answered_by=check_answerer(tenant_id, assistant or PERSON),
-            rate=None if rate is None else chosen_rate(rate),
-        )
-        made = audited(
-            lambda made: deed_of(tenant_id, AuditAction.CHANNEL_MADE, f"channel:{made}"),
-            add,
-            tenant_id,
-            provider,
-            name,
-            number,
-            read_assignments(assignments),
-        )
+        chosen = {"hook": _hook_id(hook), **_answerer_and_rate(tenant_id, assistant, rate)}
+        made = _add(tenant_id, (provider, name, number, read_assignments(assignments)), chosen)
         place, told = _register_hook(env, tenant_id, str(made), take_over=take_over)
     hand_out(
         {"id": str(made), **({"webhooks": place} if place else {})},
         f"{told} See whether it works: `hailgate check`.".strip(),
         as_json=as_json,
     )
+
+
+def _answerer_and_rate(tenant_id: int, assistant: str | None, rate: float | None) -> dict[str, Any]:
+    from hailgate.messaging.channels.admin import check_answerer, chosen_rate
+    from hailgate.messaging.models import PERSON
+
+    answered_by = check_answerer(tenant_id, assistant or PERSON)
+    return {"answered_by": answered_by, "rate": None if rate is None else chosen_rate(rate)}
+
+
+def _add(tenant_id: int, given: tuple[Any, ...], chosen: dict[str, Any]) -> UUID:
+    from hailgate.accounts.audit import AuditAction, audited
+    from hailgate.messaging.channels.registry import add_channel
+
+    def deed(made: UUID) -> "AuditRecord":
+        return deed_of(tenant_id, AuditAction.CHANNEL_MADE, f"channel:{made}")
+
+    return audited(deed, partial(add_channel, **chosen), tenant_id, *given)
 
 
 _POSTS = {
@@ -156,31 +157,31 @@ def change(
     """Change settings, such as a renewed access token, or its rate. Workers notice at their next send."""
     with open_store():
         from hailgate.accounts.audit import AuditAction, audited
-        from hailgate.messaging.channels.admin import (
-            change_settings,
-            get_channel_row,
-            set_calling_code,
-            set_rate,
-        )
+        from hailgate.messaging.channels.admin import get_channel_row
 
         found = get_channel_row(choose_tenant(tenant).pk, id_or_name)
         settings = read_assignments(assignments)
-
-        def change() -> None:
-            if rate is not None:
-                set_rate(found.tenant_id, found.uid, rate)
-            if calling_code is not None:
-                set_calling_code(found.tenant_id, found.uid, calling_code)
-            if settings or (rate is None and calling_code is None):
-                change_settings(found, settings)
-
-        named = [
-            *sorted(settings),
-            *([] if rate is None else [f"{rate:g} a second"]),
-            *([] if calling_code is None else ["calling code"]),
-        ]
-        audited(deed_of(found.tenant_id, AuditAction.CHANNEL_CHANGED, f"channel:{found.uid}", ", ".join(named)), change)
+        detail = ", ".join(
+            [
+                *sorted(settings),
+                *([] if rate is None else [f"{rate:g} a second"]),
+                *([] if calling_code is None else ["calling code"]),
+            ]
+        )
+        deed = deed_of(found.tenant_id, AuditAction.CHANNEL_CHANGED, f"channel:{found.uid}", detail)
+        audited(deed, _change, found, settings, rate, calling_code)
     tell({"id": str(found.uid)}, f"Channel {found.name} is changed.", as_json=as_json)
+
+
+def _change(found: "Channel", settings: dict[str, str], rate: float | None, calling_code: str | None) -> None:
+    from hailgate.messaging.channels.admin import change_settings, set_calling_code, set_rate
+
+    if rate is not None:
+        set_rate(found.tenant_id, found.uid, rate)
+    if calling_code is not None:
+        set_calling_code(found.tenant_id, found.uid, calling_code)
+    if settings or (rate is None and calling_code is None):
+        change_settings(found, settings)
 
 
 @channel.command("rename")
