@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from hailgate.core import delivery
 from hailgate.messaging.channels import registry
-from hailgate.messaging.inbound import apply_events, effects, ingest, statuses
+from hailgate.messaging.inbound import apply_events, effects, ingest, status_reports
 from hailgate.messaging.inbound import turns as turn_rows
 from hailgate.messaging.outbound import claim, outcomes
 from hailgate.messaging.work import claim as work_claim
@@ -305,7 +305,7 @@ MUTANTS = (
         "lets_a_status_fall",
         [
             Change(
-                statuses._apply,
+                status_reports._change_messages,
                 'ranks, rising=("status",))',
                 "ranks)",
             )
