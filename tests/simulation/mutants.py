@@ -15,7 +15,7 @@ from hailgate.core import delivery
 from hailgate.messaging.channels import registry
 from hailgate.messaging.inbound import apply_events, effects, ingest, status_reports
 from hailgate.messaging.inbound import turns as turn_rows
-from hailgate.messaging.outbound import claim, outcomes
+from hailgate.messaging.outbound import claim, heads, outcomes
 from hailgate.messaging.work import claim as work_claim
 from hailgate.messaging.work import leases, rows
 from hailgate.pipeline import bridge, lease, outbound, turns, worker_run
@@ -155,9 +155,9 @@ MUTANTS = (
         "follows_a_cursor",
         [
             Change(
-                claim._heads,
-                "return _divided([_Head._make(row) for row in found], shares)",
-                "return _divided([_Head._make(row) for row in found if row[4] == 0], shares)",
+                heads.find_heads,
+                "return _divided([DeliveryHead._make(row) for row in found], shares)",
+                "return _divided([DeliveryHead._make(row) for row in found if row[4] == 0], shares)",
             )
         ],
         NO_REST,

@@ -6,15 +6,14 @@ telling an outcome are claimed apart, in groups that shrink with their tries, so
 and buried without the innocent, and a kill from outside does not make a long queue slow.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
-from hailgate.core import limits, retry_budget
+from hailgate.core import limits
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.consent_scopes import MARKETING, UNASKED
 from hailgate.core.delivery import LONGEST_RETRY_AFTER, Past
 from hailgate.core.errors import ConfigurationError
 from hailgate.core.slots import Room
@@ -28,10 +27,10 @@ from hailgate.messaging.outbound.channel_limits import (
     lock_tenant_limits,
     share_out,
 )
+from hailgate.messaging.outbound.heads import DeliveryHead, find_heads
 from hailgate.messaging.store.commit_counters import count_after_commit
 from hailgate.messaging.store.sql import (
     Cursor,
-    Row,
     among,
     array,
     as_uuid,
@@ -42,7 +41,6 @@ from hailgate.messaging.store.sql import (
     fetch_value,
     indexed_by,
     locked,
-    on_postgresql,
 )
 from hailgate.messaging.store.tables import ALLOWANCE, CHANNEL, CONVERSATION, WORK
 from hailgate.messaging.work import rows
@@ -119,7 +117,7 @@ def claim_deliveries(worker_id: int, room: Room) -> Batch[Claim]:
             return Batch([], look.moment, None)
         channels, tenants = _lock_channels(cursor, room, moment)
         shares = share_out(channels, tenants, room, moment)
-        found = _heads(cursor, shares, moment)
+        found = find_heads(cursor, shares, moment)
         heads = _unsealed(cursor, _without_proven(cursor, found, moment), moment)
         taken = _keep_pair_limits(cursor, channels, _suspects_apart(heads), moment)
         taken = _lease(cursor, worker_id, taken)
@@ -127,9 +125,6 @@ def claim_deliveries(worker_id: int, room: Room) -> Batch[Claim]:
         again_at = _again_at(cursor, channels, moment) if not found else None if taken else moment
         served = {channel.id: channel for channel in channels}
         return Batch([_claim(head, served[head.channel_id]) for head in taken], moment, again_at)
-
-
-# --- channels ---------------------------------------------------------------------------------------------------------
 
 
 def _lock_channels(cursor: Cursor, room: Room, moment: float) -> tuple[list[ChannelLimits], dict[int, TenantLimit]]:
@@ -154,134 +149,7 @@ def _lock_channels(cursor: Cursor, room: Room, moment: float) -> tuple[list[Chan
     return channels, lock_tenant_limits(cursor, limited) if limited else {}
 
 
-# --- heads ------------------------------------------------------------------------------------------------------------
-
-
-class _Head(NamedTuple):
-    id: int
-    tenant_id: int
-    key: int
-    channel_id: int
-    lease: int
-    crashes: int
-    attempts_made: int
-    spent: int
-    priority: int
-    expires_at: float | None
-    message_id: int
-    uid: UUID | str
-    kind: str
-    content: str
-    address_kind: str
-    address: str
-    context_id: str
-    status: int
-    last_inbound_at: float | None
-    pair_tat: float
-    pair_refusals: int
-    window_unsure: bool
-    suppressed: bool
-    opted_out: bool
-    unasked: bool
-    accepted_at: float
-    failing_since: float | None
-    free_until: float
-    cause: int | None
-
-    @property
-    def is_retry(self) -> bool:
-        return self.priority >= rows.RETRIED
-
-
-def _unwanted(scope: str) -> str:
-    """Whether the person of a conversation has stopped messages of this scope, at any of their addresses."""
-    return f"""
-        EXISTS (SELECT 1 FROM messaging_suppression suppression JOIN messaging_contactaddress address
-                ON address.tenant_id = suppression.tenant_id AND address.digest = suppression.digest
-                WHERE suppression.tenant_id = work.tenant_id AND suppression.scope = '{scope}'
-                AND address.contact_id = conversation.contact_id)"""
-
-
-_BULK = f"({rows.BULK}, {rows.BULK + rows.RETRIED})"
-_HEAD_COLUMNS = f"""
-    work.id, work.tenant_id, work.key, work.channel_id, work.lease, work.tries, work.knocks, work.attempts,
-    work.priority, work.expires_at,
-    message.id, message.uid, message.kind, message.content, message.address_kind, message.address,
-    message.context_id, message.status, conversation.last_inbound_at, conversation.pair_tat,
-    conversation.pair_refusals,
-    conversation.window_unsure,
-    {_unwanted("all")}, message.kind = 'template' AND {_unwanted(MARKETING)},
-    (message.kind = 'template' OR work.priority IN {_BULK}) AND {_unwanted(UNASKED)},
-    message.accepted_at, work.failing_since, conversation.free_until, message.cause
-"""
-_HEAD_JOINS = """
-    JOIN messaging_message message ON message.id = work.message_id
-    JOIN messaging_conversation conversation ON conversation.id = work.key
-"""
-
-
-_DUE = f"""
-    WHERE work.kind = {WorkKind.DELIVERY.value} AND work.state = {WorkState.READY.value}
-    AND work.channel_id = %s AND work.priority {{lane}} {rows.RETRIED} AND work.due_at <= %s
-    ORDER BY work.priority, work.due_at, work.id LIMIT %s
-"""
-_FRESH, _RETRIED = _DUE.format(lane="<"), _DUE.format(lane=">=")
-
-
-def _heads(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[_Head]:
-    """The oldest due heads of each channel, interactive before bulk: fresh ones, and its share of retries."""
-    if not shares:
-        return []
-    found = _heads_at_once(cursor, shares, moment) if on_postgresql() else _heads_in_turn(cursor, shares, moment)
-    return _divided([_Head._make(row) for row in found], shares)
-
-
-def _heads_at_once(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[Row]:
-    fresh, retried = (
-        due.replace("%s", "share.channel_id", 1).replace("LIMIT %s", f"LIMIT share.{size}")
-        for due, size in ((_FRESH, "room"), (_RETRIED, "retries"))
-    )
-    return fetch(
-        cursor,
-        f"""
-        SELECT {_HEAD_COLUMNS}
-        FROM unnest(%b::bigint[], %b::int[], %b::int[]) WITH ORDINALITY AS share(channel_id, room, retries, place)
-        CROSS JOIN LATERAL (
-            (SELECT * FROM messaging_work work {fresh}) UNION ALL (SELECT * FROM messaging_work work {retried})
-        ) work {_HEAD_JOINS} {every_tenant("claim")}
-        ORDER BY share.place, work.priority, work.due_at, work.id
-        """,
-        [list(shares), [share.room for share in shares.values()], [share.retries for share in shares.values()],
-         moment, moment],
-    )  # fmt: skip
-
-
-def _heads_in_turn(cursor: Cursor, shares: dict[int, Share], moment: float) -> list[Row]:
-    found = []
-    chosen = f"SELECT {_HEAD_COLUMNS} FROM messaging_work work{indexed_by('work_ready')} {_HEAD_JOINS}"
-    for id_, share in shares.items():
-        for due, size in ((_FRESH, share.room), (_RETRIED, share.retries)):
-            statement = f"{chosen} {due} {every_tenant('claim')}"
-            found += fetch(cursor, statement, [id_, moment, size]) if size else []
-    return found
-
-
-def _divided(found: Sequence[_Head], shares: dict[int, Share]) -> list[_Head]:
-    """Of each channel no more than its room, retries and fresh ones as they share it."""
-    fresh: dict[int, list[_Head]] = defaultdict(list)
-    retried: dict[int, list[_Head]] = defaultdict(list)
-    for head in found:
-        (retried if head.is_retry else fresh)[head.channel_id].append(head)
-    if not retried:
-        return list(found)
-    heads = []
-    for id_, share in shares.items():
-        first, again = retry_budget.divide(share.room, len(fresh[id_]), len(retried[id_]), probing=share.probing)
-        heads += [*fresh[id_][:first], *retried[id_][:again]]
-    return heads
-
-
-def _without_proven(cursor: Cursor, heads: Sequence[_Head], moment: float) -> list[_Head]:
+def _without_proven(cursor: Cursor, heads: Sequence[DeliveryHead], moment: float) -> list[DeliveryHead]:
     """A status has proven these sent since they were put off, or sent again by hand: no second knock."""
     if proven := [head for head in heads if head.status not in UNPROVEN]:
         keys = [head.key for head in proven]
@@ -291,7 +159,7 @@ def _without_proven(cursor: Cursor, heads: Sequence[_Head], moment: float) -> li
     return [head for head in heads if head.status in UNPROVEN]
 
 
-def _unsealed(cursor: Cursor, heads: Sequence[_Head], moment: float) -> list[_Head]:
+def _unsealed(cursor: Cursor, heads: Sequence[DeliveryHead], moment: float) -> list[DeliveryHead]:
     """In plain. One whose key is gone is put off, so that it costs nobody else's work: its key may come back."""
     unseal = sealer().unseal
     plain, later = [], []
@@ -307,7 +175,7 @@ def _unsealed(cursor: Cursor, heads: Sequence[_Head], moment: float) -> list[_He
     return plain
 
 
-def _suspects_apart(heads: Sequence[_Head]) -> Sequence[_Head]:
+def _suspects_apart(heads: Sequence[DeliveryHead]) -> Sequence[DeliveryHead]:
     """Those that ran least often before, and no others with them: where there are none, all."""
     suspects = [head for head in heads if head.crashes]
     if not suspects:
@@ -317,8 +185,8 @@ def _suspects_apart(heads: Sequence[_Head]) -> Sequence[_Head]:
 
 
 def _keep_pair_limits(
-    cursor: Cursor, channels: Sequence[ChannelLimits], heads: Sequence[_Head], moment: float
-) -> list[_Head]:
+    cursor: Cursor, channels: Sequence[ChannelLimits], heads: Sequence[DeliveryHead], moment: float
+) -> list[DeliveryHead]:
     """Those whose recipient may be written to now; the others are due when theirs may. Spends no attempt."""
     pairs = {channel.id: channel.pair for channel in channels}
     taken, tats, later, limited = [], [], [], []
@@ -340,7 +208,7 @@ def _keep_pair_limits(
     return taken
 
 
-def _lease(cursor: Cursor, worker_id: int, heads: Sequence[_Head]) -> list[_Head]:
+def _lease(cursor: Cursor, worker_id: int, heads: Sequence[DeliveryHead]) -> list[DeliveryHead]:
     """Those that were still ready. Counted before it runs: ``tries`` rises here and is set back by an outcome."""
     ids = array(head.id for head in heads)
     cursor.execute(
@@ -364,7 +232,7 @@ def _spend(  # noqa: PLR0917 - all that was looked at for a claim
     channels: Sequence[ChannelLimits],
     tenants: dict[int, TenantLimit],
     shares: dict[int, Share],
-    taken: Sequence[_Head],
+    taken: Sequence[DeliveryHead],
     moment: float,
 ) -> None:
     """A channel that got nothing for want of room keeps its turn; one that had room and nothing to send has had it."""
@@ -406,7 +274,7 @@ def _again_at(cursor: Cursor, channels: Sequence[ChannelLimits], moment: float) 
     return min((wait for wait in waits if wait is not None), default=None)
 
 
-def _claim(head: _Head, channel: ChannelLimits) -> Claim:
+def _claim(head: DeliveryHead, channel: ChannelLimits) -> Claim:
     return Claim(
         id=head.id,
         lease=head.lease + 1,
