@@ -18,7 +18,6 @@ from hailgate.core.errors import (
     Conflict,
     Disposition,
     EventError,
-    EventUnsupported,
     FileForgotten,
     FileUnavailable,
     Forbidden,
@@ -97,7 +96,6 @@ def test_codes_are_unique_snake_case():
         (AssistantError, 500, True),
         (EventError, 500, False),
         (PayloadForeign, 500, False),
-        (EventUnsupported, 500, False),
         (HailgateError, 500, False),
     ],
 )

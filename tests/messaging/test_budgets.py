@@ -10,7 +10,6 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import Conflict, InputError, NotFound
 from hailgate.messaging.assistants.budgets import (
     BudgetKey,
-    list_budgets,
     list_standing_budgets,
     remove_budget,
     set_budget,
@@ -158,7 +157,7 @@ def test_what_each_contact_or_answer_may_spend_has_no_one_sum(tenant, clinic, su
 def test_a_budget_in_money_needs_a_price_for_every_model_that_answers(tenant, clinic):
     with pytest.raises(Conflict, match="openai one, which clinic asks, has no price in EUR"):
         budget(tenant, "tenant", "month", "money", "5", "EUR")
-    assert list_budgets(tenant.pk) == []
+    assert list_standing_budgets(tenant.pk) == []
 
 
 def test_a_version_whose_model_has_no_price_is_not_published_beside_a_budget_in_money(tenant, clinic):

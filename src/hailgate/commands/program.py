@@ -33,7 +33,6 @@ from hailgate.commands.timeline import timeline
 from hailgate.core.errors import HailgateError, InputError
 
 FAILED = 1
-MISUSED = 2
 INTERRUPTED = 130
 
 

@@ -38,8 +38,7 @@
     │       ├── RecipientUnconfirmed   where it proves absent: bury
     │       └── SessionLost            pause the channel, too
     ├── EventError                   stored, answered with 200, noted
-    │   ├── PayloadForeign
-    │   └── EventUnsupported
+    │   └── PayloadForeign
     ├── AssistantError               one more try, then a person
     │   └── BudgetSpent            no other try: a person
     └── ConfigurationError           start-up stops with the sentences
@@ -487,13 +486,6 @@ class PayloadForeign(EventError):
 
     title = "Foreign payload"
     code = "payload_foreign"
-
-
-class EventUnsupported(EventError):
-    """The payload is genuine but nothing is done with its kind yet."""
-
-    title = "Unsupported event"
-    code = "event_unsupported"
 
 
 # The rest of the house

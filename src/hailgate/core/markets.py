@@ -38,7 +38,6 @@ _CODES: Final = """
 """
 _WORDS: Final = _CODES.split()
 _BY_PREFIX: Final = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
-MARKETS: Final = frozenset(_BY_PREFIX.values())
 
 
 def market_of(address: Address) -> str:

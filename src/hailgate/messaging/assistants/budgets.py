@@ -93,11 +93,6 @@ def remove_budget(tenant_id: int, key: BudgetKey) -> bool:
     return True
 
 
-def list_budgets(tenant_id: int) -> list[BudgetLimit]:
-    with atomic_cursor(read_only=True) as cursor:
-        return find_budgets(cursor, tenant_id)
-
-
 def list_standing_budgets(tenant_id: int) -> list[StandingBudget]:
     """With what is spent of the period that runs now."""
     with atomic_cursor(read_only=True) as cursor:

@@ -16,7 +16,6 @@ from hailgate.messaging.models import Budget, MessagePrice, ModelPrice
 from hailgate.messaging.store.sql import atomic_cursor, now
 
 MESSAGES: Final = "messages"
-MODELS: Final = "models"
 _MESSAGE: Final = ("market", "category", "since", "currency", "nanos")
 _MODEL: Final = ("vendor", "model", "since", "currency", "input_nanos", "output_nanos")
 
