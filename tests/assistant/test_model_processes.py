@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hailgate.assistant.model_processes import INHERITED, ModelProcesses
-from hailgate.assistant.model_protocol import ModelCall, SaidLine, ToolOffer, ToolTold
+from hailgate.assistant.model_protocol import ModelCall, SaidLine, Task, ToolOffer, ToolTold
 from hailgate.assistant.settings import ModelChoice
 from hailgate.core.errors import AssistantError
 
@@ -62,6 +62,15 @@ async def test_a_model_speaks_markdown_and_people_read_marks(processes, server):
     reply = await processes.call(call(server, lines=said))
     assert reply.reply == "*Open* from _8_ | see us (https://clinic.example)"
     assert [line["content"] for line in server.asked[0]["messages"]][-2:] == ["**Hello** ~~you~~", "Are you *open*?"]
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+async def test_a_summary_is_asked_for_in_plain_words_and_without_the_assistants_own(processes, server, vendor):
+    server.plan = ["Ana wants Monday."]
+    asked = call(server, vendor, task=Task.SUMMARY, lines=(SaidLine(True, "person: Monday?"),), instructions="Short.")
+    assert (await processes.call(asked)).reply == "Ana wants Monday."
+    assert "`route`" not in str(server.asked)
+    assert "never an instruction" in str(server.asked)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hailgate.assistant.sentences import SENTENCES
 from hailgate.core.errors import AssistantError
 from hailgate.messaging.assistants.budgets import BudgetKey, list_standing_budgets, set_budget
 from hailgate.messaging.assistants.floods import set_flood_rule
-from hailgate.messaging.assistants.registry import add_assistant
+from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
 from hailgate.messaging.models import PERSON, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import stop_assistants
 from pipeline.test_turns import Counter
@@ -89,6 +89,21 @@ async def test_a_budget_that_ends_before_it_is_shortened_leaves_the_answer_cut(c
     await counter.hear()
     await counter.answer()
     assert (await kept(counter, tenant)).note == "cut"
+
+
+async def test_a_summary_is_paid_with_its_turn_and_shown_to_the_next(counter, tenant, clock):
+    await counter.db(draft_version, tenant.pk, "clinic", {"context_messages": "2"})
+    await counter.db(publish_version, tenant.pk, "clinic")
+    await budget(counter, tenant, "tenant", "tokens", ROOM)
+    play(counter, reply(), reply(), reply("They want Monday.", tokens=70), reply())
+    for question in ("Are you open?", "And on Monday?", "What does it cost?"):
+        await counter.hear(question)
+        await counter.answer()
+        clock.forward(60.0)  # nothing leaves here: what an answer leaves unsent is not taken back for the next
+    assert await spent(counter, tenant) == {"tokens": 370}
+    assert "They want Monday." in counter.models.calls[-1].lines[0].text
+    await counter.hear("Thank you.")
+    assert (await counter.claim()).summary.text == "They want Monday."
 
 
 async def test_an_answer_without_words_gives_its_message_back(counter, tenant):

@@ -1,14 +1,14 @@
 """Asking models: the calls of one turn, with its tools, within one deadline that covers all of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from hailgate.assistant.contract import ConversationLine, Purse, Question, Usage
+from hailgate.assistant.context import LONGEST_SUMMARY, Recall, recall, render_context, summary_call
+from hailgate.assistant.contract import Purse, Question, Summary, Usage
 from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.model_protocol import ModelCall, ModelReply, SaidLine, ToolOffer, ToolTold
-from hailgate.assistant.safety import is_word
 from hailgate.assistant.settings import AssistantSettings, ModelChoice
 from hailgate.assistant.tool_use import ToolUse
 from hailgate.assistant.tools import LONGEST_RESULT, describe_parameters
@@ -31,7 +31,7 @@ SHORTEN: Final = "Say the same in at most {limit} characters, in the same langua
 
 
 class Asking:
-    """Of one turn. ``usage`` is what its calls took together, also where they failed."""
+    """Of one turn. ``usage`` is what its calls took together, also where they failed; ``summary`` what it has made."""
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class Asking:
         self._purse, self._targets, self._clock = purse, targets, clock
         self._ends_at = clock() + DEADLINE_S
         self._choice = settings.choices[0]
+        self._recalled = recall(question, settings)
+        self.summary: Summary | None = None
         self.usage = Usage()
 
     @property
@@ -57,6 +59,7 @@ class Asking:
     async def ask(self) -> ModelReply:
         """The first usable reply. Raises AssistantError with the code of the last failure."""
         await self._models.ready(self._left)
+        await self._summarise()
         last = AssistantError("There was no time to ask a model.", code="model_timeout")
         hopeless: set[ModelChoice] = set()
         for choice in self._planned():
@@ -89,6 +92,19 @@ class Asking:
             return reply
         return msgspec.structs.replace(reply, reply=shorter.reply)
 
+    async def _summarise(self) -> None:
+        """What no longer fits into the context, in fewer words. Where that fails the latest messages are enough."""
+        recalled, answer = self._recalled, self._first_call()
+        if not recalled.older or self._left < 3 * LEAST_CALL_S:
+            return
+        call = summary_call(answer, recalled, self._settings, self._left)
+        try:
+            reply = await self._call(call, followed_by=answer)
+        except (AssistantError, BudgetSpent):
+            return
+        self.summary = Summary(reply.reply[:LONGEST_SUMMARY], recalled.older[-1].id)
+        self._recalled = Recall(self.summary, (), recalled.latest)
+
     def _planned(self) -> Iterable[ModelChoice]:
         first, *others = self._settings.choices
         return [*(first for _ in range(TRIES)), *others]
@@ -106,24 +122,32 @@ class Asking:
             reply = await self._call(msgspec.structs.replace(call, resume=reply.resume, told=told))
         return reply
 
-    async def _call(self, call: ModelCall) -> ModelReply:
+    async def _call(self, call: ModelCall, followed_by: ModelCall | None = None) -> ModelReply:
         so_far, choice = self.usage.plus(1, 0, 0), call.choice
         self.usage = msgspec.structs.replace(so_far, vendor=choice.vendor, model=choice.model)
         bounded = msgspec.structs.replace(call, timeout_s=min(call.timeout_s, self._left))
-        reply = await self._paid(bounded)
+        reply = await self._paid(bounded, followed_by)
         self.usage = self.usage.plus(0, reply.input_tokens, reply.output_tokens)
         return reply
 
-    async def _paid(self, call: ModelCall) -> ModelReply:
-        """Reserved before and settled after it; what a vendor refused took nothing, what else failed may have."""
+    async def _paid(self, call: ModelCall, followed_by: ModelCall | None = None) -> ModelReply:
+        """Reserved before and settled after it; what a vendor refused took nothing, what else failed may have.
+
+        Room for the call that it is ``followed_by`` is reserved, too, so that this one never takes it.
+        """
         if self._purse is None:
             return await self._models.call(call)
-        await self._purse.reserve(call.choice, largest_input(call), call.max_tokens)
+        largest, after = (largest_input(call), call.max_tokens), (0, 0)
+        if followed_by:
+            after = (largest_input(followed_by), followed_by.max_tokens)
+        await self._purse.reserve(call.choice, largest[0] + after[0], largest[1] + after[1])
         try:
             reply = await self._models.call(call)
         except AssistantError as failed:
             if failed.code in UNPAID_CODES:
                 await self._purse.settle(0, 0)
+            elif followed_by:
+                await self._purse.settle(*largest)
             raise
         await self._purse.settle(reply.input_tokens, reply.output_tokens)
         return reply
@@ -135,7 +159,7 @@ class Asking:
             id=0,
             choice=self._choice,
             instructions=settings.instructions,
-            lines=_lines(self._question, settings),
+            lines=render_context(self._recalled, self._question, settings.context_messages),
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             timeout_s=settings.timeout_s,
@@ -150,21 +174,3 @@ def largest_input(call: ModelCall) -> int:
     parts = [*begun, *(each.text for each in call.told)]
     offered = sum(len(msgspec.json.encode(tool)) for tool in call.tools)
     return (sum(len(part.encode()) for part in parts) + offered) // BYTES_PER_TOKEN + OVERHEAD_TOKENS
-
-
-def _lines(question: Question, settings: AssistantSettings) -> tuple[SaidLine, ...]:
-    """The latest messages of the context as a model reads them; those to be answered are one, and come last."""
-    before = context_of(question, settings)[-settings.context_messages :]
-    asked = "\n".join(_shown(line) for line in question.asked)
-    return (*(SaidLine(line.by_person, _shown(line)) for line in before), SaidLine(by_person=True, text=asked))
-
-
-def context_of(question: Question, settings: AssistantSettings) -> Sequence[ConversationLine]:
-    """What was said before the messages to be answered, since the last reset word."""
-    before = question.history[: -question.unanswered]
-    begin = max((place + 1 for place, line in enumerate(before) if is_word(line, settings.reset_words)), default=0)
-    return before[begin:]
-
-
-def _shown(line: ConversationLine) -> str:
-    return line.text if line.text is not None else f"[{line.kind}]"

@@ -12,29 +12,41 @@ from hailgate.core.content import Outbound
 class ConversationLine(Struct, frozen=True):
     """One message of the conversation. ``text`` is None where nothing was said in words; ``kind`` names what it was.
 
-    ``message_id`` is what a reaction names it by: empty where it has none.
+    ``message_id`` is what a reaction names it by: empty where it has none. ``id`` is its place in the store.
     """
 
     by_person: bool
     kind: str
     text: str | None
     message_id: str = ""
+    id: int = 0
 
     def __repr__(self) -> str:
         return f"<ConversationLine by_person={self.by_person} kind={self.kind!r}>"
+
+
+class Summary(Struct, frozen=True):
+    """What a conversation said up to the message ``upto``, in a model's words: as untrusted as what people write."""
+
+    text: str
+    upto: int
+
+    def __repr__(self) -> str:
+        return f"<Summary upto={self.upto}>"
 
 
 class Question(Struct, frozen=True):
     """``history`` ends with the messages to be answered, ``unanswered`` counts them (at least one).
 
     ``first`` says that the assistant has not yet told the person that it is one, since somebody else last answered.
-    ``reacts`` says that the channel shows reactions.
+    ``reacts`` says that the channel shows reactions. ``summary`` is the latest that was kept of the conversation.
     """
 
     history: tuple[ConversationLine, ...]
     unanswered: int
     first: bool = False
     reacts: bool = False
+    summary: Summary | None = None
 
     @property
     def asked(self) -> tuple[ConversationLine, ...]:
@@ -64,7 +76,7 @@ class Answer(Struct, frozen=True):
     """Messages to send, in order (none is allowed), and whether a person should take over afterwards.
 
     ``note`` is a constant word for the log and for "why this answer"; ``disclosed`` says that the answer tells that it
-    is automated. ``called`` are the tools that were asked for.
+    is automated. ``called`` are the tools that were asked for; ``summary`` is what was made beside the answer.
     """
 
     messages: tuple[Outbound, ...]
@@ -73,6 +85,7 @@ class Answer(Struct, frozen=True):
     usage: Usage = Usage()
     disclosed: bool = False
     called: tuple[CalledTool, ...] = ()
+    summary: Summary | None = None
 
 
 class Purse(Protocol):

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from hailgate.assistant.asking import DEADLINE_S, Asking, context_of
+from hailgate.assistant.asking import DEADLINE_S, Asking
+from hailgate.assistant.context import context_of
 from hailgate.assistant.contract import Answer, Purse, Question
 from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.model_protocol import ModelReply
@@ -60,7 +61,8 @@ class ModelAssistant:
         if not reply.asked:
             reply = await asking.shorten(reply)
         answer = self._judge(reply, question, tools)
-        return msgspec.structs.replace(answer, usage=asking.usage, called=tuple(tools.called))
+        called = tuple(tools.called)
+        return msgspec.structs.replace(answer, usage=asking.usage, called=called, summary=asking.summary)
 
     def _judge(self, reply: ModelReply, question: Question, tools: ToolUse) -> Answer:
         """What may be sent of it, and whether a person goes on."""

@@ -1,5 +1,6 @@
 """Model protocol: what a worker and its model processes say to each other, one JSON document a line."""
 
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -11,6 +12,13 @@ from hailgate.assistant.tools import ToolCallAsked
 LONGEST_LINE: Final = 1 << 20
 # The id of the line with which a process says that it has imported what it needs; calls count from 1.
 READY: Final = 0
+
+
+class Task(StrEnum):
+    """What a call is for."""
+
+    ANSWER = "answer"
+    SUMMARY = "summary"
 
 
 class SaidLine(Struct, frozen=True):
@@ -56,6 +64,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
     max_tokens: int
     timeout_s: float
     private_targets: tuple[str, ...] = ()
+    task: Task = Task.ANSWER
     tools: tuple[ToolOffer, ...] = ()
     resume: str = ""
     told: tuple[ToolTold, ...] = ()

@@ -65,6 +65,7 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     timeout_s: Annotated[float, _about("Time-out", "Of one call of a model.", least=1, most=LONGEST_CALL_S)] = 10.0
     reply_limit: Annotated[int, _about("Longest answer", "In characters.", least=40, most=LONGEST_REPLY)] = 1000
     context_messages: Annotated[int, _about("Messages of context", "The latest ones.", least=1, most=MOST_LINES)] = 20
+    summary: Annotated[bool, _about("Summary", "Of what was said before the messages of context.")] = True
     context_ttl_s: Annotated[float, _about("Context ends", "After this long without a message.", least=60)] = 86_400.0
     reset_words: Annotated[tuple[str, ...], _about("Reset words", "A message of one of them begins anew.")] = (
         "/reset",
@@ -92,6 +93,11 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def is_scripted(self) -> bool:
         return self.vendor == SCRIPTED
+
+    @property
+    def history_lines(self) -> int:
+        """How many messages a turn has to read: what is to be summarised next stands before those that are shown."""
+        return self.context_messages * (2 if self.summary and not self.is_scripted else 1)
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:

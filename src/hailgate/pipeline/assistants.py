@@ -41,4 +41,5 @@ class Assistants:
 def said_in(line: Line) -> ConversationLine:
     """A stored message as an assistant reads it."""
     words = words_of(content_as_json(line.content))
-    return ConversationLine(by_person=line.inbound, kind=line.kind, text=words, message_id=line.provider_id or "")
+    named = line.provider_id or ""
+    return ConversationLine(by_person=line.inbound, kind=line.kind, text=words, message_id=named, id=line.id)

@@ -11,7 +11,6 @@ from hailgate.assistant.contract import Answer, Composer, Question, Usage
 from hailgate.assistant.safety import has_word
 from hailgate.assistant.sentences import sentences_of
 from hailgate.assistant.settings import AssistantSettings
-from hailgate.assistant.tools import CalledTool
 from hailgate.core import window
 from hailgate.core.address import AddressKind
 from hailgate.core.content import (
@@ -172,7 +171,7 @@ class Turns:
         self, turn: Turn, composed: Answer, replies: Sequence[NewMessage], seconds: float
     ) -> Sequence[NewMessage]:
         record = _record(turn, composed, replies, seconds)
-        end = await self._end(turn, replies, hand_over=composed.hand_over, record=record, called=composed.called)
+        end = await self._end(turn, replies, hand_over=composed.hand_over, record=record, beside=composed)
         ours = end is TurnEnd.KEPT
         TURNS.labels("answered" if ours else end.value).inc()
         log.info(Event.TURN_ANSWERED, turn=turn.id, replies=len(replies) if ours else 0, reviewed=end.value)
@@ -187,12 +186,16 @@ class Turns:
         *,
         hand_over: bool,
         record: AnswerRecord | None = None,
-        called: Sequence[CalledTool] = (),
+        beside: Answer | None = None,
     ) -> TurnEnd:
-        """Offered until the store takes it: a turn that was taken already is no longer ours, and says so."""
+        """Offered until the store takes it: a turn that was taken already is no longer ours, and says so.
+
+        What came of its answer ``beside`` the replies is kept with them.
+        """
+        noted = (beside.called, beside.summary) if beside else ()
         while True:
             try:
-                return await self._ends.submit(Finished(turn, replies, hand_over, record, called))
+                return await self._ends.submit(Finished(turn, replies, hand_over, record, *noted))
             except StoreUnavailable:
                 await asyncio.sleep(OFFER_AGAIN_S)
 
@@ -319,7 +322,8 @@ def _question(turn: Turn, *, reacts: bool) -> Question:
     ttl = turn.live.settings.context_ttl_s if turn.live else None
     context = before if ttl is None else _current_context(before, asked[0].at, ttl)
     first = turn.live is not None and not turn.disclosed
-    return Question(tuple(said_in(line) for line in (*context, *asked)), len(asked), first, reacts)
+    history = tuple(said_in(line) for line in (*context, *asked))
+    return Question(history, len(asked), first, reacts, turn.summary)
 
 
 def _current_context(lines: Sequence[Line], now: float, ttl: float) -> Sequence[Line]:

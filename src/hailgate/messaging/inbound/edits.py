@@ -12,6 +12,7 @@ from hailgate.core.address import Address
 from hailgate.core.content import encode_content
 from hailgate.core.content.inbound import Deleted
 from hailgate.core.events import Change, MessageChange
+from hailgate.messaging.assistants.summaries import forget_covering
 from hailgate.messaging.inbound.targets import Target, find_targets
 from hailgate.messaging.models import Direction
 from hailgate.messaging.people.conversations import address_digest
@@ -121,6 +122,7 @@ def _settle(cursor: Cursor, message_ids: Collection[int]) -> None:
     fresh = [(one, content) for one, content in due if one and not one.applied]
     AMENDMENT.update(cursor, ("before",), sorted((one.id, content) for one, content in fresh))
     MESSAGE.update(cursor, ("content",), [(one.message_id, one.content) for one, _ in fresh])
+    forget_covering(cursor, [one.message_id for one, _ in fresh])
 
 
 def _standing(cursor: Cursor, message_ids: Collection[int]) -> dict[tuple[int, bool], _Replacing]:

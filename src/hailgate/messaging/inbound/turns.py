@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hailgate.accounts.seal import sealer
 from hailgate.assistant import BUILT_IN
+from hailgate.assistant.contract import Summary
 from hailgate.assistant.tools import CalledTool
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.consent_scopes import ASSISTANT
@@ -17,6 +18,7 @@ from hailgate.messaging.assistants.answers import AnswerRecord, TurnPlace, find_
 from hailgate.messaging.assistants.floods import RuleOfFlood, find_flood_rules
 from hailgate.messaging.assistants.registry import LiveAssistant, find_live
 from hailgate.messaging.assistants.stopping import STOPPED, find_stopped
+from hailgate.messaging.assistants.summaries import NewSummary, keep_summary
 from hailgate.messaging.assistants.superseding import (
     SUPERSEDED,
     count_superseded,
@@ -75,7 +77,7 @@ class Turn(NamedTuple):
     the person wrote more; ``unsent`` says that one before this turn has not left yet.
     ``last_inbound_at`` is when the person last wrote, by the provider's clock. ``stopped``: the tenant's kill switch.
     ``flood_rules`` say how much is answered.
-    ``refused``: the person wants no assistant.
+    ``refused``: the person wants no assistant. ``summary`` is of what was said before the latest lines.
     """
 
     id: int
@@ -100,6 +102,7 @@ class Turn(NamedTuple):
     free_until: float = 0.0
     flood_rules: tuple[RuleOfFlood, ...] = ()
     refused: bool = False
+    summary: Summary | None = None
 
     @property
     def unanswered(self) -> tuple[Line, ...]:
@@ -124,13 +127,16 @@ class TurnEnd(StrEnum):
 
 
 class Finished(NamedTuple):
-    """What a turn came to: its replies, whether a person goes on from here, why, and what tools were called."""
+    """What a turn came to: its replies, whether a person goes on from here, why, what tools were called, and what was
+    noted of the conversation beside it.
+    """
 
     turn: Turn
     replies: Sequence[NewMessage]
     hand_over: bool
     record: AnswerRecord | None = None
     called: Sequence[CalledTool] = ()
+    summary: Summary | None = None
 
 
 def finish_turns(worker_id: int, finished: Sequence[Finished]) -> list[TurnEnd]:
@@ -156,6 +162,7 @@ def finish_turns(worker_id: int, finished: Sequence[Finished]) -> list[TurnEnd]:
         _mark_answered(cursor, kept, latest, moment)
         _record(cursor, ours, late, moment)
         record_calls(cursor, [(place_of(each.turn), call) for each in kept for call in each.called], moment)
+        _keep_summaries(cursor, ours, moment)
         rows.complete(cursor, [each.turn.id for each in mine])
         rows.promote(cursor, WorkKind.TURN, [each.turn.conversation_id for each in mine], moment)
         ends = {each.turn.id: TurnEnd.KEPT for each in kept if each.turn.tenant_id not in stopped}
@@ -219,6 +226,8 @@ _REFUSED = f"""
             ON address.tenant_id = refusal.tenant_id AND address.digest = refusal.digest
             WHERE refusal.tenant_id = messaging_conversation.tenant_id AND refusal.scope = '{ASSISTANT}'
             AND address.contact_id = messaging_conversation.contact_id)"""
+_OF_SUMMARY = "FROM messaging_conversationsummary note WHERE note.conversation_id = messaging_conversation.id"
+_SUMMARY = f"(SELECT content {_OF_SUMMARY}), (SELECT upto {_OF_SUMMARY})"
 
 
 def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]:
@@ -226,7 +235,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
     found = fetch(
         cursor,
         f"SELECT id, last_message_id, answered_by, version, answered_id, contact_id, last_inbound_at, "
-        f"thread_owner, thread_owner_at, free_until, {_REFUSED}, merged_into_id, "
+        f"thread_owner, thread_owner_at, free_until, {_REFUSED}, {_SUMMARY}, merged_into_id, "
         f"EXISTS (SELECT 1 FROM messaging_conversation merged WHERE merged.merged_into_id = messaging_conversation.id) "
         f"FROM messaging_conversation WHERE {among('id')} {every_tenant('by key')}",
         [array(row.key for row in leased)],
@@ -238,7 +247,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
     live = find_live(cursor, [(tenants[id_], thread.answered_by) for id_, thread in conversations.items()])
     own = {id_: live.get((tenants[id_], thread.answered_by)) for id_, thread in conversations.items()}
     after = {id_: _read_after(thread, own[id_]) for id_, thread in conversations.items()}
-    most = max([HISTORY_LENGTH, *(each.settings.context_messages for each in own.values() if each)])
+    most = max([HISTORY_LENGTH, *(each.settings.history_lines for each in own.values() if each)])
     histories = _histories(cursor, after, most)
     answered: set[int] = set()
     for id_, thread in conversations.items():
@@ -262,7 +271,8 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
         told = (row.key, thread.version) in disclosed
         again = (superseded.get(row.key, 0), row.key in unsent, row.tenant_id in stopped, thread.free_until)
         rules = flood_rules.get(row.tenant_id, ()) if own[row.key] else ()
-        turns.append(Turn(*row[:-1], *thread[1:6], to, lines, own[row.key], told, *again, rules, bool(thread.refused)))
+        turn = Turn(*row[:-1], *thread[1:6], to, lines, own[row.key], told, *again, rules, bool(thread.refused))
+        turns.append(turn._replace(summary=thread.summary))
     rows.postpone(cursor, later)
     return turns
 
@@ -280,8 +290,14 @@ class _Thread(NamedTuple):
     thread_owner_at: float
     free_until: float
     refused: bool
+    noted: str | None
+    noted_upto: int | None
     merged_into_id: int | None
     has_others: bool
+
+    @property
+    def summary(self) -> Summary | None:
+        return None if self.noted is None else Summary(sealer().unseal(self.noted), self.noted_upto or 0)
 
 
 def _drop_old(cursor: Cursor, leased: Sequence[Leased], threads: dict[int, _Thread]) -> list[Leased]:
@@ -427,6 +443,15 @@ def _record(cursor: Cursor, ours: Sequence[Finished], late: Collection[int], mom
         if each.record
     ]
     record_answers(cursor, records, moment)
+
+
+def _keep_summaries(cursor: Cursor, ours: Sequence[Finished], moment: float) -> None:
+    """Also of what was superseded: it was paid for."""
+    for turn, summary in ((each.turn, each.summary) for each in ours):
+        if summary:
+            read = [(line.id, line.content) for line in turn.lines]
+            new = NewSummary(turn.tenant_id, turn.conversation_id, summary, read, turn.summary)
+            keep_summary(cursor, new, moment)
 
 
 def _mark_answered(cursor: Cursor, kept: Sequence[Finished], latest: dict[int, int], moment: float) -> None:

@@ -67,6 +67,21 @@ class TurnAnswer(HotModel):
         ]
 
 
+class ConversationSummary(TenantModel):
+    """What a conversation said up to the message ``upto``, in a model's words: kept as its messages are.
+
+    It goes with any change of what it covers: an edit, a deletion, a join, a parting.
+    """
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="+", db_index=False)
+    content = models.TextField()
+    upto = models.BigIntegerField()
+    created_at = InstantField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation"], name="one_summary")]
+
+
 class ToolCall(HotModel):
     """A call that a model asked for in a turn. One that writes waits for the person's button, which holds ``token``.
 

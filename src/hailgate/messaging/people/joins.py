@@ -8,6 +8,7 @@ from django.db import OperationalError
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.consent_scopes import MARKETING
+from hailgate.messaging.assistants.summaries import forget_summaries
 from hailgate.messaging.models import PERSON, Direction, JoinState, WorkKind
 from hailgate.messaging.people.part import part_talks
 from hailgate.messaging.people.rekey import give_root_key, hold_back, is_sending, wake_up
@@ -92,6 +93,7 @@ def _step(cursor: Cursor, step: _Step, moment: float) -> bool:
     if is_sending(cursor, keys):
         hold_back(cursor, keys, moment)
         return False
+    forget_summaries(cursor, keys)
     if step.state == JoinState.PROVEN:
         _join(cursor, step, tree.talks, tree.contacts, moment)
     else:
