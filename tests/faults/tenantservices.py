@@ -192,8 +192,8 @@ async def exchange(case: Case, elsewhere: Elsewhere, service: TenantService, tur
     seconds = case.times(60, at_least=10)
     await publish(case, elsewhere, ["well"], seconds, BUSY)
     asked_at_first = service.asked["well"]
-    elsewhere.crowd = WORKERS  # so that no more are on their way at the moment of the exchange
-    sending = asyncio.create_task(publish(case, elsewhere, ["well"], seconds))
+    # No more are on their way at the moment of the exchange than there are workers.
+    sending = asyncio.create_task(publish(case, elsewhere, ["well"], seconds, at_once=WORKERS))
     await asyncio.sleep(SOON_S)
     await elsewhere.introduce(well="another-token")
     elsewhere.tell("well", "another-token")
@@ -230,12 +230,18 @@ async def begin_anew(worker: Process) -> None:
 
 
 async def publish(
-    case: Case, elsewhere: Elsewhere, names: Sequence[str], seconds: float, rate: float = RATE
+    case: Case,
+    elsewhere: Elsewhere,
+    names: Sequence[str],
+    seconds: float,
+    rate: float = RATE,
+    *,
+    at_once: int | None = None,
 ) -> dict[str, list[Promise]]:
     """What each of them published in this time."""
     count = round(seconds * rate)
     told = await asyncio.gather(
-        *(elsewhere.outside[name].publish(elsewhere.people(name), count, rate) for name in names)
+        *(elsewhere.outside[name].publish(elsewhere.people(name), count, rate, at_once) for name in names)
     )
     if "hangs" not in names:
         await case.wait_for([promise.token for each in told for promise in each], KNOWN_WITHIN_S)
