@@ -1,7 +1,10 @@
 """The Twilio adapter: signatures, what it posts and sends, its errors, its files, and the evidence it gives."""
 
+import asyncio
 import json
 import random
+from contextlib import AsyncExitStack
+from itertools import count
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
@@ -13,6 +16,7 @@ from hailgate.core.content import Text, TextBody, parse_outbound
 from hailgate.core.errors import (
     ChannelUnauthorized,
     InputError,
+    MessageFault,
     OutcomeUnknown,
     ProviderUnavailable,
     RecipientOptedOut,
@@ -311,6 +315,72 @@ async def test_a_question_is_one_content_for_its_shape_and_its_words_are_variabl
     assert none == []
 
 
+class Account:
+    """The contents of one account, and what was sent with them. `together` lets creations wait for one another."""
+
+    def __init__(self, *names, together=1):
+        self.contents = [content(name) for name in names]
+        self.used, self._together, self._numbers = [], asyncio.Barrier(together), count(1)
+
+    async def __call__(self, connection):
+        head, body = await connection.peek()
+        method, path, _ = head.decode().split(" ", 2)
+        if "/v1/Content" not in path:
+            script = self._send(parse_qs(body.decode())["ContentSid"][0])
+        elif method == "POST":
+            await self._together.wait()
+            script = self._make(json.loads(body))
+        elif method == "DELETE":
+            self.contents = [each for each in self.contents if not path.endswith(each["sid"])]
+            script = answer(204)
+        else:
+            script = answer_json(200, {"contents": self.contents, "meta": {}})
+        await script(connection)
+
+    def _send(self, sid):
+        if sid not in self.sids():
+            return answer_json(400, {"code": 21655, "status": 400})
+        self.used.append(sid)
+        return answer_json(201, {"sid": "SM" + "1" * 32, "status": "queued"})
+
+    def _make(self, creation):
+        made = creation | {"sid": f"HX{next(self._numbers):032x}", "date_created": "2026-01-01T00:00:00Z"}
+        self.contents.append(made)
+        return answer_json(201, made)
+
+    def sids(self):
+        return [each["sid"] for each in self.contents]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["template", "question"])
+async def test_a_content_that_was_deleted_is_looked_for_anew(named):
+    """One that the caller named by its SID is not: nothing else is meant by it."""
+    template = {"name": "promo", "language": {"code": "en"}, "components": []}
+    asked = {"type": "template", "template": template} if named else {"type": "interactive", "interactive": LIST}
+    account = Account("promo")
+    async with Loopback(account) as server, connected(server) as provider:
+        await provider.send(asking(asked), unguarded)
+        account.contents = [content("promo") | {"sid": "HX" + "e" * 32}]
+        with pytest.raises(MessageFault) as fault:
+            await provider.send(asking(asked), unguarded)
+        assert (fault.value.provider_code, fault.value.max_attempts) == ("21655", 3)
+        await provider.send(asking(asked), unguarded)
+        assert account.used[1] in account.sids()
+        assert account.used[1] != account.used[0]
+        gone = {"type": "template", "template": template | {"name": "HX" + "f" * 32}}
+        with pytest.raises(TemplateUnavailable):
+            await provider.send(asking(gone), unguarded)
+
+
+async def test_workers_that_make_a_content_at_the_same_moment_keep_one():
+    account, asked = Account(together=3), asking({"type": "interactive", "interactive": LIST})
+    async with Loopback(account) as server, AsyncExitStack() as stack:
+        workers = [await stack.enter_async_context(connected(server)) for _ in range(3)]
+        await asyncio.gather(*(worker.send(asked, unguarded) for worker in workers for _ in range(2)))
+        assert len(account.contents) == 1
+        assert set(account.used) == set(account.sids())
+
+
 async def test_a_template_goes_by_its_sid_or_by_its_name():
     variables = [{"type": "body", "parameters": [{"type": "text", "text": "Ana"}, {"type": "text", "text": "42"}]}]
     template = {"name": "order_update", "language": {"code": "en"}, "components": variables}
@@ -366,6 +436,27 @@ def test_every_documented_code_is_classed(row):
 @pytest.mark.parametrize("code", ["", "x", "99999", "-1", "0", "9" * 50, "\u00b2"])
 def test_a_code_that_is_not_known_is_a_refusal(code):
     assert isinstance(classify(code), Rejected)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        ("11999", Rejected, "does not accept"),
+        ("20499", Rejected, "does not accept"),
+        ("20501", OutcomeUnknown, "failed while"),
+        ("20599", OutcomeUnknown, "failed while"),
+        ("20600", Rejected, "does not accept"),
+        ("21999", Rejected, "does not accept"),
+        ("30999", Rejected, "could not deliver"),
+        ("35999", Rejected, "does not accept"),
+        ("63999", Rejected, "WhatsApp did not take"),
+    ],
+)
+def test_a_code_that_is_not_known_is_classed_by_its_range(code, kind, said):
+    error = classify(code)
+    assert type(error) is kind
+    assert said in error.detail
+    assert error.provider_code == code
 
 
 def test_credentials_are_checked_as_they_are_typed():

@@ -16,7 +16,7 @@ from hailgate.providers.contract import OutboundMessage
 from hailgate.providers.guard import unguarded
 
 from .conformance import MESSAGE, PHONE
-from .loopback import Loopback, answer_json
+from .loopback import Loopback, answer, answer_json
 from .test_twilio import BUTTONS, LINK, LIST
 from .twilio_case import ACCOUNT, HOOK_URL, NUMBER, OUTCOMES, connected, content
 
@@ -59,6 +59,9 @@ def described():
 async def script(connection):
     """Twilio, as far as each of these calls needs an answer."""
     head, _ = await connection.peek()
+    if head.startswith(b"DELETE"):
+        await answer(204)(connection)
+        return
     answers = {
         b"GET /v1/Content": (200, {"contents": [TEMPLATED], "meta": {}}),
         b"POST /v1/Content": (201, {"sid": "HX" + "b" * 32}),
@@ -67,7 +70,7 @@ async def script(connection):
         b"POST /v2/Indicators": (200, {"success": True}),
         b"GET /2010-04-01": (200, {"messages": []}),
     }
-    known = next((answer for start, answer in answers.items() if head.startswith(start)), None)
+    known = next((each for start, each in answers.items() if head.startswith(start)), None)
     await (answer_json(*known) if known else OUTCOMES["taken"][1])(connection)
 
 
@@ -80,6 +83,7 @@ async def every_call() -> list[tuple[str, str, str, bytes]]:
         sought = Sought(message=message, attempted_at=1_790_000_000.0)
         assert await provider.find_sent(sought) == Findings()
         await provider.list_templates()
+        await provider._api.delete(f"{server.url}/v1/Content/{TEMPLATED['sid']}")
         await provider.mark_read("SM" + "a" * 32, typing=True)
         assert await provider.register_hook(take_over=False) is HookPlace.OURS
         return [called(head, body) for head, body in zip(server.heads, server.bodies, strict=True)]

@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from hailgate.core.content.frames import TextHeader
 from hailgate.core.content.interactive import ButtonQuestion, LinkQuestion, ListQuestion, Question
 from hailgate.core.errors import Rejected
@@ -21,10 +19,9 @@ class Shaped(NamedTuple):
     types: Mapping[str, Any]
     variables: Mapping[str, str]
 
-    def creation(self) -> bytes:
+    def creation(self) -> Mapping[str, Any]:
         samples = dict.fromkeys(self.variables, "sample")
-        document = {"friendly_name": self.name, "language": LANGUAGE, "variables": samples, "types": self.types}
-        return msgspec.json.encode(document)
+        return {"friendly_name": self.name, "language": LANGUAGE, "variables": samples, "types": self.types}
 
 
 class _Words:

@@ -25,6 +25,9 @@ def _of(kind: type[SendError], detail: str, **named: object) -> _Make:
 
 
 _BAD_CALL: Final = _of(Rejected, "Twilio does not accept the message as it is.")
+_UNDELIVERED: Final = _of(Rejected, "Twilio could not deliver the message.")
+_NOT_TAKEN: Final = _of(Rejected, "WhatsApp did not take the message from Twilio.")
+_FAILED: Final = _of(OutcomeUnknown, "Twilio failed while it took the message.")
 _FILE: Final = _of(Rejected, "Twilio or WhatsApp could not take the file.", code="file_refused")
 _POLICY: Final = _of(Rejected, "The message was blocked as against the rules.")
 _PERSON: Final = _of(RecipientUnreachable, "The recipient cannot be reached on WhatsApp.")
@@ -53,26 +56,47 @@ _TABLE: Final[Mapping[_Make, tuple[int, ...]]] = {
     _AWAY: (20503, 63009, 63010, 63012),
     _of(RecipientOptedOut, "The recipient does not want messages: they wrote STOP, or a word like it."): (21610,),
     _of(Rejected, "The person has not written for 24 hours: send a template.", code="window_closed"): (63016,),
-    _of(OutcomeUnknown, "Twilio failed while it took the message."): (20500,),
+    _FAILED: (20500,),
+    _UNDELIVERED: (30008,),
+    _NOT_TAKEN: (63005, 63006, 63011, 63021, 63023, 63030, 63031),
 }  # fmt: skip
 _BY_CODE: Final = {code: make for make, codes in _TABLE.items() for code in codes}
 
 
+# The last number below each of Twilio's ranges, and what a number above it asks of us.
+_RANGES: Final = (
+    (64_000, _BAD_CALL),
+    (62_999, _NOT_TAKEN),  # WhatsApp's part
+    (31_000, _BAD_CALL),
+    (29_999, _UNDELIVERED),
+    (20_599, _BAD_CALL),
+    (20_499, _FAILED),  # the API's own faults: they say nothing of what became of the call
+    (0, _BAD_CALL),
+)
+
+
 def classify(code: str, words: str = "") -> SendError:
-    number = int(code) if code.isascii() and code.isdigit() and len(code) < 8 else 0
+    number = _number(code)
     return _BY_CODE.get(number, _by_range(number))(code, words)
+
+
+def is_known(code: str) -> bool:
+    return _number(code) in _BY_CODE
 
 
 def describe(code: str, words: str | None) -> str:
     """For people: our sentence, or Twilio's words where the code is not known."""
     known = classify(code)
-    if code.isdigit() and int(code) in _BY_CODE:
+    if is_known(code):
         return known.detail
     if code == "canceled":
         return "The message was canceled at Twilio."
     return f"Twilio says: {words[:200]}" if words else known.detail
 
 
+def _number(code: str) -> int:
+    return int(code) if code.isascii() and code.isdigit() and len(code) < 8 else 0
+
+
 def _by_range(number: int) -> _Make:
-    """Twilio's ranges: 20xxx its API (205xx its own faults), 21xxx the call, 30xxx delivery, 63xxx the channel."""
-    return _AWAY if 20_500 <= number < 20_600 else _BAD_CALL
+    return next((make for below, make in _RANGES if number > below), _BAD_CALL)

@@ -24,11 +24,12 @@ from hailgate.core.errors import (
 )
 from hailgate.providers.contract import SendReceipt
 from hailgate.providers.reading import identifier, read
-from hailgate.providers.twilio.errors import classify
+from hailgate.providers.twilio.errors import classify, is_known
 from hailgate.providers.twilio.kinds import KINDS
 from hailgate.providers.twilio.webhook import PREFIX
 
 Form = Sequence[tuple[str, str]]
+FORM: Final = "application/x-www-form-urlencoded"
 CONTENT_SID: Final = re.compile(r"HX[0-9a-fA-F]{32}")
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -110,28 +111,31 @@ def parse_send_answer(status: int, headers: Mapping[str, str], body: bytes, now:
 
 def parse_answer(status: int, headers: Mapping[str, str], body: bytes, now: float) -> dict[str, Any]:
     """Raises the SendError that its code or its status asks for."""
+    if not 200 <= status < 300:
+        raise parse_refusal(status, headers, body, now)
     answer = read(_object, body)
-    if 200 <= status < 300:
-        if answer is None:
-            raise OutcomeUnknown("Twilio's answer cannot be read.")
-        return answer
-    raise _refusal(status, headers, answer or {}, now)
+    if answer is None:
+        raise OutcomeUnknown("Twilio's answer cannot be read.")
+    return answer
 
 
-def _refusal(status: int, headers: Mapping[str, str], answer: Mapping[str, Any], now: float) -> SendError:
-    code = answer.get("code")
-    wait = parse_retry_after(headers.get("Retry-After"), now)
-    if isinstance(code, int) and not isinstance(code, bool) and code > 0:
-        error = classify(str(code))
-        error.retry_after = wait
-        return error
+def parse_refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> SendError:
+    """What a code says that is known; else what the status says, which tells of a code's range how it ended."""
+    told = (read(_object, body) or {}).get("code")
+    code = str(told) if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
+    error = classify(code) if code and is_known(code) else _by_status(status, code)
+    error.retry_after = parse_retry_after(headers.get("Retry-After"), now)
+    return error
+
+
+def _by_status(status: int, code: str | None) -> SendError:
     if status == 429:
-        return ProviderThrottled("Twilio asks for a slower pace.", scope=Scope.ACCOUNT, retry_after=wait)
+        return ProviderThrottled("Twilio asks for a slower pace.", scope=Scope.ACCOUNT, provider_code=code)
     if status in {401, 403}:
-        return ChannelUnauthorized("Twilio refuses the credentials.")
+        return ChannelUnauthorized("Twilio refuses the credentials.", provider_code=code)
     if status >= 500 or status < 400:
-        return OutcomeUnknown(f"Twilio answered with {status}.")
-    return Rejected(f"Twilio answered with {status}.")
+        return OutcomeUnknown(f"Twilio answered with {status}.", provider_code=code)
+    return classify(code) if code else Rejected(f"Twilio answered with {status}.")
 
 
 def harmless(error: SendError) -> SendError:
