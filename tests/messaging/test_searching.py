@@ -16,6 +16,7 @@ from hailgate.messaging.outbound.search import (
     record_look,
 )
 from messaging.acting import (
+    HOLD_S,
     apply,
     attempt,
     claim,
@@ -179,7 +180,7 @@ def test_a_search_whose_message_was_settled_ends_at_its_next_look(worker, clock,
 
 def test_looks_outlive_the_worker_that_took_them(worker, clock, unknown):
     from hailgate.messaging.outbound.failover import declare_dead
-    from messaging.acting import HOLD_S, LEASE_S, let_expire, new_worker
+    from messaging.acting import LEASE_S, let_expire, new_worker
 
     look(worker, clock)
     let_expire(worker)
@@ -189,10 +190,16 @@ def test_looks_outlive_the_worker_that_took_them(worker, clock, unknown):
 
 
 def test_one_message_is_found_once(worker, clock, wide):
-    """Of two that are alike, each gets an id of its own: what is known is no candidate."""
+    """Of two that are alike, each gets an id of its own: what another look took meanwhile is no candidate."""
     first = lose(worker, send(wide, 1, "same"))
-    second = lose(worker, send(wide, 2, "same"))
+    clock.forward(HOLD_S + 1)
+    second = lose(worker, send(wide, 1, "same"))
     begin_searches(FINDERS)
     clock.forward(10)
     claims = claim_searches(worker, open_room(10)).claims
     assert {one.uid for one in claims} == {first.uid, second.uid}
+    for one in claims:
+        record_look(worker, one, Verdict.SENT, one.looks, "the.only.one")
+    [left] = [message for message in (first, second) if fresh(message).unknown]
+    again = look(worker, clock)
+    assert (again.uid, again.known) == (left.uid, {"the.only.one"})

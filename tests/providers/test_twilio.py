@@ -504,19 +504,19 @@ AT = 1_767_225_600.0  # Thu, 01 Jan 2026 00:00:00 +0000
 
 def listed(sid="SM1", at="Thu, 01 Jan 2026 00:00:05 +0000", **changes):
     return {
-        "sid": sid, "to": f"whatsapp:+{PHONE.value}", "body": "Hello", "num_media": "0",
+        "sid": sid, "from": f"whatsapp:+{NUMBER}", "to": f"whatsapp:+{PHONE.value}", "body": "Hello", "num_media": "0",
         "direction": "outbound-api", "date_created": at,
     } | changes  # fmt: skip
 
 
-async def found(*messages, known=(), newest=(), document=None):
+async def found(*messages, known=(), newest=(), document=None, **changes):
     async def script(connection):
         head, _ = await connection.peek()
         page = messages if b"To=" in head else newest
         await answer_json(200, {"messages": list(page)})(connection)
 
     message = asking(document or {"type": "text", "text": {"body": "Hello"}})
-    async with Loopback(script) as server, connected(server) as provider:
+    async with Loopback(script) as server, connected(server, **changes) as provider:
         return await provider.find_sent(Sought(message=message, attempted_at=AT, known=frozenset(known)))
 
 
@@ -530,16 +530,23 @@ async def test_the_same_words_to_the_same_person_after_the_attempt_are_the_messa
     [
         listed(body="Hello!"),
         listed(to="whatsapp:+15550100099"),
+        listed(**{"from": "whatsapp:+15550100099"}),
         listed(direction="inbound"),
         listed(num_media="1"),
         listed(at="Wed, 31 Dec 2025 23:59:58 +0000"),
         listed(at="no date"),
         listed(sid=""),
     ],
-    ids=["words", "person", "direction", "files", "before", "undated", "unnamed"],
+    ids=["words", "person", "sender", "direction", "files", "before", "undated", "unnamed"],
 )
 async def test_another_message_is_no_evidence(other):
     assert await found(other) == Findings(newer=False)
+
+
+@pytest.mark.parametrize("sender", [None, "whatsapp:+15550100099"])
+async def test_a_messaging_service_chooses_who_sends(sender):
+    chosen = listed(**{"from": sender})
+    assert (await found(chosen, messaging_service_sid="MG" + "a" * 32)).matches == ("SM1",)
 
 
 async def test_a_message_that_is_another_of_ours_is_no_evidence():

@@ -121,7 +121,7 @@ def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Loo
         if not _is_unknown(cursor, claim):
             rows.complete(cursor, [claim.id])
             return False
-        if verdict is Verdict.OPEN:
+        if verdict is Verdict.OPEN or (verdict is Verdict.SENT and _is_anothers(cursor, claim, provider_id)):
             _look_again(cursor, claim, looks, moment)
             return True
         rows.complete(cursor, [claim.id])
@@ -153,6 +153,17 @@ def _is_unknown(cursor: Cursor, claim: SearchClaim) -> bool:
         f"SELECT id FROM messaging_work WHERE id = %s AND lease = %s AND state = {WorkState.PARKED.value} "
         f"{every_tenant('by key')}{locked()}",
         [claim.delivery_id, claim.delivery_lease],
+    )
+    return found is not None
+
+
+def _is_anothers(cursor: Cursor, claim: SearchClaim, provider_id: str) -> bool:
+    """Whether another message of the conversation got this id since the claim; its lock is held."""
+    found = fetch_one(
+        cursor,
+        f"SELECT id FROM messaging_message WHERE channel_id = %s AND provider_id = %s AND conversation_id = %s "
+        f"AND id <> %s {every_tenant('by key')}",
+        [claim.channel_id, provider_id[:255], claim.conversation_id, claim.message_id],
     )
     return found is not None
 

@@ -65,7 +65,7 @@ class TwilioProvider:
         from hailgate.providers.egress import OwnHosts  # who only receives needs no network library
 
         self._config, self._transport, self._clock = connection.config, connection.transport, connection.clock
-        self._number, self._hook_url = connection.number or "", connection.hook_url
+        self._address, self._hook_url = f"{PREFIX}+{connection.number or ''}", connection.hook_url
         self._messages_url = f"{self._config.account_url}/Messages.json"
         self._api = TwilioApi(connection)
         self._contents = ContentStore(self._api)
@@ -87,7 +87,7 @@ class TwilioProvider:
     def _sender(self) -> Form:
         if self._config.messaging_service_sid:
             return [("MessagingServiceSid", self._config.messaging_service_sid)]
-        return [("From", f"{PREFIX}+{self._number}")]
+        return [("From", self._address)]
 
     def _callback(self, message: OutboundMessage) -> Form:
         """Our id comes back with every step: Twilio echoes nothing else."""
@@ -137,10 +137,11 @@ class TwilioProvider:
         """The list by recipient; where nothing fits, the newest of the sender tell whether the list is up to date."""
         since = time.strftime("%Y-%m-%d", time.gmtime(sought.attempted_at - 1.0))
         to = {"To": render_address(sought.message.to), "DateSent>": since, "PageSize": "200"}
-        matches = find_matches(await self._list_sent(to), sought)
+        sender = None if self._config.messaging_service_sid else self._address
+        matches = find_matches(await self._list_sent(to), sought, sender)
         if matches:
             return Findings(matches=matches, newer=True)
-        newest = await self._list_sent({"From": f"{PREFIX}+{self._number}", "PageSize": "20"})
+        newest = await self._list_sent({"From": self._address, "PageSize": "20"})
         return Findings(newer=find_newer(newest, sought))
 
     async def _list_sent(self, query: Mapping[str, str]) -> list[Listed]:
@@ -151,7 +152,7 @@ class TwilioProvider:
         """At the sender itself. Of a messaging service it is the service that says where, unless it defers to these."""
         senders = f"{self._api.host('messaging')}/v2/Channels/Senders"
         page = await self._api.get(f"{senders}?Channel=whatsapp&PageSize={MOST_SENDERS}")
-        ours = (each for each in dicts(page.get("senders")) if each.get("sender_id") == f"{PREFIX}+{self._number}")
+        ours = (each for each in dicts(page.get("senders")) if each.get("sender_id") == self._address)
         sender = next(ours, None)
         if sender is None or self._hook_url is None:
             return HookPlace.UNKNOWN

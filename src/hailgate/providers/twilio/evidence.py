@@ -14,9 +14,13 @@ RESOLUTION_S: Final = 1.0
 
 
 class Listed(NamedTuple):
-    """A message as the list shows it; ``created_at`` is in seconds since the epoch, 0.0 where it is not told."""
+    """A message as the list shows it; ``created_at`` is in seconds since the epoch, 0.0 where it is not told.
+
+    ``sender`` is empty where a messaging service has not chosen one yet.
+    """
 
     sid: str
+    sender: str
     to: str
     body: str
     files: int
@@ -28,6 +32,7 @@ def parse_listed(message: Mapping[str, Any]) -> Listed:
     files = str(message.get("num_media", "0"))
     return Listed(
         sid=identifier(message.get("sid")) or "",
+        sender=str(message.get("from") or ""),
         to=str(message.get("to", "")),
         body=str(message.get("body", "")),
         files=int(files) if files.isascii() and files.isdigit() and len(files) < 3 else 0,
@@ -36,8 +41,12 @@ def parse_listed(message: Mapping[str, Any]) -> Listed:
     )
 
 
-def find_matches(listed: Iterable[Listed], sought: Sought) -> tuple[str, ...]:
-    """The same recipient and content, made after the attempt began, and no other message of ours."""
+def find_matches(listed: Iterable[Listed], sought: Sought, sender: str | None) -> tuple[str, ...]:
+    """The same recipient and content, made after the attempt began, and no other message of ours.
+
+    ``sender`` is the only one that can have sent it, None where a messaging service chooses: other numbers of the
+    account write to the same people.
+    """
     to, words, files = render_address(sought.message.to), _words(sought), _files(sought)
     return tuple(
         one.sid
@@ -46,6 +55,7 @@ def find_matches(listed: Iterable[Listed], sought: Sought) -> tuple[str, ...]:
         and one.sid
         and one.sid not in sought.known
         and one.to == to
+        and (sender is None or one.sender in {sender, ""})
         and one.created_at >= sought.attempted_at - RESOLUTION_S
         and (words is None or one.body == words)
         and one.files == files
