@@ -11,7 +11,8 @@ async def test_a_healthy_channel(site, key, channel) -> None:
     shown = (await site.get("/v1/channels", key=key)).json
     kinds = {kind.pop("kind"): kind for kind in shown["items"][0].pop("kinds")}
     assert kinds["text"] == {
-        "text": 4096, "caption": None, "bytes": None, "types": [], "quotable": True, "degrades_to": None
+        "text": 4096, "caption": None, "bytes": None, "types": [], "quotable": True, "degrades_to": None,
+        "words_only": False,
     }  # fmt: skip
     assert kinds["image"]["types"] == ["image/jpeg", "image/png"]
     assert not kinds["template"]["quotable"]

@@ -194,6 +194,68 @@ SELLING = {
 }
 
 
+WORDS_ALONE = Limits(
+    {
+        "template": KindLimits(words_only=True),
+        "text": KindLimits(text=200),
+        "interactive.button": KindLimits(text=100, words_only=True),
+        "interactive.cta_url": KindLimits(text=100, degrades_to="text"),
+    }
+)
+BUTTON = {"buttons": [{"type": "reply", "reply": {"id": "a", "title": "A"}}]}
+OPEN = {"name": "cta_url", "parameters": {"display_text": "Open", "url": "https://example.com"}}
+PICTURE = {"type": "image", "image": {"link": "https://example.com/a.png"}}
+
+
+def calling(*components):
+    template = {"name": "a", "language": {"code": "en"}, "components": list(components)}
+    return {"type": "template", "template": template}
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (asking("button", BUTTON, header=PICTURE), "interactive.header.type"),
+        (asking("cta_url", OPEN, header=PICTURE), "interactive.header.type"),
+        (
+            asking("button", BUTTON, footer={"text": "f" * 60}, header={"type": "text", "text": "h" * 32}),
+            "interactive.body.text",
+        ),
+        (calling({"type": "header", "parameters": [PICTURE]}), "template.components[0].parameters[0].type"),
+        (
+            calling(
+                {"type": "body", "parameters": [{"type": "text", "text": "x"}]},
+                {
+                    "type": "button",
+                    "sub_type": "quick_reply",
+                    "index": "0",
+                    "parameters": [{"type": "payload", "payload": "p"}],
+                },
+            ),
+            "template.components[1].parameters[0].type",
+        ),
+    ],
+)
+def test_what_is_more_than_words_is_refused_where_words_alone_are_taken(raw, field):
+    with pytest.raises(InputError) as refused:
+        check_content(parse_outbound(raw), WORDS_ALONE)
+    assert refused.value.field == field
+    check_content(parse_outbound(raw), Limits())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        asking("button", BUTTON, header={"type": "text", "text": "h" * 31}, footer={"text": "f" * 60}),
+        asking("cta_url", OPEN, header={"type": "text", "text": "h"}),
+        calling({"type": "body", "parameters": [{"type": "text", "text": "x"}]}),
+        calling(),
+    ],
+)
+def test_words_pass_up_to_the_last_character(raw):
+    check_content(parse_outbound(raw), WORDS_ALONE)
+
+
 @pytest.mark.parametrize("kind", SELLING)
 def test_every_interactive_kind_passes_and_survives_the_store(kind):
     content = parse_outbound(SELLING[kind])

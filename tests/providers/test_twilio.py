@@ -287,6 +287,20 @@ async def test_a_text_names_its_sender_and_asks_for_its_steps():
             },
             {"Body": ["Ana\n+1 555"]},
         ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {
+                    "type": "cta_url",
+                    "body": {"text": "Your order"},
+                    "action": {
+                        "name": "cta_url",
+                        "parameters": {"display_text": "Open", "url": "https://a.example/42"},
+                    },
+                },
+            },
+            {"Body": ["Your order\n\nOpen: https://a.example/42"]},
+        ),
     ],
     ids=lambda value: value.get("type", "") if isinstance(value, dict) else "",
 )

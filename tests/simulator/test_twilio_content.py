@@ -170,6 +170,8 @@ async def test_contents_are_listed_in_pages_and_deleted(twilio: TwilioDriver):
         {"twilio/text": {}},
         {"twilio/text": {"body": "x" * 1601}},
         {"twilio/quick-reply": {"body": "x", "actions": []}},
+        {"twilio/call-to-action": {"body": "x", "actions": [{"type": "URL", "title": "{{1}}", "url": "https://a.de"}]}},
+        {"twilio/call-to-action": {"body": "x", "actions": [{"type": "URL", "title": "x", "url": "{{1}}"}]}},
         {"twilio/quick-reply": {"body": "x", "actions": [{"title": "x" * 26}]}},
         {"twilio/list-picker": {"body": "x", "button": "b", "items": [{"item": "x" * 25, "id": "1"}]}},
     ],

@@ -254,6 +254,7 @@ def _show_kind(kind: str, limits: KindLimits) -> KindOut:
         types=sorted(limits.types),
         quotable=limits.quotable,
         degrades_to=limits.degrades_to,
+        words_only=limits.words_only,
     )
 
 

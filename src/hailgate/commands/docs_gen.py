@@ -157,6 +157,7 @@ def _limits(limits: "KindLimits | None") -> str:
         return "-"
     told = [f"as {limits.degrades_to}"] if limits.degrades_to else []
     told += [f"{limits.text:,} characters"] if limits.text else []
+    told += ["words alone"] if limits.words_only else []
     told += [f"caption of {limits.caption:,}"] if limits.caption else []
     told += [f"{limits.bytes / (1 << 20):g} MB"] if limits.bytes else []
     return ", ".join(told) or "yes"

@@ -13,6 +13,8 @@ class KindLimits(Struct, frozen=True, kw_only=True):
 
     `text` and `caption` are in characters, `bytes` is of the file, `types` are MIME types. `quotable` says that such a
     message may quote another. `degrades_to` names the kind that is sent instead, where the provider cannot express it.
+    `words_only` says that nothing but words fills a template or stands around a question: its header and footer are
+    then part of its text.
     """
 
     text: int | None = None
@@ -21,6 +23,7 @@ class KindLimits(Struct, frozen=True, kw_only=True):
     types: frozenset[str] = frozenset()
     quotable: bool = True
     degrades_to: str | None = None
+    words_only: bool = False
 
 
 NO_LIMITS = KindLimits()

@@ -42,6 +42,7 @@ class KindOut(Schema):
     types: list[str] = Field(description="MIME types; an empty list is any.")
     quotable: bool
     degrades_to: str | None = Field(description="What it is sent as, where the provider cannot express it.")
+    words_only: bool = Field(description="Nothing but words fills a template or heads a question; they count as text.")
 
 
 class ChannelOut(Schema):

@@ -8,6 +8,9 @@ from hailgate.core.content.checking_questions import check_question
 from hailgate.core.content.checking_templates import check_call
 from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.degrading import degrade, find_limits
+from hailgate.core.content.frames import TextHeader
+from hailgate.core.content.interactive import Question
+from hailgate.core.content.menus import render_question
 from hailgate.core.content.outbound import (
     MOST_CARDS,
     Audio,
@@ -26,6 +29,7 @@ from hailgate.core.content.outbound import (
 from hailgate.core.content.parts import CAPTION_LIMIT, TEXT_LIMIT, CaptionedFile, Card, DocumentFile, Part
 from hailgate.core.content.refusals import refused
 from hailgate.core.content.rules import ID_LIMIT, check_count, check_file, check_length, check_place, check_text
+from hailgate.core.content.templates import CarouselComponent, TextParameter
 from hailgate.core.errors import InputError
 from hailgate.core.kinds import KindLimits, Kinds, plain_kinds
 
@@ -84,15 +88,41 @@ def _not_on_this_channel(content: Outbound, kinds: Kinds) -> Exception:
 
 def _check_own_limits(content: Outbound, own: KindLimits, kinds: Kinds) -> None:
     """Where a provider takes less than WhatsApp does."""
+    if own.words_only or own.degrades_to is not None:
+        _check_words(content)
     if own.degrades_to is not None:
         _check_degraded(content, kinds)
         return
-    if isinstance(content, Interactive) and content.interactive.body is not None and own.text is not None:
-        check_length(content.interactive.body.text, "interactive.body.text", own.text)
+    if isinstance(content, Interactive) and own.text is not None:
+        _check_question_length(content.interactive, own.text, words_only=own.words_only)
     file = getattr(content, str(content.__struct_config__.tag))
     if isinstance(file, CaptionedFile | DocumentFile) and own.caption is not None:
         path = f"{content.__struct_config__.tag}.caption"
         check_length(file.caption, path, own.caption, "send the rest as a text")
+
+
+def _check_question_length(question: Question, most: int, *, words_only: bool) -> None:
+    if question.body is not None:
+        check_length(question.body.text, "interactive.body.text", most)
+    if words_only and (length := len(render_question(question))) > most:
+        rule = f"has {length} characters with its header and footer; this channel takes {most}: shorten it"
+        raise refused("interactive.body.text", rule)
+
+
+def _check_words(content: Outbound) -> None:
+    """What is more than words would be left out without a word."""
+    if isinstance(content, Interactive):
+        header = getattr(content.interactive, "header", None)
+        if header is not None and not isinstance(header, TextHeader):
+            raise refused("interactive.header.type", "must be text on this channel; send the file in its own message")
+    if isinstance(content, Template):
+        for index, component in enumerate(content.template.components):
+            path = f"template.components[{index}]"
+            if isinstance(component, CarouselComponent):
+                raise refused(f"{path}.type", "cannot be a carousel on this channel")
+            for number, parameter in enumerate(component.parameters):
+                if not isinstance(parameter, TextParameter):
+                    raise refused(f"{path}.parameters[{number}].type", "must be text on this channel")
 
 
 # --- what can be stored -----------------------------------------------------------------------------------------------

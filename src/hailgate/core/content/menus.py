@@ -33,6 +33,15 @@ def render_menu(question: Question) -> str:
     return "\n".join(lines)
 
 
+def render_question(question: Question) -> str:
+    """Its words where header and footer have no place of their own; its choices stand elsewhere."""
+    header, footer = getattr(question, "header", None), getattr(question, "footer", None)
+    body = getattr(question, "body", None)
+    lines = [f"*{header.text}*"] if isinstance(header, TextHeader) else []
+    lines += [body.text] if body is not None else []
+    return "\n\n".join([*lines, f"_{footer.text}_"] if footer is not None else lines)
+
+
 def find_choice(question: Question, words: str) -> ButtonReply | ListReply | None:
     """What was chosen by words that are exactly its number or its title, and no other choice's."""
     said = words.strip()

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from hailgate.core.content.frames import TextHeader
-from hailgate.core.content.interactive import ButtonQuestion, LinkQuestion, ListQuestion, Question
+from hailgate.core.content.interactive import ButtonQuestion, ListQuestion, Question
+from hailgate.core.content.menus import render_question
 from hailgate.core.errors import Rejected
 from hailgate.core.templates import TemplateDefinition
 
@@ -39,31 +39,18 @@ class _Words:
 def shape_question(question: Question) -> Shaped:
     """Raises Rejected for a question that Twilio cannot ask."""
     words = _Words()
-    body = words.put(question_text(question))
+    body = words.put(render_question(question))
     match question:
         case ButtonQuestion():
             kind, part = "quick-reply", {"body": body, "actions": list(_buttons(question, words))}
         case ListQuestion():
             kind = "list-picker"
             part = {"body": body, "button": words.put(question.action.button), "items": list(_items(question, words))}
-        case LinkQuestion(action=link):
-            kind = "call-to-action"
-            title, url = words.put(link.parameters.display_text), words.put(link.parameters.url)
-            part = {"body": body, "actions": [{"type": "URL", "title": title, "url": url}]}
         case _:
             raise Rejected("Twilio cannot ask such a question.", code="unsupported_content")
     described = "".join("d" if "description" in item else "-" for item in part.get("items", ()))
     name = f"hailgate_{kind}_{described or len(part.get('actions', ()))}"
     return Shaped(name, {f"twilio/{kind}": part}, words.variables)
-
-
-def question_text(question: Question) -> str:
-    """Header and footer have no place of their own there."""
-    header, footer = getattr(question, "header", None), getattr(question, "footer", None)
-    lines = [f"*{header.text}*"] if isinstance(header, TextHeader) else []
-    body = getattr(question, "body", None)
-    lines += [body.text] if body is not None else []
-    return "\n\n".join([*lines, f"_{footer.text}_"] if footer is not None else lines)
 
 
 def _buttons(question: ButtonQuestion, words: _Words) -> Iterator[dict[str, str]]:

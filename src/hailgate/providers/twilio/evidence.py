@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from hailgate.core.content.menus import render_question
 from hailgate.core.content.outbound import Interactive, Template
 from hailgate.providers.abilities import Sought
 from hailgate.providers.reading import identifier
-from hailgate.providers.twilio.contents import question_text
 from hailgate.providers.twilio.wire import needs_content, parse_date, render_address, render_body
 
 # The list tells whole seconds.
@@ -73,7 +73,7 @@ def _words(sought: Sought) -> str | None:
     if isinstance(content, Template):
         return None
     if needs_content(content) and isinstance(content, Interactive):
-        return question_text(content.interactive)
+        return render_question(content.interactive)
     return dict(render_body(content)).get("Body", "")
 
 

@@ -25,9 +25,10 @@ KINDS: Final[Mapping[str, KindLimits]] = {
     "document": KindLimits(caption=CAPTION, bytes=LARGEST, quotable=False),
     "location": KindLimits(quotable=False),
     "contacts": KindLimits(quotable=False, degrades_to="text"),
-    "interactive.button": KindLimits(text=CONTENT_BODY, quotable=False),
-    "interactive.list": KindLimits(text=CONTENT_BODY, quotable=False),
-    "interactive.cta_url": KindLimits(text=CONTENT_BODY, quotable=False),
+    "interactive.button": KindLimits(text=CONTENT_BODY, quotable=False, words_only=True),
+    "interactive.list": KindLimits(text=CONTENT_BODY, quotable=False, words_only=True),
+    # Neither the title of such a button nor the beginning of its address may be a variable at Twilio.
+    "interactive.cta_url": KindLimits(text=CONTENT_BODY, quotable=False, degrades_to="text"),
     "interactive.location_request_message": KindLimits(text=BODY, quotable=False, degrades_to="text"),
-    "template": KindLimits(quotable=False),
+    "template": KindLimits(quotable=False, words_only=True),
 }

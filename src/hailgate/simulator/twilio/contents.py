@@ -76,6 +76,8 @@ def check_part(kind: str, part: Mapping[str, Any]) -> None:
             check_text(part, "body", MAX_TEXT)
             for action in take_list(part, "actions", MAX_BUTTONS):
                 check_text(action, "title", MAX_BUTTON)
+                if kind == "twilio/call-to-action":
+                    check_fixed(action)
         case "twilio/list-picker":
             check_text(part, "body", MAX_TEXT)
             check_text(part, "button", 20)
@@ -90,6 +92,13 @@ def check_text(part: Mapping[str, Any], name: str, most: int) -> None:
     text = part.get(name)
     if not isinstance(text, str) or not 1 <= len(VARIABLE.sub("", text) or "x") <= most:
         raise TwilioError(20422, f"Invalid parameter: {name} has 1 to {most} characters")
+
+
+def check_fixed(action: Mapping[str, Any]) -> None:
+    """Of such a button only the end of its address may be a variable."""
+    start = VARIABLE.split(str(action.get("url", "https://")), maxsplit=1)[0]
+    if VARIABLE.search(str(action["title"])) or not re.match("https?://[^/]*", start):
+        raise TwilioError(20422, "Invalid parameter: a variable stands at the end of a url alone")
 
 
 def take_list(part: Mapping[str, Any], name: str, most: int) -> list[Mapping[str, Any]]:
