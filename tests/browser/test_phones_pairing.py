@@ -57,6 +57,22 @@ async def test_a_poll_is_answered_by_a_press(evolution: EvolutionDriver, page: P
     await page.locator(".from_phone", has_text="Voted: Tuesday").wait_for()
 
 
+async def test_several_options_of_a_poll_are_one_vote(evolution: EvolutionDriver, page: Page):
+    await show_code(evolution, page)
+    await evolution.scan()
+    days = ["Monday", "Tuesday", "Friday"]
+    await evolution.accepted("sendPoll", name="Which days?", selectableCount=2, values=days)
+    for day in ("Friday", "Monday"):
+        await page.get_by_label(day).check()
+    assert await page.get_by_label("Tuesday").is_disabled()
+    await page.get_by_role("button", name="Vote").click()
+    await page.locator(".from_phone", has_text="Voted: Monday, Friday").wait_for()
+    for day in ("Friday", "Monday"):
+        await page.get_by_label(day).uncheck()
+    await page.get_by_role("button", name="Vote").click()
+    await page.locator(".from_phone", has_text="Vote taken back").wait_for()
+
+
 async def test_where_no_phone_is_linked_nothing_is_shown(sim, open_page: OpenPage):
     page = await open_page(sim.url)
     await page.wait_for_selector("#phones li")

@@ -56,6 +56,11 @@ async def test_an_accepted_text_has_the_shape_of_evolutions(evolution: Evolution
             {"type": "reaction", "reaction": {"message_id": "3A1", "emoji": "👍"}},
         ),
         (
+            "sendText",
+            {"text": "Hi", "mentioned": [ANA], "mentionsEveryOne": True},
+            {"type": "text", "text": {"body": "Hi", "mentions": [ANA], "mention_all": True}},
+        ),
+        (
             "sendPoll",
             {"name": "Which day?", "selectableCount": 1, "values": ["Monday", "Tuesday"]},
             {"type": "poll", "poll": {"name": "Which day?", "options": ["Monday", "Tuesday"], "selectable": 1}},
@@ -123,6 +128,17 @@ NOT_A_NUMBER = "TypeError: Cannot destructure property 'user' of 'decoded' as it
         ("sendText", {"number": None, "text": "x"}, [['instance requires property "number"']]),
         ("sendText", {"number": "not a number", "text": "x"}, [NOT_A_NUMBER]),
         ("sendText", {"number": "120363000000000001@g.us", "text": "x"}, ["[object Object]"]),
+        ("sendPoll", {"name": "?", "values": ["a", "b"]}, [['instance requires property "selectableCount"']]),
+        (
+            "sendPoll",
+            {"name": "?", "selectableCount": 1, "values": ["a", "a"]},
+            [["instance.values contains duplicate item"]],
+        ),
+        (
+            "sendPoll",
+            {"name": "?", "selectableCount": 1, "values": [*"abcdefghijk"]},
+            [["instance.values does not meet maximum length of 10"]],
+        ),
         ("sendMedia", {"mediatype": "image", "media": "%%%"}, ["Owned media must be a url or base64"]),
         ("sendMedia", {"mediatype": "document", "media": "SGk="}, ["For base64 the file name must be informed."]),
         ("sendLocation", {"latitude": 1, "longitude": 2, "name": "x"}, [['instance requires property "address"']]),

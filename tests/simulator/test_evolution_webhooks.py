@@ -160,6 +160,22 @@ async def test_edits_deletions_calls_and_votes_of_people(evolution: EvolutionDri
     assert vote["data"].keys() == fixture("messages_update_poll")["data"].keys()
 
 
+async def test_2_4_reads_a_vote_where_it_comes_in(evolution: EvolutionDriver, business: Business):
+    await evolution.expect("PUT", "/_sim/channels", [evolution_channel(business.url, version="2.4.0")])
+    vote = {"type": "poll_vote", "poll_vote": {"message_id": "3EB0", "options": ["Yes"]}}
+    told = (await upsert(evolution, business, vote))["data"]
+    read = told["message"]["pollUpdateMessage"]
+    assert (told["messageType"], read["pollCreationMessageKey"]["id"]) == ("pollUpdateMessage", "3EB0")
+    assert read["vote"]["selectedOptions"] == ["Yes"]
+    assert told["pollUpdates"] == [{"name": "Yes", "voters": [f"{ANA}@s.whatsapp.net"]}]
+
+
+async def test_a_text_tells_whom_it_mentions(evolution: EvolutionDriver, business: Business):
+    message = {"type": "text", "text": {"body": "@b", "mentions": ["15550100043"]}, "group_id": GROUP}
+    told = (await upsert(evolution, business, message))["data"]
+    assert told["contextInfo"]["mentionedJid"] == ["15550100043@s.whatsapp.net"]
+
+
 async def test_a_send_is_echoed_and_its_statuses_follow(evolution: EvolutionDriver, business: Business):
     answer = await evolution.accepted(text="Hello")
     await business.wait_until(lambda b: len(b.calls) == 3)

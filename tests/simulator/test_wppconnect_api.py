@@ -48,7 +48,16 @@ async def test_an_accepted_text_has_the_shape_of_wppconnects(wpp: WppConnectDriv
     [
         ("send-message", {"message": "Hi"}, {"type": "text", "text": {"body": "Hi"}}),
         ("send-message", {}, {"type": "text", "text": {"body": ""}}),
-        ("send-mentioned", {"message": "Hi", "mentioned": [ANA]}, {"type": "text", "text": {"body": "Hi"}}),
+        (
+            "send-mentioned",
+            {"message": "Hi", "mentioned": [f"{ANA}@c.us"]},
+            {"type": "text", "text": {"body": "Hi", "mentions": [ANA]}},
+        ),
+        (
+            "send-message",
+            {"message": "Hi", "options": {"mentionedList": [f"{ANA}@c.us"]}},
+            {"type": "text", "text": {"body": "Hi", "mentions": [ANA]}},
+        ),
         (
             "send-reply",
             {"message": "Yes", "messageId": "false_1@c.us_3A"},

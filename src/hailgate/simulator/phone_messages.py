@@ -20,6 +20,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "reaction": ("reaction.message_id",),
     "button": ("button.payload", "button.text"),
     "interactive": ("interactive.type",),
+    "poll": ("poll.name", "poll.options"),
+    "poll_vote": ("poll_vote.message_id",),
     "order": ("order.catalog_id", "order.product_items"),
     "system": ("system.type",),
     "edit": ("edit.original_message_id", "edit.message.type"),
@@ -84,10 +86,16 @@ def check_preferences(preferences: Mapping[str, Any]) -> None:
         raise ValueError("`message.user_preferences.value` is stop or resume.")
 
 
+def check_vote(vote: Mapping[str, Any]) -> None:
+    if not isinstance(vote.get("options"), list):
+        raise ValueError("`message.poll_vote.options` is a list; an empty one takes the vote back.")  # noqa: TRY004
+
+
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "interactive": check_interactive,
     "system": check_system,
     "call": check_call,
+    "poll_vote": check_vote,
     "user_preferences": check_preferences,
 }
 

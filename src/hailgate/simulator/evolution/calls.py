@@ -12,6 +12,7 @@ from hailgate.simulator.evolution.wire import only_digits
 
 KINDS = ("image", "document", "video", "audio")
 MAX_BUTTONS = 3
+MIN_OPTIONS, MAX_OPTIONS = 2, 10
 AUDIO_HEADS = (b"OggS", b"ID3", b"RIFF", b"fLaC", b"\x1aE\xdf\xa3", b"#!AMR")
 
 
@@ -66,7 +67,10 @@ def parse_send(kind: str, call: Mapping[str, Any]) -> SendCall:
 
 
 def build_text(call: Mapping[str, Any]) -> tuple[dict[str, Any], None]:
-    return {"type": "text", "text": {"body": str(call["text"])}}, None
+    mentions = [str(one) for one in call.get("mentioned") or []]
+    named = {"mentions": mentions} if mentions else {}
+    everyone = {"mention_all": True} if call.get("mentionsEveryOne") else {}
+    return {"type": "text", "text": {"body": str(call["text"]), **named, **everyone}}, None
 
 
 def build_media(call: Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
@@ -140,8 +144,12 @@ def build_reaction(call: Mapping[str, Any]) -> tuple[dict[str, Any], None]:
 
 def build_poll(call: Mapping[str, Any]) -> tuple[dict[str, Any], None]:
     options = call["values"]
-    if not (isinstance(options, list) and 2 <= len(options) <= 10):
+    if not (isinstance(options, list) and len(options) >= MIN_OPTIONS):
         raise EvolutionError(400, [["instance.values does not meet minimum length of 2"]])
+    if len(options) > MAX_OPTIONS:
+        raise EvolutionError(400, [["instance.values does not meet maximum length of 10"]])
+    if len(set(options)) < len(options):
+        raise EvolutionError(400, [["instance.values contains duplicate item"]])
     poll = {"name": call["name"], "options": options, "selectable": int(call.get("selectableCount", 0))}
     return {"type": "poll", "poll": poll}, None
 
@@ -188,7 +196,7 @@ SENDS: Mapping[str, tuple[tuple[str, ...], Build]] = {
     "sendLocation": (("number", "latitude", "longitude", "name", "address"), build_location),
     "sendContact": (("number", "contact"), build_contact),
     "sendReaction": (("key",), build_reaction),
-    "sendPoll": (("number", "name", "values"), build_poll),
+    "sendPoll": (("number", "name", "selectableCount", "values"), build_poll),
     "sendList": (("number", "title", "buttonText", "sections"), build_list),
     "sendButtons": (("number", "title", "buttons"), build_buttons),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hailgate.simulator.evolution.wire import as_bytes, as_long, in_places
+from hailgate.simulator.evolution.wire import as_bytes, as_jid, as_long, in_places
 from hailgate.simulator.model import File
 from hailgate.simulator.vcards import render_vcard
 
@@ -58,6 +58,8 @@ def render_context(message: Mapping[str, Any], author: str) -> dict[str, Any] | 
     if "message_id" in context:
         quoted = {"conversation": str(context.get("text", ""))}
         told |= {"stanzaId": context["message_id"], "participant": author, "quotedMessage": quoted}
+    if mentions := (message.get("text") or {}).get("mentions"):
+        told["mentionedJid"] = [as_jid(str(one)) for one in mentions]
     if context.get("forwarded") or context.get("frequently_forwarded"):
         told |= {"forwardingScore": 5 if context.get("frequently_forwarded") else 1, "isForwarded": True}
     if referral:
@@ -160,6 +162,13 @@ def render_poll(message: Mapping[str, Any]) -> tuple[str, Any]:
     return "pollCreationMessageV3", told
 
 
+def render_vote(message: Mapping[str, Any]) -> tuple[str, Any]:
+    """Encrypted; whoever reads it puts the words of the options beside that."""
+    poll = {"fromMe": True, "id": message["poll_vote"]["message_id"]}
+    vote = {"encPayload": as_bytes(str(poll), 64), "encIv": as_bytes(str(poll), 12)}
+    return "pollUpdateMessage", {"pollCreationMessageKey": poll, "vote": vote}
+
+
 def render_unknown(message: Mapping[str, Any]) -> tuple[str, Any]:
     kind = str(message["type"])
     return f"{kind}Message", message.get(kind) or {}
@@ -173,6 +182,7 @@ RENDERERS = {
     "interactive": render_interactive,
     "button": render_button,
     "poll": render_poll,
+    "poll_vote": render_vote,
 }
 
 

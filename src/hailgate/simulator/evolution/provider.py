@@ -172,11 +172,17 @@ class Evolution:
         return self.post(channel, "call", {**data, "isVideo": False, "isGroup": False}, inbound.at)
 
     def _render_vote(self, channel: Channel, inbound: Inbound) -> Sequence[Post]:
+        """2.4 reads a vote where it comes in; before that the poll is updated."""
         vote, jid = inbound.message["poll_vote"], wire.jid_of(inbound.phone)
+        if wire.is_newer(channel):
+            told = self.describe(channel, inbound, "DELIVERY_ACK")
+            told["message"]["pollUpdateMessage"]["vote"]["selectedOptions"] = vote["options"]
+            told["pollUpdates"] = [{"name": option, "voters": [jid]} for option in vote["options"]]
+            return self.post(channel, "messages.upsert", told, inbound.at)
         data = {
             "messageId": wire.database_id(vote["message_id"]),
             "keyId": vote["message_id"],
-            "remoteJid": jid,
+            "remoteJid": inbound.message.get("group_id", jid),
             "fromMe": True,
             "status": "DELETED",
             "pollUpdates": [{"name": option, "voters": [jid]} for option in vote["options"]],

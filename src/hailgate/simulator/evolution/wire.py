@@ -74,6 +74,11 @@ def user_jid(number: str) -> str:
     return f"{number}@{USERS}"
 
 
+def as_jid(person: str) -> str:
+    """Digits alone are a number."""
+    return person if "@" in person else user_jid(person)
+
+
 def jid_of(phone: Phone) -> str:
     by_lid = phone.by_lid or phone.hides_number
     return f"{phone.lid}@lid" if by_lid else user_jid(phone.number)

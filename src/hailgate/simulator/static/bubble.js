@@ -11,7 +11,7 @@ export function drawContent({ entry, message }, phone, answer) {
   const content = message[message.type];
   const quote = { message_id: message.id };
   switch (message.type) {
-    case "text": return [drawText(content.body)];
+    case "text": return [drawText(content.body), ...drawMentions(content)];
     case "image": case "video": case "audio": case "document": case "sticker":
       return [drawMedium(message.type, content, () => play(entry, phone)), ...drawCaption(content.caption)];
     case "location": return [drawLocation(content)];
@@ -21,7 +21,7 @@ export function drawContent({ entry, message }, phone, answer) {
     case "button": return [drawText(content.text)];
     case "order": return [drawOrder(content)];
     case "poll": return [drawPoll(content, (options) => answer({ type: "poll_vote", poll_vote: { message_id: message.id, options } }))];
-    case "poll_vote": return [drawText(`Voted: ${content.options.join(", ")}`)];
+    case "poll_vote": return [drawText(content.options.length ? `Voted: ${content.options.join(", ")}` : "Vote taken back")];
     case "deleted": return [make("span", "odd", "This message was deleted")];
     case "unsupported": return [make("span", "odd", `Something that WhatsApp tells no business: ${content?.type ?? "unknown"}`)];
     default: return [make("span", "odd", `[${message.type}]`)];
@@ -120,10 +120,36 @@ function drawOrder({ product_items: items = [], text }) {
   return card;
 }
 
-function drawPoll({ name, options }, vote) {
+const drawMentions = ({ mentions = [], mention_all: everyone }) => (
+  mentions.length || everyone ? [make("small", "footer", `Mentions ${everyone ? "everyone" : mentions.join(", ")}`)] : []);
+
+function drawPoll({ name, options, selectable }, vote) {
   const card = make("span", "card");
-  card.append(make("b", "", name), drawChoices(options.map((option) => makeButton("choice", option, () => vote([option])))));
+  card.append(make("b", "", name));
+  card.append(selectable === 1 ? drawChoices(options.map((option) => makeButton("choice", option, () => vote([option]))))
+    : drawBallot(options, selectable, vote));
   return card;
+}
+
+// One vote for several options; none at all takes it back.
+function drawBallot(options, most, vote) {
+  const form = make("form", "flow");
+  const boxes = options.map((option) => Object.assign(make("input"), { type: "checkbox", value: option }));
+  boxes.forEach((box) => {
+    const label = make("label");
+    label.append(box, ` ${box.value}`);
+    form.append(label);
+  });
+  const chosen = () => boxes.filter((box) => box.checked);
+  form.addEventListener("change", () => {
+    for (const box of boxes) box.disabled = Boolean(most) && !box.checked && chosen().length >= most;
+  });
+  form.append(make("small", "", most ? `Up to ${most}` : "As many as you like"), make("button", "choice", "Vote"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    vote(chosen().map((box) => box.value));
+  });
+  return form;
 }
 
 function drawHeader(header) {

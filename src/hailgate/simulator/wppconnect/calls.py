@@ -56,8 +56,13 @@ def is_true(call: Mapping[str, Any], name: str) -> bool:
 
 
 def build_text(call: Mapping[str, Any]) -> SendCall:
-    quoted = (call.get("options") or {}).get("quotedMsg")
-    return SendCall(read_phones(call), quote(as_text(call.get("message") or ""), quoted))
+    options = call.get("options") or {}
+    quoted = options.get("quotedMsg")
+    return SendCall(read_phones(call), quote(as_text(call.get("message") or "", options.get("mentionedList")), quoted))
+
+
+def build_mentioned(call: Mapping[str, Any]) -> SendCall:
+    return SendCall(read_phones(call), as_text(call.get("message") or "", call.get("mentioned")))
 
 
 def build_reply(call: Mapping[str, Any]) -> SendCall:
@@ -164,8 +169,9 @@ def build_reaction(call: Mapping[str, Any]) -> SendCall:
     return SendCall([chat], message, status=200)
 
 
-def as_text(body: object) -> dict[str, Any]:
-    return {"type": "text", "text": {"body": str(body)}}
+def as_text(body: object, mentioned: object = None) -> dict[str, Any]:
+    people = [str(one).removesuffix("@c.us") for one in mentioned] if isinstance(mentioned, list) else []
+    return {"type": "text", "text": {"body": str(body), **({"mentions": people} if people else {})}}
 
 
 def quote(message: dict[str, Any], quoted: object) -> dict[str, Any]:
@@ -187,7 +193,7 @@ def parse_source(text: object, filename: object) -> Source:
 
 SENDS: Mapping[str, Build] = {
     "send-message": build_text,
-    "send-mentioned": build_text,
+    "send-mentioned": build_mentioned,
     "send-reply": build_reply,
     "send-link-preview": build_link,
     "send-image": build_image,

@@ -56,7 +56,7 @@ def render_message(head: Head, message: Mapping[str, Any], file: File | None, co
         "recvFresh": True,
         "isFromTemplate": False,
         "broadcast": False,
-        "mentionedJidList": [],
+        "mentionedJidList": render_mentions(message),
         "isForwarded": is_forwarded,
         "labels": [],
         "hasReaction": False,
@@ -75,6 +75,11 @@ def render_message(head: Head, message: Mapping[str, Any], file: File | None, co
         **render_quote(context, own, head.chat),
         **{name: value for name, value in special.items() if name not in {"body", "type"}},
     }
+
+
+def render_mentions(message: Mapping[str, Any]) -> list[str]:
+    named = (message.get("text") or {}).get("mentions") or []
+    return [str(one) if "@" in str(one) else f"{one}@c.us" for one in named]
 
 
 def render_quote(context: Mapping[str, Any], own: str, chat: str) -> dict[str, Any]:

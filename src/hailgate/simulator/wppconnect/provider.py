@@ -229,10 +229,11 @@ def render_call(channel: Channel, inbound: Inbound) -> tuple[str, dict[str, Any]
 
 
 def render_vote(channel: Channel, inbound: Inbound) -> tuple[str, dict[str, Any]]:  # noqa: ARG001 - as its siblings
-    vote, chat = inbound.message["poll_vote"], wire.chat_of(inbound.phone)
+    vote, person = inbound.message["poll_vote"], wire.chat_of(inbound.phone)
+    chat = inbound.message.get("group_id", person)
     options = [{"name": name, "localId": index} for index, name in enumerate(vote["options"])]
     poll = {"msgId": wire.split_id(str(vote["message_id"])), "chatId": chat, "selectedOptions": options}
-    return "onpollresponse", {**poll, "timestamp": int(inbound.at * 1000), "sender": chat}
+    return "onpollresponse", {**poll, "timestamp": int(inbound.at * 1000), "sender": person}
 
 
 SPECIAL = {"reaction": render_reaction, "revoke": render_revoke, "call": render_call, "poll_vote": render_vote}
