@@ -28,6 +28,8 @@ FORM = (
     '"extras": ["0_Milk", "1_Sugar"], "agreed": true, "rating": 4}'
 )
 BUTTONS = {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "Yes"}}, {"reply": {"id": "2", "title": "No"}}]}
+DAYS = {"options": ["Mon", "Tue"]}
+MON_TUE = [ChoicePart("Mon", ""), ChoicePart("Tue", "")]
 ROWS = {"button": "Pick", "sections": [{"title": "A", "rows": [{"id": "1", "title": "Nine", "description": "sharp"}]}]}
 
 
@@ -58,6 +60,30 @@ ROWS = {"button": "Pick", "sections": [{"title": "A", "rows": [{"id": "1", "titl
             {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"title": "Nine"}}},
             MessageParts("Nine"),
         ),
+        (
+            {"type": "interactive", "interactive": {"type": "poll", "body": {"text": "Day?"}, "action": DAYS}},
+            MessageParts("Day?", choices=[ChoicePart("Choose one", "", heading=True), *MON_TUE]),
+        ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "poll", "body": {"text": "Day?"}, "action": DAYS | {"selectable_count": 0}},
+            },
+            MessageParts("Day?", choices=[ChoicePart("Choose as many as you like", "", heading=True), *MON_TUE]),
+        ),
+        (
+            {"type": "interactive", "interactive": {"type": "poll_reply", "poll_reply": {"options": ["Mon", "Tue"]}}},
+            MessageParts("Mon, Tue", header="Vote"),
+        ),
+        (
+            {"type": "interactive", "interactive": {"type": "poll_reply", "poll_reply": {}}},
+            MessageParts(line="Vote taken back"),
+        ),
+        (
+            {"type": "text", "text": {"body": "@all", "mentions": ["+15550100042", {"kind": "lid", "value": "1"}]}},
+            MessageParts("@all", footer="Mentions +15550100042, 1"),
+        ),
+        ({"type": "text", "text": {"body": "Hi", "mention_all": True}}, MessageParts("Hi", footer="Mentions everyone")),
         (
             {
                 "type": "interactive",

@@ -260,6 +260,61 @@ def test_what_the_channel_cannot_deliver_is_refused(content, limits, field, advi
     assert advice in refusal.value.detail
 
 
+def poll(*options, **action):
+    asked = {"type": "poll", "body": {"text": "Day?"}, "action": {"options": list(options), **action}}
+    return parse_outbound({"type": "interactive", "interactive": asked})
+
+
+POLLS = Limits({"interactive.poll": KindLimits(text=255, options=10)})
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "advice"),
+    [
+        (poll("a"), "options", "2 to 12 options"),
+        (poll(*map(str, range(13))), "options", "2 to 12 options"),
+        (poll(*map(str, range(11))), "options", "2 to 10 options on this channel"),
+        (poll("a", "a "), "options", "same option twice"),
+        (poll("a", " "), "options[1]", "white space"),
+        (poll("a", "b" * 101), "options[1]", "at most 100"),
+        (poll("a", "b", selectable_count=3), "selectable_count", "0 for any number"),
+        (poll("a", "b", selectable_count=-1), "selectable_count", "0 for any number"),
+    ],
+)
+def test_a_poll_is_held_to_its_rules(content, field, advice):
+    with pytest.raises(InputError) as refusal:
+        check_content(content, POLLS)
+    assert refusal.value.field == f"interactive.action.{field}"
+    assert advice in refusal.value.detail
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_poll_takes_one_some_or_any_number_of_options(count):
+    check_content(poll("a", "b", selectable_count=count), POLLS)
+
+
+def test_where_there_are_no_polls_the_refusal_says_what_to_send():
+    with pytest.raises(InputError, match="has no polls; send a list"):
+        check_content(poll("a", "b"), Limits({"interactive.list": KindLimits()}))
+
+
+@pytest.mark.parametrize(
+    ("people", "field"),
+    [
+        (["not a number"], "text.mentions[0]"),
+        (["+15550100042", "(555) 010-0042"], "text.mentions[1]"),
+        ([{"kind": "group", "value": "120363@g.us"}], "text.mentions[0]"),
+        ([{"kind": "lid", "value": ""}], "text.mentions[0]"),
+        (["+15550100042"] * 1025, "text.mentions"),
+        ([{"kind": "lid", "value": "1\0"}], "text.mentions[0].value"),
+    ],
+)
+def test_a_mention_names_a_person(people, field):
+    with pytest.raises(InputError) as refusal:
+        check_content(parse_outbound({"type": "text", "text": {"body": "Hi", "mentions": people}}), Limits())
+    assert refusal.value.field == field
+
+
 def test_every_kind_that_is_read_has_its_name_in_the_list():
     kinds = msgspec.inspect.type_info(Outbound).types
     assert tuple(kind.tag for kind in kinds) == OUTBOUND_KINDS == tuple(BY_KIND)

@@ -50,6 +50,18 @@ def test_what_we_send_has_a_line(name, line):
 
 
 @pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"type": "poll", "body": {"text": "Which day?"}, "action": {"options": ["Mon", "Tue"]}}, "Which day?"),
+        ({"type": "poll_reply", "poll_reply": {"options": ["Mon", "Tue"]}}, "Mon, Tue"),
+        ({"type": "poll_reply", "poll_reply": {}}, "Vote taken back"),
+    ],
+)
+def test_a_poll_and_its_votes_have_a_line(asked, line):
+    assert preview({"type": "interactive", "interactive": asked}) == line
+
+
+@pytest.mark.parametrize(
     ("name", "line"),
     [
         ("message_text_reply", "Yes, that one"),

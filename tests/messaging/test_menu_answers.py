@@ -33,15 +33,25 @@ BUTTONS = {
     "type": "button", "body": {"text": "Sure?"},
     "action": {"buttons": [{"type": "reply", "reply": each} for each in YES_NO]},
 }  # fmt: skip
-SETTINGS = {"instance": "desk", "jwt_key": "a webhook key of some length"}
+POLL = {
+    "type": "poll", "body": {"text": "Days?"},
+    "action": {"options": ["Monday", "Tuesday", "Friday, late"], "selectable_count": 2},
+}  # fmt: skip
+
+# By provider: of its hook, and what its channel needs beside that.
+SETTINGS = {
+    "evolution": ({"instance": "desk", "jwt_key": "a webhook key of some length"}, {"api_key": "a-key"}),
+    "wppconnect": ({"session": "desk"}, {"secret_key": "a-secret"}),
+    "twilio": ({"auth_token": "a-token"}, {"account_sid": f"AC{'0' * 32}"}),
+}
 
 
 def connect(tenant, provider="evolution", **more) -> Number:
     from hailgate.messaging.channels.hooks import add_hook
     from hailgate.messaging.channels.registry import add_channel, get_channel
 
-    hook = SETTINGS if provider == "evolution" else {"session": "desk"}
-    settings = hook | {"api_key": "a-key"} if provider == "evolution" else hook | {"secret_key": "a-secret"}
+    hook, own = SETTINGS[provider]
+    settings = hook | own
     made = add_hook(tenant.id, provider, hook)
     add_channel(tenant.id, provider, "desk", "15550100302", settings | more, hook=made.id)
     view = get_channel(tenant.id, "desk")
@@ -95,6 +105,23 @@ def test_exactly_a_number_or_a_title_is_an_answer(desk, worker, question, body, 
     content, _ = answer(desk, body=body)
     reply = content.get("interactive", {})
     assert reply.get(reply.get("type"), {}).get("id") == chosen
+    assert content["text"]["body"] == body
+
+
+@pytest.mark.parametrize(
+    ("body", "chosen"),
+    [
+        ("2", ["Tuesday"]), ("Friday, late", ["Friday, late"]), ("3, 1", ["Monday", "Friday, late"]),
+        ("Tuesday,1", ["Monday", "Tuesday"]), ("1,2,3", None), ("1,1", None), ("1, Monday", None), ("1, 4", None),
+        ("1 2", None), (",", None), ("perhaps Monday", None),
+    ],
+)  # fmt: skip
+def test_a_poll_sent_as_words_is_answered_by_numbers_and_titles(tenant, worker, body, chosen):
+    desk = connect(tenant, "twilio")
+    ask(desk, POLL, worker=worker)
+    content, _ = answer(desk, body=body)
+    reply = content.get("interactive", {}).get("poll_reply")
+    assert (reply and reply["options"]) == chosen
     assert content["text"]["body"] == body
 
 

@@ -71,6 +71,9 @@ SENDS = {
     ),
     "send_contact": message(decode_outbound(json.dumps({"type": "contacts", "contacts": [LUIS]}))),
     "send_reaction": message(content("reaction", message_id="3AF1C0F1C0F1C0000001", emoji="\N{THUMBS UP SIGN}")),
+    "send_poll": message(
+        content("interactive", type="poll", body={"text": "Which day?"}, action={"options": ["Monday", "Tuesday"]})
+    ),
     "send_list": message(
         content(
             "interactive",
@@ -104,6 +107,21 @@ async def test_where_the_server_keeps_our_ids_each_attempt_has_one_of_its_own(na
     assert named[0] == named[1] == own_id(sent) != named[2]
     assert re.fullmatch("3EB0[0-9A-F]{18}", named[0])
     assert "messageId" not in await body_of(render_send(sent, native_menus=True))
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ({"mentions": ["+55 11 90000-0042"]}, {"mentioned": ["5511900000042"]}),
+        ({"mentions": [{"kind": "lid", "value": "100000000000042"}]}, {"mentioned": ["100000000000042@lid"]}),
+        ({"mentions": ["+5511900000042", "5511900000042"]}, {"mentioned": ["5511900000042"]}),
+        ({"mention_all": True}, {"mentionsEveryOne": True}),
+        ({}, {}),
+    ],
+)
+async def test_a_text_mentions_people_or_everybody(told, asked):
+    call = render_send(message(content("text", body="Hi", **told)), native_menus=False)
+    assert await body_of(call) == {"number": "5511900000042", "text": "Hi", **asked}
 
 
 async def test_a_quote_names_the_message_and_menus_are_words_unless_they_are_wanted():

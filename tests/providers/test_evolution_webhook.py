@@ -18,6 +18,7 @@ from hailgate.core.content.inbound import (
     InboundReply,
     InboundSticker,
     InboundVideo,
+    WhyNot,
 )
 from hailgate.core.errors import PayloadForeign, SignatureInvalid
 from hailgate.core.events import (
@@ -28,6 +29,7 @@ from hailgate.core.events import (
     MessageChange,
     MessageStatus,
     SessionChange,
+    UnreadableMessage,
 )
 from hailgate.core.media import RemoteMedia, StoredInWebhook
 from hailgate.core.status import Status
@@ -66,7 +68,7 @@ ENDS = {
     "messages_update_error": Status.FAILED,
     "messages_update_group_participant": Status.READ,
     "messages_update_played": Status.PLAYED,
-    "messages_update_poll": Ignored,
+    "messages_update_poll": InboundReply,
     "messages_update_read": Status.READ,
     "messages_update_server_ack": Status.SENT,
     "messages_update_without_message_id": Status.DELIVERED,
@@ -224,6 +226,80 @@ def test_a_contact_joins_its_hidden_id_and_its_number():
     joined = {"remoteJid": f"{HIDDEN.value}@lid", "remoteJidAlt": f"{ANA.value}@s.whatsapp.net"}
     [event] = parse_webhook(told("contacts.upsert", [joined]), "shop-one")
     assert (event.known, event.learned) == ((HIDDEN,), (ANA,))
+
+
+def voted(event="messages.upsert", **changes):
+    """The vote of the fixture, as a server tells it that has read it."""
+    name = "messages_upsert_poll_update" if event == "messages.upsert" else "messages_update_poll"
+    told = msgspec.json.decode(BODIES[f"{name}[0]"])
+    vote = told["data"].get("message", {}).get("pollUpdateMessage", {}).get("vote", {})
+    vote |= changes.pop("vote", {})
+    told["data"] |= changes.pop("data", {})
+    return parse_webhook(msgspec.json.encode(told | changes), "shop-one")
+
+
+READ = [{"name": "Yes", "voters": [f"{ANA.value}@s.whatsapp.net"]}, {"name": "No", "voters": []}]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"vote": {"selectedOptions": ["Yes"]}},
+        {"data": {"pollUpdates": READ}},
+        {"event": "messages.update"},
+        {"event": "messages.update", "data": {"pollUpdates": READ}},
+    ],
+)
+def test_a_vote_that_the_server_read_names_its_options_and_its_poll(told):
+    [event] = voted(**told)
+    assert type(event) is InboundMessage
+    assert (event.content.interactive.poll_reply.options, event.context_id) == (("Yes",), OURS)
+    assert event.chat[0] == ANA
+
+
+def test_a_vote_that_nobody_could_read_waits_and_says_so():
+    [event] = voted()
+    assert isinstance(event, UnreadableMessage)
+    assert (event.content.kind, event.content.why) == ("poll_vote", WhyNot.UNREADABLE)
+    [read] = voted(vote={"selectedOptions": ["Yes"]})
+    assert event.readable_key() == read.effect_key()
+
+
+def test_a_vote_taken_back_and_the_same_vote_again_are_events_of_their_own():
+    nobody = [{"name": "Yes", "voters": []}, {"name": "No", "voters": []}]
+    times = ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z")
+    told = [voted("messages.update", date_time=at, data={"pollUpdates": updates})
+            for at, updates in zip(times, (READ, nobody, READ), strict=True)]  # fmt: skip
+    assert [event.content.interactive.poll_reply.options for [event] in told] == [("Yes",), (), ("Yes",)]
+    assert len({event.effect_key() for [event] in told}) == 3
+
+
+def test_in_a_group_each_voter_has_a_vote():
+    bo = Address(AddressKind.PHONE, "5511900000043")
+    both = [f"{each.value}@s.whatsapp.net" for each in (ANA, bo)]
+    updates = [{"name": "Yes", "voters": both}, {"name": "No", "voters": both[1:]}]
+    told = voted("messages.update", data={"remoteJid": GROUP.value, "pollUpdates": updates})
+    assert [(event.author, event.content.interactive.poll_reply.options) for event in told] == [
+        (ANA, ("Yes",)), (bo, ("Yes", "No")),
+    ]  # fmt: skip
+    assert {event.chat for event in told} == {(GROUP,)}
+
+
+def test_a_poll_of_a_person_shows_its_question_and_options():
+    poll = {"name": "Which day?", "options": [{"optionName": "Mon"}, {"optionName": "Tue"}]}
+    data = {"key": {"remoteJid": f"{ANA.value}@s.whatsapp.net", "id": "1"}, "message": {"pollCreationMessageV3": poll}}
+    [event] = parse_webhook(told("messages.upsert", data), "shop-one")
+    asked = event.content.interactive
+    assert (asked.body.text, asked.action.options) == ("Which day?", ("Mon", "Tue"))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_those_whom_a_text_mentions_are_told(inside):
+    context = {"contextInfo": {"mentionedJid": [f"{ANA.value}@s.whatsapp.net", f"{HIDDEN.value}@lid", 7, "x@story"]}}
+    text = {"extendedTextMessage": {"text": "@all", **context}} if inside else {"conversation": "@all"}
+    data = {"key": {"remoteJid": GROUP.value, "id": "1", "participant": f"{ANA.value}@s.whatsapp.net"}, "message": text}
+    [event] = parse_webhook(told("messages.upsert", {**data, **({} if inside else context)}), "shop-one")
+    assert (event.content.body, event.content.mentions) == ("@all", (ANA, HIDDEN))
 
 
 def test_a_webhook_and_a_poll_of_one_message_have_one_effect():

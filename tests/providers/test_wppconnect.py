@@ -70,6 +70,7 @@ LIST = content(
         "sections": [{"title": "Tomorrow", "rows": [{"id": "slot-0900", "title": "09:00", "description": "Morning"}]}],
     },
 )
+POLL = content("interactive", type="poll", body={"text": "Which day?"}, action={"options": ["Monday", "Tuesday"]})
 SENDS = {
     "send_message": message(content("text", body="Hello")),
     "send_message_lid": message(content("text", body="Hello"), Address(AddressKind.LID, "100000000000042")),
@@ -83,6 +84,7 @@ SENDS = {
         content("location", latitude=-23.55052, longitude=-46.633308, name="Example Cafe", address="1 Example Street")
     ),
     "send_list_message": message(LIST),
+    "send_poll": message(POLL),
     "react_message": message(content("reaction", message_id=ANSWERED, emoji="\N{THUMBS UP SIGN}")),
 }
 
@@ -98,6 +100,35 @@ async def test_a_send_is_what_the_server_is_known_to_take(name):
         k: v for k, v in wanted["body"].items() if k not in optional
     }
     assert rendered.get("isLid", False) == wanted["body"].get("isLid", False)
+
+
+async def test_a_poll_says_how_many_may_be_chosen():
+    assert (await body_of(render_send(message(POLL))))["options"] == {"selectableCount": 1}
+
+
+GROUP = Address(AddressKind.GROUP, "120363000000000001@g.us")
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "told"),
+    [
+        ({}, "send-mentioned", {"mentioned": ["5511900000042@c.us", "100000000000042@lid"]}),
+        (
+            {"context_id": ANSWERED},
+            "send-message",
+            {
+                "isNewsletter": False,
+                "options": {"quotedMsg": ANSWERED, "mentionedList": ["5511900000042@c.us", "100000000000042@lid"]},
+            },
+        ),
+    ],
+)
+async def test_a_text_mentions_people_also_where_it_quotes(given, path, told):
+    people = ["+5511900000042", {"kind": "lid", "value": "100000000000042"}]
+    call = render_send(message(content("text", body="Hi", mentions=people), GROUP, **given))
+    assert call.path == path
+    place = {"phone": "120363000000000001", "isGroup": True, "isLid": False, "message": "Hi"}
+    assert await body_of(call) == place | told
 
 
 async def test_a_card_is_sent_by_its_number():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from hailgate.core.address import Address, AddressKind
@@ -76,7 +77,7 @@ ENDS = {
     "onmessage_list_response": InboundReply,
     "onmessage_location": InboundLocation,
     "onmessage_multi_vcard": InboundContacts,
-    "onmessage_poll_creation": Unsupported,
+    "onmessage_poll_creation": InboundReply,
     "onmessage_ptt": InboundAudio,
     "onmessage_status_broadcast": Ignored,
     "onmessage_sticker": InboundSticker,
@@ -85,7 +86,7 @@ ENDS = {
     "onmessage_vcard": InboundContacts,
     "onmessage_video": InboundVideo,
     "onparticipantschanged": Ignored,
-    "onpollresponse": InboundText,
+    "onpollresponse": InboundReply,
     "onpresencechanged": Ignored,
     "onreactionmessage_add": Change.REACTION,
     "onreactionmessage_remove": Change.REACTION,
@@ -210,6 +211,36 @@ def test_what_could_not_be_decrypted_does_not_hide_what_comes_later():
     first = parse_webhook(encode({**plain, "type": "ciphertext", "body": ""}), "shop-one")[0]
     second = parse_webhook(encode(plain), "shop-one")[0]
     assert first.effect_key() != second.effect_key()
+
+
+def voted(**changes):
+    [event] = parse_webhook(encode({**msgspec.json.decode(BODIES["onpollresponse[0]"]), **changes}), "shop-one")
+    return event
+
+
+def test_a_vote_names_its_options_and_its_poll():
+    vote = voted()
+    assert vote.content.interactive.poll_reply.options == ("Monday",)
+    assert (vote.context_id, vote.chat, vote.author) == ("true_5511900000042@c.us_3EB0F1C0F1C0F1C00002", (ANA,), None)
+    assert voted(selectedOptions=[]).content.interactive.poll_reply.options == ()
+    assert voted(chatId="120363000000000001@g.us").author == ANA
+
+
+@pytest.mark.parametrize("told", [None, "Monday", [{"localId": 0}]])
+def test_a_vote_in_another_shape_is_kept_as_it_came(told):
+    assert voted(selectedOptions=told).content.kind == "poll_vote"
+
+
+def test_two_votes_within_a_second_are_two():
+    assert voted().effect_key() == voted().effect_key() != voted(timestamp=1767225600400).effect_key()
+
+
+def test_those_whom_a_text_mentions_are_told():
+    hidden = Address(AddressKind.LID, "100000000000042")
+    told = msgspec.json.decode(BODIES["onmessage_group_chat[0]"])
+    named = ["5511900000042@c.us", {"_serialized": "100000000000042@lid"}, None]
+    [event] = parse_webhook(encode(told | {"mentionedJidList": named}), "shop-one")
+    assert event.content.mentions == (ANA, hidden)
 
 
 def test_a_webhook_and_a_poll_of_one_message_have_one_effect():

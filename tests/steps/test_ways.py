@@ -139,6 +139,7 @@ async def test_every_kind_that_a_channel_takes_goes_both_ways(pytestconfig, tmp_
             tried |= await messages_are_reacted_to(walk)
         await the_person_changes_what_was_said(walk)
         await people_do_more_than_write(walk)
+        await a_poll_is_voted_in(walk)
         await a_person_without_a_number_writes(walk)
         await a_group_writes_and_is_written_to(walk)
         await the_business_writes_on_its_own_telephone(walk)
@@ -295,6 +296,33 @@ async def people_do_more_than_write(walk: Walk) -> None:
         assert answer["context_id"] == asked["message"]["id"]
 
 
+async def a_poll_is_voted_in(walk: Walk) -> None:
+    content, words = SENT["interactive.poll"]
+    asked = await walk.sent("a poll to vote in", content, *words)
+    if asked["message"]["type"] == "text":
+        for body, chosen in (("3", ["Friday"]), ("1, Friday", ["Monday", "Friday"])):
+            answer = await walk.came_in("numbers and titles, as a vote", text(body), kind="interactive")
+            assert (answer["content"]["poll_reply"]["options"], answer["text"]["body"]) == (chosen, body)
+        return
+    for chosen in (["Friday"], ["Monday", "Friday"], []):
+        await voted(walk, asked, chosen, walk.ana)
+
+
+async def voted(walk: Walk, asked: Mapping[str, Any], chosen: list[str], phone: Phone, **where: str) -> None:
+    """A vote may be told under another id than the phone knows it by: it names its poll."""
+    poll = asked["message"]["id"]
+    await phone.write({"type": "poll_vote", "poll_vote": {"message_id": poll, "options": chosen}, **where})
+
+    async def look() -> dict[str, Any] | None:
+        votes = [each async for each in walk.stand.pages("/v1/messages") if each["context_id"] == poll]
+        told = [each for each in votes if each["content"].get("poll_reply", {}).get("options", []) == chosen]
+        by = [each for each in told if (each["author"] or each["address"])["value"] == phone.number]
+        return next((each for each in by if each["type"] == "interactive"), None)
+
+    vote = await wait_for(look, "a vote")
+    walk.done("←", "a vote", vote["preview"])
+
+
 async def a_person_without_a_number_writes(walk: Walk) -> None:
     """Known by another id alone; answered by that id, and the answer is on that phone."""
     await walk.ben.change(name="Ben", hides_number=True, by_lid=True)
@@ -319,6 +347,16 @@ async def a_group_writes_and_is_written_to(walk: Walk) -> None:
     group = said[walk.ana.number]["address"]
     entry = await walk.sent("a text to a group of two", text("All of you"), "All of you", to=group)
     await walk.entry(walk.cleo, entry["message"]["id"])
+    people = {"mentions": [f"+{walk.cleo.number}"]}
+    called = {"type": "text", "text": {"body": f"See @{walk.cleo.number}", **people}}
+    entry = await walk.sent("a text that mentions somebody", called, walk.cleo.number, to=group)
+    assert entry["message"]["text"]["mentions"] == [walk.cleo.number]
+    named = {"type": "text", "text": {"body": "And @desk?", "mentions": [walk.cleo.number]}, "group_id": GROUP}
+    message = await walk.came_in("a text that mentions somebody", named)
+    assert message["content"]["mentions"] == [{"kind": "phone", "value": walk.cleo.number}]
+    content, words = SENT["interactive.poll"]
+    asked = await walk.sent("a poll for a group", content, *words, to=group)
+    await voted(walk, asked, ["Tuesday"], walk.cleo, group_id=GROUP)
 
 
 async def the_business_writes_on_its_own_telephone(walk: Walk) -> None:

@@ -40,6 +40,8 @@ def interactive(content: Content) -> Content:
     return {"type": "interactive", "interactive": content}
 
 
+DAYS = ["Monday", "Tuesday", "Friday"]
+POLL = {"type": "poll", "body": {"text": "Which days?"}, "action": {"options": DAYS, "selectable_count": 2}}
 # By what is sent: the content, and words that the phone then shows. What a provider cannot express goes as text.
 SENT: Mapping[str, tuple[Content, Sequence[str]]] = {
     "text": ({"type": "text", "text": {"body": "See https://clinic.example", "preview_url": True}}, ["clinic.example"]),
@@ -48,6 +50,7 @@ SENT: Mapping[str, tuple[Content, Sequence[str]]] = {
     "interactive.button": (interactive(BUTTONS), ["Confirm?", "Yes", "No"]),
     "interactive.list": (interactive(LIST), ["When?", "9:00", "early"]),
     "interactive.cta_url": (interactive(LINK), ["See", "Open", "https://clinic.example"]),
+    "interactive.poll": (interactive(POLL), ["Which days?", *DAYS]),
     "interactive.location_request_message": (interactive(WHERE), ["Where?"]),
     "template": ({"type": "template", "template": UPDATE}, ["42", "ready"]),
 }
@@ -63,6 +66,7 @@ RECEIVED: Mapping[str, Content] = {
     "a button of a template": {"type": "button", "button": {"text": "Yes, I will come", "payload": "will-come"}},
     "a button": reply(button_reply=YES),
     "a row of a list": reply(list_reply=NINE),
+    "a poll": {"type": "poll", "poll": {"name": "Which day?", "options": ["Mon", "Tue"], "selectable": 1}},
     "a form": reply(nfm_reply=FORM),
     "a forwarded text": {**text("Read this"), "context": {"forwarded": True}},
     "what was forwarded often": {**text("Read this, all"), "context": {"frequently_forwarded": True}},
@@ -95,19 +99,21 @@ class Way(NamedTuple):
 
 WAYS: Mapping[str, Way] = {
     "twilio": Way(
-        untold=frozenset({"what WhatsApp cannot show", "a kind of next year"}),
+        untold=frozenset({"what WhatsApp cannot show", "a kind of next year", "a poll"}),
         # Its form tells a quick reply and a template's button alike, and a card as a file.
         renamed={"a button": "button", "contacts": "document"},
         reacts=False, revokes=False, rings=False, groups=False, types=False, plays=False, stops=True,
     ),
     "evolution": Way(
         untold=frozenset({"what WhatsApp cannot show"}),
-        renamed={"a kind of next year": "unsupported"},
+        renamed={"a kind of next year": "unsupported", "a poll": "interactive"},
         edits=True,
     ),
     "wppconnect": Way(
         untold=frozenset({"a form"}),
-        renamed={"what WhatsApp cannot show": "unsupported", "a kind of next year": "unsupported"},
+        renamed={
+            "what WhatsApp cannot show": "unsupported", "a kind of next year": "unsupported", "a poll": "interactive",
+        },
         adverts=False,
     ),
 }  # fmt: skip

@@ -17,6 +17,11 @@ _BUTTONS: Final = {
         ]
     },
 }
+_POLL: Final = {
+    "type": "poll",
+    "body": {"text": "Which days suit you?"},
+    "action": {"options": ["Monday", "Tuesday", "Friday"], "selectable_count": 0},
+}
 _TEMPLATE: Final = {
     "name": "order_ready",
     "language": {"code": "en_US"},
@@ -29,6 +34,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "create_message": {
         "text": {**_WHERE, **_TEXT, "metadata": {"order": "17"}},
         "buttons": {**_WHERE, "type": "interactive", "interactive": _BUTTONS},
+        "poll": {**_WHERE, "type": "interactive", "interactive": _POLL},
         "template": {**_WHERE, "type": "template", "template": _TEMPLATE},
         "Markdown": {**_WHERE, "type": "text", "text": {"body": "**Ready:** order 17"}, "markdown": True},
         "picture": {**_WHERE, "type": "image", "image": {"attachment": _ID, "caption": "The plan"}},

@@ -253,6 +253,9 @@ def _show_kind(kind: str, limits: KindLimits) -> KindOut:
         bytes=limits.bytes,
         types=sorted(limits.types),
         quotable=limits.quotable,
+        options=limits.options,
+        mentions=limits.mentions,
+        mentions_all=limits.mentions_all,
         degrades_to=limits.degrades_to,
         words_only=limits.words_only,
     )

@@ -147,8 +147,11 @@ def _kinds_page() -> str:
         table,
         "Questions that go as text are numbered. While such a question is the business's newest message in the "
         "conversation, for a day, a person's text that is exactly one of its numbers or titles comes in as the reply "
-        "to it: `interactive` with `list_reply` or `button_reply`, and the person's words beside it in `text`. In "
-        "groups, and where the words name two choices, it stays text.",
+        "to it: `interactive` with `list_reply`, `button_reply` or `poll_reply`, and the person's words beside it in "
+        "`text`. For a poll that takes several, numbers or titles with commas between them are one vote. In groups, "
+        "and where the words name two choices, it stays text.",
+        "Where the table does not say `mentions`, a text that mentions people goes as it is: its words, and nobody is "
+        "called by name. Where it does not say `of all`, the same holds for `mention_all`.",
     )
 
 
@@ -160,6 +163,8 @@ def _limits(limits: "KindLimits | None") -> str:
     told += ["words alone"] if limits.words_only else []
     told += [f"caption of {limits.caption:,}"] if limits.caption else []
     told += [f"{limits.bytes / (1 << 20):g} MB"] if limits.bytes else []
+    told += [f"{limits.options} options"] if limits.options else []
+    told += ["mentions of all" if limits.mentions_all else "mentions"] if limits.mentions else []
     return ", ".join(told) or "yes"
 
 

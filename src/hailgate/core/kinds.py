@@ -12,9 +12,10 @@ class KindLimits(Struct, frozen=True, kw_only=True):
     """What a provider takes of one kind; None and an empty set stand for no limit of its own.
 
     `text` and `caption` are in characters, `bytes` is of the file, `types` are MIME types. `quotable` says that such a
-    message may quote another. `degrades_to` names the kind that is sent instead, where the provider cannot express it.
-    `words_only` says that nothing but words fills a template or stands around a question: its header and footer are
-    then part of its text.
+    message may quote another. `options` is how many a poll may offer. `mentions` says that a text may mention people of
+    a group, `mentions_all` all of them at once; elsewhere the text goes as it is. `degrades_to` names the kind that is
+    sent instead, where the provider cannot express it. `words_only` says that nothing but words fills a template or
+    stands around a question: its header and footer are then part of its text.
     """
 
     text: int | None = None
@@ -22,6 +23,9 @@ class KindLimits(Struct, frozen=True, kw_only=True):
     bytes: int | None = None
     types: frozenset[str] = frozenset()
     quotable: bool = True
+    options: int | None = None
+    mentions: bool = False
+    mentions_all: bool = False
     degrades_to: str | None = None
     words_only: bool = False
 

@@ -1,8 +1,13 @@
 """JIDs: how WhatsApp Web's own ids name people and groups, as the unofficial servers pass them on. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import Inbound, InboundText
+from hailgate.core.content.mentions import MOST_MENTIONS
 from hailgate.providers.reading import address
 
 _PEOPLE: Final = frozenset({"c.us", "s.whatsapp.net"})
@@ -42,3 +47,9 @@ def render_jid(place: Address, people: str = "s.whatsapp.net") -> str:
     if place.kind is AddressKind.GROUP:
         return f"{user_of(place)}@g.us"
     return place.value
+
+
+def mentioning(content: Inbound, jids: Iterable[object]) -> Inbound:
+    """A text with those whom it mentions; whatever else is itself."""
+    people = tuple(dict.fromkeys(place for jid in jids if (place := parse_jid(jid))))[:MOST_MENTIONS]
+    return replace(content, mentions=people) if isinstance(content, InboundText) and people else content

@@ -41,6 +41,9 @@ class KindOut(Schema):
     bytes: int | None
     types: list[str] = Field(description="MIME types; an empty list is any.")
     quotable: bool
+    options: int | None = Field(description="How many a poll may offer.")
+    mentions: bool = Field(description="Whether a text may mention people of a group; else it goes as it is.")
+    mentions_all: bool = Field(description="Whether it may mention all of them with `mention_all`.")
     degrades_to: str | None = Field(description="What it is sent as, where the provider cannot express it.")
     words_only: bool = Field(description="Nothing but words fills a template or heads a question; they count as text.")
 

@@ -110,7 +110,7 @@ def take_apart(
     kind = str(content.get("type"))
     inner = _member(content, kind)
     if kind == "text":
-        return MessageParts(render_formatting(_text(inner, "body")))
+        return MessageParts(render_formatting(_text(inner, "body")), footer=_mentions(inner))
     if kind in FILES:
         return _file(kind, inner, attachment)
     if definition is not None and (filled := _filled(content, definition)):
@@ -181,6 +181,19 @@ def _file(kind: str, inner: Mapping[str, Any], attachment: Attachment | None) ->
     )
 
 
+def _mentions(inner: Mapping[str, Any]) -> str:
+    """Whom a text calls by name, since its own words hold their numbers at best."""
+    if inner.get("mention_all") is True:
+        return _("Mentions everyone")
+    people = [*_strings(inner, "mentions"), *map(_person, _members(inner, "mentions"))]
+    return _("Mentions %(people)s") % {"people": ", ".join(people)} if people else ""
+
+
+def _person(address: Mapping[str, Any]) -> str:
+    value = _text(address, "value")
+    return f"+{value}" if address.get("kind") == "phone" and not value.startswith("+") else value
+
+
 def _shape(kind: str, mime: str) -> str:
     if kind == "document":
         return ""
@@ -223,6 +236,9 @@ def _interactive(inner: Mapping[str, Any]) -> MessageParts | None:
     kind = _text(inner, "type")
     if kind == "nfm_reply":
         return _form(_member(inner, kind))
+    if kind == "poll_reply":
+        chosen = ", ".join(_strings(_member(inner, kind), "options"))
+        return MessageParts(render_formatting(chosen), header=_("Vote")) if chosen else None
     if kind in {"button_reply", "list_reply"}:
         chosen = _member(inner, kind)
         return MessageParts(render_formatting(_text(chosen, "title")), footer=_text(chosen, "description"))
@@ -281,6 +297,15 @@ def _buttons(action: Mapping[str, Any]) -> Iterator[ChoicePart]:
         yield ChoicePart(_text(_member(button, "reply"), "title"), "")
 
 
+def _poll(action: Mapping[str, Any]) -> Iterator[ChoicePart]:
+    most = action.get("selectable_count", 1)
+    many = _("Choose one") if most == 1 else _("Choose as many as you like")
+    if isinstance(most, int) and most > 1:
+        many = _("Choose up to %(count)s") % {"count": most}
+    yield ChoicePart(many, "", heading=True)
+    yield from (ChoicePart(option, "") for option in _strings(action, "options"))
+
+
 def _link(action: Mapping[str, Any]) -> Iterator[ChoicePart]:
     parameters = _member(action, "parameters")
     yield ChoicePart(_text(parameters, "display_text"), _text(parameters, "url"))
@@ -332,6 +357,7 @@ _ONE_CHOICE: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 _MANY_CHOICES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[ChoicePart]]]] = {
     "button": _buttons,
     "list": lambda action: _sections(action, "rows"),
+    "poll": _poll,
     "cta_url": _link,
     "product": _product,
     "product_list": lambda action: _sections(action, "product_items"),
@@ -408,6 +434,11 @@ def _member(outer: Mapping[str, Any], name: str) -> Any:
 def _members(outer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     found = outer.get(name)
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _strings(outer: Mapping[str, Any], name: str) -> list[str]:
+    found = outer.get(name)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def _text(inner: Mapping[str, Any], name: str) -> str:

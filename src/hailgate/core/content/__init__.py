@@ -109,11 +109,15 @@ def content_as_json(stored: str) -> dict[str, Any]:
 
 def _shape(content: InboundText | Unsupported) -> dict[str, object]:
     if isinstance(content, InboundText):
-        return {"type": "text", "text": {"body": content.body}}
+        return {"type": "text", "text": {"body": content.body, **_mentions(content)}}
     raw = clean_text(content.raw.decode("utf-8", "replace"))
     told = {"why": content.why, "code": content.code}
     whole = {"kind": content.kind, **{name: value for name, value in told.items() if value}, "raw": raw}
     return {"type": "unsupported", "unsupported": whole}
+
+
+def _mentions(text: InboundText) -> dict[str, object]:
+    return {"mentions": [{"kind": each.kind, "value": each.value} for each in text.mentions]} if text.mentions else {}
 
 
 def _decode(raw: bytes) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from hailgate.core.content.checking_templates import check_call
 from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.degrading import degrade, find_limits
 from hailgate.core.content.frames import TextHeader
-from hailgate.core.content.interactive import Question
+from hailgate.core.content.interactive import OPTIONS, PollQuestion, Question
+from hailgate.core.content.mentions import mentioned_in
 from hailgate.core.content.menus import render_question
 from hailgate.core.content.outbound import (
     MOST_CARDS,
@@ -56,6 +57,8 @@ def check_content(content: Outbound, limits: ContentLimits) -> None:
         check_text(content.recipient_identity_key_hash, "recipient_identity_key_hash", ID_LIMIT)
     if isinstance(content, Text):  # most messages: nothing else is looked at
         check_text(content.text.body, "text.body", own.text or TEXT_LIMIT, "send it in parts")
+        if content.text.mentions:
+            mentioned_in(content.text)
         return
     _CHECKS[type(content)](content)
     _check_own_limits(content, own, limits.kinds)
@@ -81,6 +84,8 @@ def _check_degraded(content: Outbound, kinds: Kinds) -> None:
 
 
 def _not_on_this_channel(content: Outbound, kinds: Kinds) -> Exception:
+    if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
+        return refused("interactive.type", "cannot be poll on this channel, whose provider has no polls; send a list")
     if isinstance(content, Interactive) and (forms := [kind[12:] for kind in kinds if kind.startswith("interactive.")]):
         return refused("interactive.type", f"must be one of: {', '.join(sorted(forms))} on this channel")
     return refused("type", f"must be one of: {', '.join(plain_kinds(kinds))} on this channel")
@@ -93,12 +98,20 @@ def _check_own_limits(content: Outbound, own: KindLimits, kinds: Kinds) -> None:
     if own.degrades_to is not None:
         _check_degraded(content, kinds)
         return
-    if isinstance(content, Interactive) and own.text is not None:
-        _check_question_length(content.interactive, own.text, words_only=own.words_only)
+    if isinstance(content, Interactive):
+        _check_own_question(content.interactive, own)
     file = getattr(content, str(content.__struct_config__.tag))
     if isinstance(file, CaptionedFile | DocumentFile) and own.caption is not None:
         path = f"{content.__struct_config__.tag}.caption"
         check_length(file.caption, path, own.caption, "send the rest as a text")
+
+
+def _check_own_question(question: Question, own: KindLimits) -> None:
+    if own.text is not None:
+        _check_question_length(question, own.text, words_only=own.words_only)
+    if isinstance(question, PollQuestion) and own.options is not None:
+        options, path = question.action.options, "interactive.action.options"
+        check_count(options, path, own.options, "options on this channel", OPTIONS.start)
 
 
 def _check_question_length(question: Question, most: int, *, words_only: bool) -> None:
@@ -129,7 +142,8 @@ def _check_words(content: Outbound) -> None:
 
 
 def check_storable(content: Outbound) -> None:
-    if type(content) is Text and content.recipient_identity_key_hash is None:  # most messages have one string
+    if type(content) is Text and not content.text.mentions and content.recipient_identity_key_hash is None:
+        # most messages have one string
         if not is_storable(content.text.body):
             raise _unstorable("text.body")
         return

@@ -35,8 +35,7 @@ _PARAMETERS = f"{_ACTION}.parameters"
 def check_question(content: Interactive) -> None:
     question = content.interactive
     if (body := question.body) is not None:
-        most = ask.LIST_BODY_LIMIT if isinstance(question, ask.ListQuestion) else BODY_LIMIT
-        check_text(body.text, "interactive.body.text", most)
+        check_text(body.text, "interactive.body.text", _BODY_LIMITS.get(type(question), BODY_LIMIT))
     if (footer := getattr(question, "footer", None)) is not None:
         check_text(footer.text, "interactive.footer.text", FOOTER_LIMIT)
     _check_header(getattr(question, "header", None), "interactive.header")
@@ -94,6 +93,16 @@ def _check_row(row: ask.Row, path: str) -> None:
     check_text(row.id, f"{path}.id", ask.ROW_ID_LIMIT)
     check_text(row.title, f"{path}.title", ask.ROW_TITLE_LIMIT)
     check_length(row.description, f"{path}.description", ask.ROW_DESCRIPTION_LIMIT)
+
+
+def _check_options(action: ask.Options) -> None:
+    path, options = f"{_ACTION}.options", action.options
+    check_count(options, path, ask.OPTIONS.stop - 1, "options", ask.OPTIONS.start)
+    for index, option in enumerate(options):
+        check_text(option, f"{path}[{index}]", ask.OPTION_LIMIT)
+    check_distinct([option.strip() for option in options], path, "option")
+    if not 0 <= action.selectable_count <= len(options):
+        raise refused(f"{_ACTION}.selectable_count", "must be 0 for any number, or 1 up to the number of options")
 
 
 def _check_link_action(action: ask.LinkAction) -> None:
@@ -188,9 +197,14 @@ def _check_reference(reference: object, most: int) -> None:
     check_text(reference, path, most)
 
 
+_BODY_LIMITS: Final[Mapping[type[Part], int]] = {
+    ask.ListQuestion: ask.LIST_BODY_LIMIT,
+    ask.PollQuestion: ask.POLL_BODY_LIMIT,
+}
 _CHECKS: Final[Mapping[type[Part], Callable[[Any], None]]] = {
     ask.ButtonQuestion: _check_buttons,
     ask.ListQuestion: _check_sections,
+    ask.PollQuestion: _check_options,
     ask.LinkQuestion: _check_link_action,
     ask.FlowQuestion: _check_flow,
     ask.CallQuestion: _check_call,

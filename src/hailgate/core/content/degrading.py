@@ -5,8 +5,7 @@ A question becomes numbered text, contacts become lines of text, a request for a
 
 from collections.abc import Iterator
 
-from hailgate.core.content.interactive import ButtonQuestion, LinkQuestion, ListQuestion
-from hailgate.core.content.menus import render_menu
+from hailgate.core.content.menus import Menu, render_menu
 from hailgate.core.content.outbound import Contacts, Interactive, Outbound, Text
 from hailgate.core.content.parts import Card, TextBody
 from hailgate.core.kinds import KindLimits, Kinds
@@ -34,7 +33,7 @@ def _words(content: Outbound) -> str:
     if not isinstance(content, Interactive):
         raise TypeError(f"{type(content).__name__} has no form as text")
     question = content.interactive
-    if isinstance(question, ButtonQuestion | ListQuestion | LinkQuestion):
+    if isinstance(question, Menu):
         return render_menu(question)
     body = getattr(question, "body", None)
     return str(body.text) if body is not None else ""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from hailgate.core.address import Address
 from hailgate.core.content.cleaning import clean_text
 
 # A foreign name for a kind of message is kept, but not at any length.
@@ -17,9 +18,10 @@ MAX_KIND_LENGTH = 64
 
 
 class InboundText(Struct, frozen=True):
-    """What a person wrote, cleaned of what no database stores."""
+    """What a person wrote, cleaned of what no database stores; ``mentions`` are those whom it calls by name."""
 
     body: str
+    mentions: tuple[Address, ...] = ()
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "body", clean_text(self.body))
@@ -211,6 +213,38 @@ class FlowReply(Told, frozen=True, tag_field="type", tag="nfm_reply"):
     nfm_reply: FilledIn
 
 
+class Voted(Told, frozen=True):
+    """The options of a poll that a person has chosen by now, in their words; none where a vote was taken back."""
+
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "options", tuple(clean_text(option) for option in self.options))
+
+
+class PollReply(Told, frozen=True, tag_field="type", tag="poll_reply"):
+    poll_reply: Voted
+
+
+class Asked(Told, frozen=True):
+    text: str
+
+
+class Offered(Told, frozen=True):
+    options: tuple[str, ...]
+    selectable_count: int = 1
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "options", tuple(clean_text(option) for option in self.options))
+
+
+class Poll(Told, frozen=True, tag_field="type", tag="poll"):
+    """A poll that somebody else than the API made, in the shape of ours."""
+
+    body: Asked
+    action: Offered
+
+
 class Permitted(Told, frozen=True):
     """Whether the business may call: `response` is accept or reject, `response_source` says who or what decided."""
 
@@ -229,9 +263,12 @@ class Typed(Told, frozen=True):
 
 
 class InboundReply(Told, frozen=True, tag_field="type", tag="interactive"):
-    """`text` is what the person wrote, where a choice of numbered words was answered in words."""
+    """What a person chose or, with a poll, asks.
 
-    interactive: ButtonReply | ListReply | FlowReply | CallPermissionReply
+    `text` is what the person wrote, where a choice of numbered words was answered in words.
+    """
+
+    interactive: ButtonReply | ListReply | FlowReply | CallPermissionReply | PollReply | Poll
     text: Typed | None = None
 
 

@@ -1,4 +1,4 @@
-"""Messages that ask for a choice: buttons, lists, links, flows, calls, a number and a location."""
+"""Messages that ask for a choice: buttons, lists, polls, links, flows, calls, a number and a location."""
 
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,10 @@ CARDS = range(2, 11)
 CARD_BODY_LIMIT = 160
 LONGEST_CALL_OFFER_MIN = 30 * 24 * 60
 CALL_PAYLOAD_LIMIT = 512
+# What WhatsApp's own apps let people write in a poll.
+POLL_BODY_LIMIT = 255
+OPTIONS = range(2, 13)
+OPTION_LIMIT = 100
 
 
 class Choice(Part, frozen=True):
@@ -59,6 +63,13 @@ class Sections(Part, frozen=True):
 
     button: Annotated[str, limit(CTA_LIMIT, 1)]
     sections: Annotated[tuple[Section, ...], count(MOST_SECTIONS)]
+
+
+class Options(Part, frozen=True):
+    """`selectable_count` is how many of them a person may choose; 0 for any number."""
+
+    options: Annotated[tuple[Annotated[str, limit(OPTION_LIMIT, 1)], ...], count(OPTIONS.stop - 1, OPTIONS.start)]
+    selectable_count: int = 1
 
 
 class Link(Part, frozen=True):
@@ -105,6 +116,13 @@ class ListQuestion(Part, frozen=True, tag_field="type", tag="list"):
     action: Sections
     header: TextHeader | None = None
     footer: Words | None = None
+
+
+class PollQuestion(Part, frozen=True, tag_field="type", tag="poll"):
+    """A poll, which the Cloud API does not have: this shape is ours, in the manner of its lists."""
+
+    body: Words
+    action: Options
 
 
 class LinkQuestion(Part, frozen=True, tag_field="type", tag="cta_url"):
@@ -218,6 +236,7 @@ class Carousel(Part, frozen=True, tag_field="type", tag="carousel"):
 Question = (
     ButtonQuestion
     | ListQuestion
+    | PollQuestion
     | LinkQuestion
     | FlowQuestion
     | LocationQuestion

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from hailgate.core.address import AddressKind
+
 
 def limit(most: int, least: int = 0) -> Meta:
     """A length for the API's description. `check_content` holds it, with a sentence that says what to do."""
@@ -28,9 +30,20 @@ FILENAME_LIMIT = 240  # what file systems keep, with room for an ending
 LINK_LIMIT = 2000
 
 
+class Mention(Part, frozen=True):
+    """A person by an address that is not, or need not be, a phone number."""
+
+    kind: AddressKind
+    value: str
+
+
 class TextBody(Part, frozen=True):
+    """`mentions` are people of the group that it goes to, `mention_all` is everybody there."""
+
     body: Annotated[str, limit(TEXT_LIMIT, 1)]
     preview_url: bool = False
+    mentions: tuple[str | Mention, ...] = ()
+    mention_all: bool = False
 
     def __repr__(self) -> str:
         return f"TextBody(<{len(self.body)} characters>)"

@@ -49,6 +49,7 @@ _PERMISSION: Final = {
     "accept": gettext_noop("Calls allowed"),
     "reject": gettext_noop("Calls not allowed"),
 }
+_NO_VOTE: Final = gettext_noop("Vote taken back")
 _PERMISSION_ANSWERED: Final = gettext_noop("Answer about calls")
 # What is asked or offered without words of its own.
 _ASKED: Final = {
@@ -60,6 +61,7 @@ _UNSUPPORTED: Final = gettext_noop("Message that cannot be shown")
 # What people send and WhatsApp gives to no business, by its own name for it.
 _UNDELIVERED: Final = {
     "poll": gettext_noop("Poll"),
+    "poll_vote": gettext_noop("Vote in a poll"),
     "video_note": gettext_noop("Video note"),
     "event": gettext_noop("Event"),
     "group_invite": gettext_noop("Invitation to a group"),
@@ -103,13 +105,15 @@ def preview(content: Mapping[str, Any], translate: Callable[[str], str] = str) -
 
 
 def words_of(content: Mapping[str, Any]) -> str | None:
-    """What a person said in words: a text, a caption, the title of a choice. None where there are none."""
+    """What a person said in words: a text, a caption, the title of a choice, a question. None where there are none."""
     kind = content.get("type")
     if kind == "text":
         return _text(content, "text", "body")
     if kind == "interactive":
         asked = _inner(content, "interactive")
         chosen = asked.get("type")
+        if chosen in {"poll", "poll_reply"}:
+            return _options(asked) or _text(asked, "body", "text") or None
         return (_text(asked, chosen, "title") or None) if isinstance(chosen, str) else None
     if isinstance(kind, str) and kind in _SPOKEN:
         return _text(content, kind, _SPOKEN[kind]) or None
@@ -140,9 +144,17 @@ def _interactive(content: Mapping[str, Any], translate: Callable[[str], str]) ->
         return translate(_FORM)
     if kind == "call_permission_reply":
         return translate(_PERMISSION.get(_text(asked, kind, "response"), _PERMISSION_ANSWERED))
+    if kind == "poll_reply":
+        return _options(asked) or translate(_NO_VOTE)
     if kind in {"button_reply", "list_reply"}:
         return _text(asked, kind, "title") or translate(_LABELS["interactive"])
     return _text(asked, "body", "text") or translate(_ASKED.get(kind, _LABELS["interactive"]))
+
+
+def _options(asked: Mapping[str, Any]) -> str:
+    """What was chosen in a poll."""
+    chosen = _inner(asked, "poll_reply").get("options")
+    return ", ".join(option for option in chosen if isinstance(option, str)) if isinstance(chosen, list) else ""
 
 
 def _unsupported(inner: Mapping[str, Any], translate: Callable[[str], str]) -> str:

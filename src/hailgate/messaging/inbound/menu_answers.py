@@ -26,7 +26,7 @@ from hailgate.messaging.store.sql import Cursor, Row, among, array, every_tenant
 from hailgate.providers import get_provider
 
 ANSWERED_WITHIN_S: Final = 86_400.0
-_MENUS: Final = ("interactive.list", "interactive.button")
+_MENUS: Final = ("interactive.list", "interactive.button", "interactive.poll")
 
 
 class Utterance(NamedTuple):

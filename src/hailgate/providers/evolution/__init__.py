@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from hailgate.core.address import AddressKind
+from hailgate.core.content.interactive import POLL_BODY_LIMIT
 from hailgate.core.json_stream import JsonMask
 from hailgate.core.kinds import KindLimits
 from hailgate.core.limits import Limit
@@ -18,7 +19,7 @@ from hailgate.providers.phone_files import PHONE_FILES
 from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 
 KINDS: Final = {
-    "text": KindLimits(text=4096),
+    "text": KindLimits(text=4096, mentions=True, mentions_all=True),
     **PHONE_FILES,
     "location": KindLimits(),
     "contacts": KindLimits(),
@@ -26,6 +27,7 @@ KINDS: Final = {
     "interactive.list": KindLimits(text=4096, degrades_to="text"),
     "interactive.button": KindLimits(text=1024, degrades_to="text"),
     "interactive.cta_url": KindLimits(text=1024, degrades_to="text"),
+    "interactive.poll": KindLimits(text=POLL_BODY_LIMIT, options=10),
 }
 NATIVE: Final = {kind: replace(limits, degrades_to=None) for kind, limits in KINDS.items()}
 # The instance's key travels in every webhook, and whoever has a code has the phone's messages.

@@ -7,6 +7,7 @@ import msgspec
 
 from hailgate.core.content import Inbound, InboundText, Unsupported
 from hailgate.core.content.inbound import (
+    Asked,
     ButtonReply,
     Chosen,
     FilledIn,
@@ -20,6 +21,8 @@ from hailgate.core.content.inbound import (
     InboundSticker,
     InboundVideo,
     ListReply,
+    Offered,
+    Poll,
     Press,
     ReceivedFile,
     ReceivedPlace,
@@ -33,6 +36,8 @@ _WRAPPERS: Final = (
     "ephemeralMessage", "viewOnceMessage", "viewOnceMessageV2", "viewOnceMessageV2Extension",
     "documentWithCaptionMessage", "editedMessage",
 )  # fmt: skip
+# By how many may be chosen, and by the version of WhatsApp.
+POLLS: Final = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3")
 INSIDE: Final = "/data/message/base64"
 
 Parts = Mapping[str, Any]
@@ -132,6 +137,16 @@ def _row(part: Any, _: str) -> Inbound | None:
     return InboundReply(ListReply(Chosen(row, _word(facts.get("title")) or row, _word(facts.get("description")))))
 
 
+def _poll(part: Any, _: str) -> Inbound | None:
+    facts = _parts(part)
+    question, told, many = _word(facts.get("name")), facts.get("options"), facts.get("selectableOptionsCount")
+    options = [_word(_parts(option).get("optionName")) for option in told] if isinstance(told, list) else []
+    if question is None or not options:
+        return None
+    offered = Offered(tuple(option for option in options if option), many if isinstance(many, int) else 0)
+    return InboundReply(Poll(Asked(question), offered))
+
+
 def _press(part: Any, _: str) -> Inbound | None:
     facts = _parts(part)
     text = _word(facts.get("selectedDisplayText"))
@@ -178,6 +193,7 @@ _KINDS: Final[Mapping[str, Callable[[Any, str], Inbound | None]]] = {
     "liveLocationMessage": _place,
     "contactMessage": _card,
     "contactsArrayMessage": _cards,
+    **dict.fromkeys(POLLS, _poll),
     "buttonsResponseMessage": _button,
     "listResponseMessage": _row,
     "templateButtonReplyMessage": _press,

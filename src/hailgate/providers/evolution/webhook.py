@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content.inbound import InboundCall, Origin, Referral, Rung
+from hailgate.core.content.inbound import InboundCall, Origin, Referral, Rung, Unsupported, WhyNot
 from hailgate.core.errors import PayloadForeign
 from hailgate.core.events import (
     Change,
@@ -22,10 +22,12 @@ from hailgate.core.events import (
     MessageStatus,
     ProviderEvent,
     SessionChange,
+    UnreadableMessage,
 )
 from hailgate.core.status import Status
 from hailgate.providers.evolution.content import find_media, parse_content, seconds
-from hailgate.providers.jids import STORIES, parse_jid
+from hailgate.providers.evolution.votes import VOTE, parse_votes, poll_voted_in, read_vote
+from hailgate.providers.jids import STORIES, mentioning, parse_jid
 from hailgate.providers.reading import identifier, read_body
 
 STATUSES: Final = {
@@ -41,6 +43,8 @@ STATUSES: Final = {
 SERVER_EVENT: Final = "application.startup"
 FAILED: Final = "WhatsApp did not take the message."
 MAX_EMOJI: Final = 64
+# Where the envelope's time lies while an update is read: its hour is wrong, yet each telling has its own.
+TOLD_AT: Final = "date_time"
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -58,6 +62,8 @@ def parse_webhook(body: bytes, instance: str) -> list[ProviderEvent]:
     parse = _PARSERS.get(event.lower().replace("_", "."), _other)
     if parse in {_session, _other}:
         return list(parse(data, instance, event))
+    if parse is _update:
+        data = [{**item, TOLD_AT: str(told.get("date_time"))} for item in _items(data)]
     return [each for item in _items(data) for each in parse(item, instance, event)]
 
 
@@ -97,8 +103,10 @@ def _message(data: Mapping[str, Any], instance: str, event: str) -> Iterator[Pro
         yield Ignored(instance, event, "empty", "The server could not decrypt it.", message_id)
         return
     ours = key.get("fromMe") is True
-    content = parse_content(message, kind, message_id)
-    told_by = EchoedMessage if ours else InboundMessage
+    content = read_vote(message, data) if VOTE in message else parse_content(message, kind, message_id)
+    content = mentioning(content, _mentioned(data, message))
+    unread = isinstance(content, Unsupported) and content.why is WhyNot.UNREADABLE
+    told_by = EchoedMessage if ours else UnreadableMessage if unread else InboundMessage
     yield told_by(
         account=instance,
         message_id=message_id,
@@ -107,7 +115,7 @@ def _message(data: Mapping[str, Any], instance: str, event: str) -> Iterator[Pro
         name=None if ours else _word(data.get("pushName")),
         at=at,
         content=content,
-        context_id=_quoted(data, message),
+        context_id=poll_voted_in(message) or _quoted(data, message),
         origin=_origin(_object_of(data.get("contextInfo"))),
         media=find_media(content, message, message_id),
     )
@@ -124,8 +132,10 @@ def _update(data: Mapping[str, Any], instance: str, event: str) -> Iterator[Prov
         yield _malformed(event, instance)
         return
     if word not in STATUSES:
-        note = "An answer to a poll." if data.get("pollUpdates") else "No such step."
-        yield Ignored(instance, event, f"status {word[:40]}", note, message_id)
+        votes = list(parse_votes(data, instance, str(data.get(TOLD_AT))))
+        yield from votes
+        if not votes:
+            yield Ignored(instance, event, f"status {word[:40]}", "No such step.", message_id)
         return
     status = STATUSES[word]
     failed = status is Status.FAILED
@@ -244,10 +254,19 @@ def _changed_by(key: Mapping[str, Any]) -> Address | None:
 
 
 def _quoted(data: Mapping[str, Any], message: Mapping[str, Any]) -> str | None:
-    """Beside the message, or inside its own kind."""
-    places = [data, *(_object_of(part) for part in message.values())]
-    found = (identifier(_object_of(place.get("contextInfo")).get("stanzaId")) for place in places)
+    found = (identifier(context.get("stanzaId")) for context in _contexts(data, message))
     return next((quoted for quoted in found if quoted), None)
+
+
+def _mentioned(data: Mapping[str, Any], message: Mapping[str, Any]) -> list[object]:
+    found = (context.get("mentionedJid") for context in _contexts(data, message))
+    return next((jids for jids in found if isinstance(jids, list)), [])
+
+
+def _contexts(data: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Beside the message, and inside its own kind."""
+    places = [data, *(_object_of(part) for part in message.values())]
+    yield from (_object_of(place.get("contextInfo")) for place in places)
 
 
 def _origin(context: Mapping[str, Any]) -> Origin | None:

@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content.interactive import ButtonQuestion, ListQuestion
+from hailgate.core.content.inbound import InboundReply, Poll
+from hailgate.core.content.interactive import ButtonQuestion, ListQuestion, PollQuestion
+from hailgate.core.content.mentions import mentioned_in
 from hailgate.core.content.menus import render_menu
 from hailgate.core.content.outbound import (
     Audio,
@@ -25,7 +27,7 @@ from hailgate.core.content.outbound import (
     Text,
     Video,
 )
-from hailgate.core.content.parts import Card
+from hailgate.core.content.parts import Card, TextBody
 from hailgate.core.errors import (
     AddressRefuses,
     ChannelDisconnected,
@@ -75,7 +77,9 @@ def own_id(message: OutboundMessage) -> str:
     return f"3EB0{hashlib.sha256(message.tracker.encode()).hexdigest()[:18].upper()}"
 
 
-def render_send(message: OutboundMessage, *, native_menus: bool, own_ids: bool = False) -> EvolutionCall:
+def render_send(  # noqa: PLR0911 -- one for each kind
+    message: OutboundMessage, *, native_menus: bool, own_ids: bool = False
+) -> EvolutionCall:
     """Raise Rejected for what the server cannot send."""
     content = message.content
     named = {"messageId": own_id(message)} if own_ids else {}
@@ -90,6 +94,8 @@ def render_send(message: OutboundMessage, *, native_menus: bool, own_ids: bool =
         return _call("sendLocation", {**place, **_location(content)})
     if isinstance(content, Contacts):
         return _call("sendContact", {**place, "contact": [_contact(card) for card in content.contacts]})
+    if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
+        return _call("sendPoll", {**place, **_poll(content.interactive)})
     if native_menus and isinstance(content, Interactive) and (menu := _menu(content)):
         return _call(menu[0], {**place, **menu[1]})
     return _call("sendText", {**place, **_text(content)})
@@ -107,10 +113,22 @@ def _number(to: Address) -> str:
 
 def _text(content: Outbound) -> dict[str, Any]:
     if isinstance(content, Text):
-        return {"text": content.text.body} | ({"linkPreview": True} if content.text.preview_url else {})
+        shown = {"linkPreview": True} if content.text.preview_url else {}
+        return {"text": content.text.body, **shown, **_mentions(content.text)}
     if isinstance(content, Interactive):
         return {"text": render_menu(content.interactive)}
     raise Rejected("This channel's provider cannot send this kind of message.", code="unsupported_content")
+
+
+def _mentions(text: TextBody) -> dict[str, Any]:
+    """In a group; the server leaves them out elsewhere."""
+    people = [_number(place) for place in mentioned_in(text)]
+    return ({"mentioned": people} if people else {}) | ({"mentionsEveryOne": True} if text.mention_all else {})
+
+
+def _poll(poll: PollQuestion) -> dict[str, Any]:
+    action = poll.action
+    return {"name": poll.body.text, "selectableCount": action.selectable_count, "values": list(action.options)}
 
 
 def _reaction(content: Reaction, to: Address) -> dict[str, Any]:
@@ -392,10 +410,18 @@ def fits(  # noqa: PLR0911 -- one for each kind
         return "contactMessage" in told or "contactsArrayMessage" in told
     if isinstance(content, Reaction):
         return bool(_parts(told.get("reactionMessage")).get("text") == content.reaction.emoji)
+    if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
+        return _fits_poll(content.interactive, told)
     if native_menus and isinstance(content, Interactive) and _menu(content):
         return any(word in name.lower() for name in told for word in ("list", "button", "interactive"))
     written = parse_content(told, "unknown", "")
     return bool(getattr(written, "body", None) == _text(content)["text"])
+
+
+def _fits_poll(poll: PollQuestion, told: Mapping[str, Any]) -> bool:
+    read = parse_content(told, "unknown", "")
+    asked = read.interactive if isinstance(read, InboundReply) else None
+    return isinstance(asked, Poll) and (asked.body.text, asked.action.options) == (poll.body.text, poll.action.options)
 
 
 def _fits_file(content: Image | Video | Audio | Document | Sticker, told: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, KindLimits]] = {
     "interactive.list": KindLimits(text=CONTENT_BODY, quotable=False, words_only=True),
     # Neither the title of such a button nor the beginning of its address may be a variable at Twilio.
     "interactive.cta_url": KindLimits(text=CONTENT_BODY, quotable=False, degrades_to="text"),
+    "interactive.poll": KindLimits(text=BODY, quotable=False, degrades_to="text"),
     "interactive.location_request_message": KindLimits(text=BODY, quotable=False, degrades_to="text"),
     "template": KindLimits(quotable=False, words_only=True),
 }

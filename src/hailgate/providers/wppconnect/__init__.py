@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from hailgate.core.address import AddressKind
+from hailgate.core.content.interactive import POLL_BODY_LIMIT
 from hailgate.core.json_stream import JsonMask
 from hailgate.core.kinds import KindLimits
 from hailgate.core.limits import Limit
@@ -16,7 +17,7 @@ from hailgate.providers.wppconnect.adapter import WppProvider, WppReceiver
 from hailgate.providers.wppconnect.codes import CODES
 from hailgate.providers.wppconnect.config import WppChannel, WppHook
 
-TEXT: Final = KindLimits(text=4096)
+TEXT: Final = KindLimits(text=4096, mentions=True)
 KINDS: Final = {
     "text": TEXT,
     **PHONE_FILES,
@@ -25,6 +26,7 @@ KINDS: Final = {
     "contacts": KindLimits(quotable=False),
     "reaction": KindLimits(quotable=False),
     "interactive.list": KindLimits(text=4096, quotable=False),
+    "interactive.poll": KindLimits(text=POLL_BODY_LIMIT, quotable=False),
     "interactive.button": KindLimits(text=1024, degrades_to="text"),  # phones often do not show its buttons
     "interactive.cta_url": KindLimits(text=1024, degrades_to="text"),
 }

@@ -13,6 +13,7 @@ import msgspec
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import Inbound, InboundText, Unsupported
 from hailgate.core.content.inbound import (
+    Asked,
     ButtonReply,
     Chosen,
     InboundAudio,
@@ -25,11 +26,15 @@ from hailgate.core.content.inbound import (
     InboundSticker,
     InboundVideo,
     ListReply,
+    Offered,
     Origin,
+    Poll,
+    PollReply,
     Press,
     ReceivedFile,
     ReceivedPlace,
     Rung,
+    Voted,
     WhyNot,
 )
 from hailgate.core.errors import PayloadForeign
@@ -46,7 +51,7 @@ from hailgate.core.events import (
 )
 from hailgate.core.media import InboundMedia, RemoteMedia, StoredInWebhook
 from hailgate.core.status import Status
-from hailgate.providers.jids import STORIES, parse_jid
+from hailgate.providers.jids import STORIES, mentioning, parse_jid
 from hailgate.providers.reading import from_milliseconds, identifier, read_body
 from hailgate.providers.vcards import parse_vcards
 
@@ -91,7 +96,7 @@ def _parse_message(told: Mapping[str, Any], session: str, body: bytes) -> Provid
         return Ignored(session, "message", kind[:64], "The message names no sender.", message_id)
     if kind == CIPHERTEXT and ours:
         return Ignored(session, "message", kind, "The session could not decrypt what was written by us.", message_id)
-    content = _content(kind, told, message_id, body)
+    content = mentioning(_content(kind, told, message_id, body), _mentioned(told))
     if kind == CIPHERTEXT:
         content = Unsupported(CIPHERTEXT, body, WhyNot.UNREADABLE)
     author = parse_jid(_serialized(told.get("author"))) if chat[0].kind is AddressKind.GROUP else None
@@ -162,11 +167,13 @@ def _parse_poll_answer(told: Mapping[str, Any], session: str, body: bytes) -> Pr
     chat = parse_jid(_serialized(told.get("chatId"))) or person
     if target is None or person is None or chat is None:
         return _malformed("poll response", session)
-    names = [name for option in _objects(told.get("selectedOptions")) if (name := _word(option.get("name")))]
+    chosen = [_word(option.get("name")) for option in _objects(told.get("selectedOptions"))]
     at = _seconds(told.get("timestamp"))
-    content = InboundText(", ".join(names)) if names else Unsupported("poll_response", body)
+    content: Inbound = InboundReply(PollReply(Voted(tuple(name for name in chosen if name))))
+    if not isinstance(told.get("selectedOptions"), list) or None in chosen:
+        content = Unsupported("poll_vote", body)
     author = person if chat.kind is AddressKind.GROUP else None
-    message_id = f"{target}:{person.value}:{at:.0f}"[:255]
+    message_id = f"{target}:{person.value}:{at:.3f}"[:255]
     return InboundMessage(session, message_id, (chat,), author, None, at, content, target)
 
 
@@ -267,6 +274,14 @@ def _button(told: Mapping[str, Any]) -> Inbound | None:
     return InboundReply(ButtonReply(Chosen(chosen, title or chosen))) if chosen else None
 
 
+def _poll(told: Mapping[str, Any]) -> Inbound | None:
+    question, many = _word(told.get("pollName")), told.get("pollSelectableOptionsCount")
+    options = tuple(name for option in _objects(told.get("pollOptions")) if (name := _word(option.get("name"))))
+    if question is None or not options:
+        return None
+    return InboundReply(Poll(Asked(question), Offered(options, many if isinstance(many, int) else 0)))
+
+
 def _press(told: Mapping[str, Any]) -> Inbound | None:
     text = _word(told.get("body"))
     return InboundButton(Press(text, _word(told.get("selectedId")))) if text else None
@@ -278,6 +293,7 @@ _CONTENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Inbound | None]]] = 
     "multi_vcard": _cards,
     "list_response": _row,
     "buttons_response": _button,
+    "poll_creation": _poll,
     "template_button_reply": _press,
 }
 
@@ -352,6 +368,11 @@ def _quoted(told: Mapping[str, Any]) -> str | None:
     # Who answers a question of ours (a list, a button) quotes us; another quote names its author.
     theirs = told.get("quotedParticipant") not in (None, told.get("to"))
     return f"{'false' if theirs else 'true'}_{chat}_{tail}"
+
+
+def _mentioned(told: Mapping[str, Any]) -> list[object]:
+    jids = told.get("mentionedJidList")
+    return [_serialized(jid) for jid in jids] if isinstance(jids, list) else []
 
 
 def _name(told: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content.interactive import ListQuestion
+from hailgate.core.content.interactive import ListQuestion, PollQuestion
+from hailgate.core.content.mentions import mentioned_in
 from hailgate.core.content.menus import render_menu
 from hailgate.core.content.outbound import (
     Audio,
@@ -69,7 +70,11 @@ def render_send(message: OutboundMessage) -> WppconnectCall:  # noqa: PLR0911 --
         return _call("contact-vcard", {**place, **_cards(content)})
     if isinstance(content, Interactive) and isinstance(content.interactive, ListQuestion):
         return _call("send-list-message", {**place, **_list(content.interactive)})
+    if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
+        return _call("send-poll-message", {**place, **_poll(content.interactive)})
     text = _text(content)
+    if people := _mentioned(content):
+        return _mentioning(place, text, people, message.context_id)
     if message.context_id:
         return _call("send-reply", {**place, "message": text, "messageId": message.context_id})
     return _call("send-message", {**place, "isNewsletter": False, "message": text, "options": {}})
@@ -93,6 +98,18 @@ def _text(content: Outbound) -> str:
     if isinstance(content, Interactive):
         return render_menu(content.interactive)
     raise Rejected("This channel's provider cannot send this kind of message.", code="unsupported_content")
+
+
+def _mentioned(content: Outbound) -> list[str]:
+    return [render_jid(place, "c.us") for place in mentioned_in(content.text)] if isinstance(content, Text) else []
+
+
+def _mentioning(place: Mapping[str, Any], text: str, people: list[str], quoted: str | None) -> WppconnectCall:
+    """The call for mentions knows no quotes; that for texts takes both among its options."""
+    if quoted is None:
+        return _call("send-mentioned", {**place, "message": text, "mentioned": people})
+    options = {"quotedMsg": quoted, "mentionedList": people}
+    return _call("send-message", {**place, "isNewsletter": False, "message": text, "options": options})
 
 
 # How files of a kind are sent: the call, and the field that takes the file.
@@ -168,6 +185,11 @@ def _list(question: ListQuestion) -> dict[str, Any]:
         for section in question.action.sections
     ]
     return {"description": question.body.text, "buttonText": question.action.button, "sections": sections}
+
+
+def _poll(poll: PollQuestion) -> dict[str, Any]:
+    options = {"selectableCount": poll.action.selectable_count}
+    return {"name": poll.body.text, "choices": list(poll.action.options), "options": options}
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -299,7 +321,7 @@ def parse_file(status: int, _headers: Mapping[str, str], body: bytes) -> bytes:
 # --- evidence ---------------------------------------------------------------------------------------------------------
 
 
-def fits(told: Mapping[str, Any], message: OutboundMessage) -> bool:
+def fits(told: Mapping[str, Any], message: OutboundMessage) -> bool:  # noqa: PLR0911 -- one for each kind
     """Whether a message that the server lists may be this one: ours, of its kind, with its words."""
     if told.get("fromMe") is not True:
         return False
@@ -313,6 +335,8 @@ def fits(told: Mapping[str, Any], message: OutboundMessage) -> bool:
         return told.get("type") in {"vcard", "multi_vcard"}
     if isinstance(content, Interactive) and isinstance(content.interactive, ListQuestion):
         return told.get("type") == "list"
+    if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
+        return told.get("type") == "poll_creation" and told.get("pollName") == content.interactive.body.text
     return told.get("type") == "chat" and told.get("body") == _text(content)
 
 
