@@ -14,9 +14,10 @@ from hailgate.core.events import TemplateChange
 from hailgate.core.templates import TemplateDefinition as Listed
 from hailgate.core.templates import fill_call, preview_template
 from hailgate.messaging.channels.admin import change_settings
+from hailgate.messaging.channels.hooks import add_hook
 from hailgate.messaging.channels.registry import add_channel, get_channel
 from hailgate.messaging.models import Business, Channel, Template
-from hailgate.messaging.templates.lookup import TemplateQuery, check_calls, get_sendable, list_sendable
+from hailgate.messaging.templates.lookup import TemplateQuery, check_calls, get_sendable, is_marketing, list_sendable
 from hailgate.messaging.templates.sync import (
     LISTING_S,
     REFRESH_S,
@@ -290,6 +291,31 @@ def test_a_call_is_held_to_what_is_known(synced):
     assert fault(synced, "42").field == "template.components[0].parameters"
     assert fault(synced, name="nothing").field == "template.name"
     assert fault(synced, language="de").detail.endswith("it exists in: en_US.")
+
+
+SID = "HX" + "a" * 32
+
+
+def test_a_call_by_the_providers_id_is_held_to_the_same(tenant, clock):
+    """Where its ids have a form of their own; one that is in no list is the provider's to judge."""
+    settings = {"account_sid": "AC" + "a" * 32, "auth_token": "t" * 32}
+    hook = add_hook(tenant.id, "twilio", {"auth_token": "t" * 32})
+    add_channel(tenant.id, "twilio", "shop", given.NUMBER, settings, hook=hook.id)
+    shop = row("shop", tenant.id)
+    assert fault(shop, name=SID) is None
+    sync(shop, listed(provider_id=SID))
+    assert fault(shop, "42", "shipped", name=SID) is None
+    assert fault(shop, "42", name=SID).field == "template.components[0].parameters"
+    assert fault(shop, name=SID, language="de").field == "template.language.code"
+    assert fault(shop, name=SID.replace("a", "b")) is None
+    assert fault(shop, name="nothing").field == "template.name"
+    wanted = {"name": SID, "language": {"code": "en_US"}, "components": []}
+    call = parse_outbound({"type": "template", "template": wanted}).template
+    assert not is_marketing(tenant.id, shop.id, call)
+
+
+def test_a_call_by_the_id_of_a_cloud_template_names_nothing(synced):
+    assert fault(synced, "42", "shipped", name="1600").field == "template.name"
 
 
 def test_where_nothing_was_ever_listed_the_provider_decides(selling):

@@ -33,6 +33,7 @@ from hailgate.providers.config import Secret, parse_config
 from hailgate.providers.contract import OutboundMessage, WebhookRequest
 from hailgate.providers.guard import unguarded
 from hailgate.providers.twilio import TwilioChannel, TwilioHook, TwilioReceiver
+from hailgate.providers.twilio.contents import parse_template
 from hailgate.providers.twilio.errors import classify
 from hailgate.providers.twilio.webhook import parse_address
 
@@ -200,6 +201,30 @@ def test_a_webhook_may_come_by_get():
     assert event.content.body == "Hello, is this still available?"
 
 
+def test_a_step_may_come_by_get_with_our_id_among_its_fields():
+    fields = f"tracker=t.1&{TWILIO.webhooks['status_delivered'].decode()}"
+    request = WebhookRequest(url=f"{URL}?{fields}", method="GET", query=fields, headers={}, body=b"")
+    [event] = TwilioReceiver(TwilioHook(auth_token=Secret(TOKEN))).parse(request)
+    assert (event.status, event.tracker, event.account) == (Status.DELIVERED, "t.1", NUMBER)
+
+
+@pytest.mark.parametrize("to", ["whatsapp:US.10000000000000000042", "whatsapp:US.ENT.Ab9"])
+def test_a_step_of_a_message_to_a_scoped_id_names_the_person(to):
+    body = form(MessageSid="SM1", MessageStatus="delivered", From=f"whatsapp:+{NUMBER}", To=to)
+    [event] = parsed(body)
+    assert event.recipient == Address(AddressKind.BSUID, to.removeprefix("whatsapp:"))
+
+
+def test_all_that_names_a_person_is_taken_and_the_phone_first():
+    body = form(
+        MessageSid="SM1", From="whatsapp:US.1", To=f"whatsapp:+{NUMBER}", Body="x", NumMedia="0", MessageType="text",
+        WaId=PHONE.value, ExternalUserId="whatsapp:US.1", ParentExternalUserId="whatsapp:US.ENT.9",
+    )  # fmt: skip
+    [event] = parsed(body)
+    kinds = [AddressKind.PHONE, AddressKind.BSUID, AddressKind.BSUID]
+    assert event.chat == tuple(map(Address, kinds, [PHONE.value, "US.1", "US.ENT.9"]))
+
+
 def test_an_opt_out_is_told_as_one():
     [event] = parsed(TWILIO.webhooks["status_failed_21610"])
     assert (event.status, event.code, event.opted_out) == (Status.FAILED, "21610", True)
@@ -267,6 +292,20 @@ async def test_a_text_names_its_sender_and_asks_for_its_steps():
         "Body": ["Hello"],
         "StatusCallback": [callback],
     }
+
+
+async def test_without_a_public_address_no_step_is_asked_for_and_the_check_says_what_that_means():
+    said, _ = await sent({"type": "text", "text": {"body": "Hello"}}, hook_url=None)
+    assert "StatusCallback" not in said
+    async with Loopback(answer_json(200, {"sid": ACCOUNT, "status": "active"})) as server:
+        async with connected(server, hook_url=None) as provider:
+            health = await provider.check()
+        async with connected(server) as provider:
+            beside = await provider.check()
+    assert (health.ok, beside.ok) == (True, True)
+    assert "HAILGATE_PUBLIC_URL" in health.detail
+    assert "unknown outcomes" in health.detail
+    assert "unknown outcomes" not in beside.detail
 
 
 @pytest.mark.parametrize(
@@ -393,6 +432,27 @@ async def test_workers_that_make_a_content_at_the_same_moment_keep_one():
         await asyncio.gather(*(worker.send(asked, unguarded) for worker in workers for _ in range(2)))
         assert len(account.contents) == 1
         assert set(account.used) == set(account.sids())
+
+
+@pytest.mark.parametrize(
+    ("types", "named", "components"),
+    [
+        (
+            {"twilio/text": {"body": "Order {{1}} is {{2}}."}},
+            False,
+            [{"type": "BODY", "text": "Order {{1}} is {{2}}."}],
+        ),
+        ({"twilio/text": {"body": "Hello"}}, False, [{"type": "BODY", "text": "Hello"}]),
+        ({"twilio/text": {"body": "Hello {{first_name}}"}}, True, [{"type": "BODY", "text": "Hello {{first_name}}"}]),
+        ({"twilio/text": {"body": "Hello {{3}}"}}, True, [{"type": "BODY", "text": "Hello {{3}}"}]),
+        ({"twilio/quick-reply": {"body": "Hi {{1}}", "actions": [{"title": "{{2}}", "id": "a"}]}}, False, None),
+        ({"twilio/media": {"body": "Hi", "media": ["https://a.example/{{1}}"]}}, False, None),
+    ],
+)
+def test_a_content_is_known_by_its_body_where_that_holds_every_variable(types, named, components):
+    found = parse_template(content("x") | {"types": types}, {"status": "approved"})
+    assert found.named is named
+    assert (json.loads(found.components) if found.components else None) == components
 
 
 async def test_a_template_goes_by_its_sid_or_by_its_name():

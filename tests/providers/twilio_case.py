@@ -158,11 +158,11 @@ def adaptive(script, *, ill):
 
 
 @asynccontextmanager
-async def connected(server, **changes):
+async def connected(server, *, hook_url=HOOK_URL, **changes):
     async with Transport() as transport:
         config = parse_config(TwilioChannel, {**CHANNEL, "api_url": server.url, **changes})
         yield twilio.SPEC.connect(
-            Connection(config=config, transport=transport, number=NUMBER, hook_url=HOOK_URL, clock=lambda: 1.0)
+            Connection(config=config, transport=transport, number=NUMBER, hook_url=hook_url, clock=lambda: 1.0)
         )
 
 

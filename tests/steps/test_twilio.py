@@ -18,7 +18,7 @@ LOST = 4
 
 
 @asynccontextmanager
-async def talking(pytestconfig, folder, *, callbacks=True):
+async def talking(pytestconfig, folder):
     kind = pytestconfig.getoption("--database")
     if kind == "postgresql" and not await postgresql_answers():
         pytest.skip("PostgreSQL does not answer")
@@ -26,8 +26,6 @@ async def talking(pytestconfig, folder, *, callbacks=True):
     try:
         await blueprint.draw()
         async with Stand(blueprint, folder / "stand") as stand:
-            if not callbacks:
-                del stand.environment["HAILGATE_PUBLIC_URL"]
             await stand.serve(HAILGATE_DEBOUNCE_S="0")
             yield Talk(stand)
             complaints = stand.complaints()

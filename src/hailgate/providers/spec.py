@@ -1,5 +1,6 @@
 """ProviderSpec: everything the rest of the program knows about a provider, as one value."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,6 +81,7 @@ class ProviderSpec(Generic[HookConfig, ChannelConfig]):
     says of a body and the one before it that both are one notice of a state, told again and again.
     `needs_public_url` says that a hook cannot work before `HAILGATE_PUBLIC_URL` is set. `codes` are those of its own,
     and any of ours of which it has more to say. `templates_advice` is what to do where templates cannot be listed.
+    `template_id` is the form of the provider's ids for templates, where a call may name one by its id, too.
     `templates_at` names the setting of a channel that says in which account of the provider's its templates are; None
     where there are no templates. `our_code` gives our code for one of the provider's that a status tells.
     `message_token` gives what several ids of one message have in common, where the provider gives one several.
@@ -105,6 +107,7 @@ class ProviderSpec(Generic[HookConfig, ChannelConfig]):
     codes: Mapping[str, CodeNote] = field(default_factory=dict)
     templates_at: str | None = None
     templates_advice: str = ""
+    template_id: re.Pattern[str] | None = None
     message_token: Callable[[str], str | None] | None = None
     our_code: Callable[[str], str | None] | None = None
     kinds_of: Callable[[ChannelConfig], Kinds] | None = None

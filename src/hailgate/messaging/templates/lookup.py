@@ -4,9 +4,11 @@ Only a message with a template looks anything up, and a batch of them once. A te
 the provider; what we know better than the caller is refused before it is accepted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
+
+from django.db.models import Q
 
 from hailgate.core.address import AddressKind
 from hailgate.core.content.templates import TemplateCall
@@ -23,8 +25,9 @@ from hailgate.core.templates import (
 )
 from hailgate.messaging import models
 from hailgate.messaging.channels.admin import get_channel_row
-from hailgate.messaging.store.sql import among, array, atomic_cursor, every_tenant, fetch, keyed
+from hailgate.messaging.store.sql import Cursor, Row, among, array, atomic_cursor, every_tenant, fetch, keyed
 from hailgate.messaging.store.tables import TEMPLATE
+from hailgate.providers import get_provider
 
 # What somebody who wants no marketing still gets, in the provider's words.
 WANTED_ANYWAY = frozenset({"UTILITY", "AUTHENTICATION"})
@@ -58,7 +61,8 @@ def check_calls(batch: Sequence[TemplateQuery]) -> list[InputError | None]:
 
 def is_marketing(tenant_id: int, channel_id: int, call: TemplateCall) -> bool:
     """What is not known to be something else counts as marketing: it goes to somebody who wants none."""
-    rows = models.Template.objects.filter(business__channels=channel_id, name=call.name, language=call.language.code)
+    named = Q(name=call.name) | Q(provider_id=call.name)
+    rows = models.Template.objects.filter(named, business__channels=channel_id, language=call.language.code)
     categories = set(keyed(rows, tenant_id).values_list("category", flat=True))
     return not categories or not categories <= WANTED_ANYWAY
 
@@ -121,28 +125,53 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _find_known(places: Iterable[tuple[int | None, str]]) -> dict[tuple[int | None, str], list[TemplateDefinition]]:
+_Place = tuple[int | None, str]
+"""A business, and the name by which a call knows a template of its."""
+
+
+def _find_known(places: Iterable[_Place]) -> dict[_Place, list[TemplateDefinition]]:
     """All languages of each name, the gone ones left out. A business that was never listed is not known at all."""
     wanted = {(business_id, name) for business_id, name in places if business_id is not None}
     if not wanted:
         return {}
     with atomic_cursor(read_only=True) as cursor:
-        rows = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("library_id", "name"))
-        named = {(row[0], row[2]) for row in rows}
-        unnamed = {business_id for business_id, name in wanted - named}
-        listed = fetch(
-            cursor,
-            f"SELECT id FROM messaging_templatelibrary WHERE {among('id')} AND synced_at IS NOT NULL "
-            f"{every_tenant('by key')}",
-            [array(unnamed)],
-        ) if unnamed else []  # fmt: skip
-    found: dict[tuple[int | None, str], list[TemplateDefinition]] = {
-        place: [] for place in wanted if place in named or (place[0],) in listed
+        by_name = TEMPLATE.find(cursor, _COLUMNS, wanted, by=("library_id", "name"))
+        unnamed = wanted - {(row[0], row[2]) for row in by_name}
+        providers = _find_listed(cursor, {business_id for business_id, _ in unnamed})
+        ids = {(business_id, name) for business_id, name in unnamed if _is_id(providers.get(business_id), name)}
+        by_id = TEMPLATE.find(cursor, _COLUMNS, ids, by=("library_id", "provider_id")) if ids else []
+    # Of an id that is in no list the provider decides: of two alike in name and language, one alone is kept.
+    found: dict[_Place, list[TemplateDefinition]] = {
+        place: [] for place in wanted - ids if place not in unnamed or place[0] in providers
     }
-    for business_id, provider_id, name, language, category, status, quality, named_, components, reason, gone in rows:
-        if gone is None:
-            whole = TemplateDefinition(
-                provider_id, name, language, category, status, quality, bool(named_), components, reason
-            )
-            found[business_id, name].append(whole)
+    named = [((row[0], row[2]), row) for row in by_name] + [((row[0], row[1]), row) for row in by_id]
+    for place, row in named:
+        if (template := _definition(row)) is not None:
+            found.setdefault(place, []).append(template)
     return found
+
+
+def _find_listed(cursor: Cursor, business_ids: Collection[int]) -> dict[int | None, str]:
+    """The provider of each business that was ever listed."""
+    if not business_ids:
+        return {}
+    rows = fetch(
+        cursor,
+        f"SELECT id, provider FROM messaging_templatelibrary WHERE {among('id')} AND synced_at IS NOT NULL "
+        f"{every_tenant('by key')}",
+        [array(business_ids)],
+    )
+    return dict(rows)
+
+
+def _is_id(provider: str | None, name: str) -> bool:
+    form = get_provider(provider).template_id if provider is not None else None
+    return form is not None and form.fullmatch(name) is not None
+
+
+def _definition(row: Row) -> TemplateDefinition | None:
+    """None where it is gone."""
+    _, provider_id, name, language, category, status, quality, named, components, reason, gone_at = row
+    if gone_at is not None:
+        return None
+    return TemplateDefinition(provider_id, name, language, category, status, quality, bool(named), components, reason)

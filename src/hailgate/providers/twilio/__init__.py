@@ -11,6 +11,7 @@ from hailgate.providers.twilio.codes import CODES
 from hailgate.providers.twilio.config import TwilioChannel, TwilioHook
 from hailgate.providers.twilio.kinds import KINDS
 from hailgate.providers.twilio.signature import SETTINGS, SIGNATURE
+from hailgate.providers.twilio.wire import CONTENT_SID
 
 SPEC: Final = ProviderSpec(
     contract=2,
@@ -41,4 +42,5 @@ SPEC: Final = ProviderSpec(
     codes=CODES,
     templates_advice="Its credentials must be allowed to read contents.",
     templates_at="account_sid",
+    template_id=CONTENT_SID,
 )

@@ -8,6 +8,7 @@ from hailgate.core.content.interactive import ButtonQuestion, ListQuestion, Ques
 from hailgate.core.content.menus import render_question
 from hailgate.core.errors import Rejected
 from hailgate.core.templates import TemplateDefinition
+from hailgate.core.templates.definition import names_in
 
 LANGUAGE: Final = "en"  # of the shape alone: it holds no words
 
@@ -71,13 +72,16 @@ def parse_template(content: Mapping[str, Any], approval: Mapping[str, Any]) -> T
     if not (isinstance(sid, str) and isinstance(name, str) and isinstance(types, dict)) or name.startswith("hailgate_"):
         return None
     part = next((part for part in types.values() if isinstance(part, dict)), {})
-    components = [{"type": "BODY", "text": str(part.get("body", ""))}] if part.get("body") else []
+    body, variables = str(part.get("body", "")), set(names_in(json.dumps(types)))
+    components = [{"type": "BODY", "text": body}] if body else []
     return TemplateDefinition(
         provider_id=sid,
         name=name,
         language=str(content.get("language", "")),
         category=str(approval.get("category", "")).upper(),
         status=str(approval.get("status", "unsubmitted")).upper(),
-        components=json.dumps(components),
+        named=variables != {str(place) for place in range(1, len(variables) + 1)},
+        # Where a title or an address has variables, too, Twilio alone judges a call.
+        components=json.dumps(components) if variables <= set(names_in(body)) else "",
         reason=str(approval.get("rejection_reason", "")),
     )
