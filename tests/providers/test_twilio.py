@@ -24,10 +24,11 @@ from hailgate.core.errors import (
     SignatureInvalid,
     TemplateUnavailable,
 )
-from hailgate.core.events import InboundMessage, MessageStatus
+from hailgate.core.events import ChannelFault, InboundMessage, MessageStatus
 from hailgate.core.evidence import Findings
 from hailgate.core.media import RemoteMedia
 from hailgate.core.status import Status
+from hailgate.providers import twilio
 from hailgate.providers.abilities import Sought
 from hailgate.providers.config import Secret, parse_config
 from hailgate.providers.contract import OutboundMessage, WebhookRequest
@@ -228,6 +229,28 @@ def test_all_that_names_a_person_is_taken_and_the_phone_first():
 def test_an_opt_out_is_told_as_one():
     [event] = parsed(TWILIO.webhooks["status_failed_21610"])
     assert (event.status, event.code, event.opted_out) == (Status.FAILED, "21610", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("63018", ChannelFault("provider_throttled", pauses=False, rest_s=60.0)),
+        ("63017", ChannelFault("provider_throttled", pauses=False, rest_s=60.0)),
+        ("63038", ChannelFault("provider_throttled", pauses=False, rest_s=3600.0)),
+        ("30002", ChannelFault("channel_unauthorized", pauses=True)),
+        ("63112", ChannelFault("channel_refused", pauses=True)),
+        ("63024", None),
+        ("63016", None),
+        ("63999", None),
+    ],
+)
+def test_a_step_tells_what_its_code_would_tell_in_an_answer(code, fault):
+    body = form(
+        MessageSid="SM1", MessageStatus="undelivered", ErrorCode=code, From=f"whatsapp:+{NUMBER}", To="whatsapp:US.1"
+    )
+    [event] = parsed(body)
+    assert event.channel_fault == fault
+    assert twilio.SPEC.our_code(code) == (None if code == "63999" else classify(code).code)
 
 
 @pytest.mark.parametrize("word", ["accepted", "queued", "sending", "scheduled"])

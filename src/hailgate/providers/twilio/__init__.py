@@ -9,6 +9,7 @@ from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 from hailgate.providers.twilio.adapter import TwilioProvider, TwilioReceiver
 from hailgate.providers.twilio.codes import CODES
 from hailgate.providers.twilio.config import TwilioChannel, TwilioHook
+from hailgate.providers.twilio.errors import our_code
 from hailgate.providers.twilio.kinds import KINDS
 from hailgate.providers.twilio.signature import SETTINGS, SIGNATURE
 from hailgate.providers.twilio.wire import CONTENT_SID
@@ -43,4 +44,5 @@ SPEC: Final = ProviderSpec(
     templates_advice="Its credentials must be allowed to read contents.",
     templates_at="account_sid",
     template_id=CONTENT_SID,
+    our_code=our_code,
 )

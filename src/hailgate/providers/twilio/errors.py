@@ -16,8 +16,11 @@ from hailgate.core.errors import (
     SendError,
     TemplateUnavailable,
 )
+from hailgate.core.events import ChannelFault
 
 _Make = Callable[[str, str], SendError]
+MINUTE: Final = 60.0
+HOUR: Final = 3_600.0
 
 
 def _of(kind: type[SendError], detail: str, **named: object) -> _Make:
@@ -36,6 +39,9 @@ _ACCESS: Final = _of(ChannelUnauthorized, "Twilio refuses the credentials or the
 _SENDER: Final = _of(ChannelRefused, "Twilio or WhatsApp refuses this sender.")
 _AWAY: Final = _of(ProviderUnavailable, "WhatsApp or Twilio had trouble of its own.")
 _ACCOUNT_PACE: Final = _of(ProviderThrottled, "The account sends faster than it may.", scope=Scope.ACCOUNT)
+_DAILY: Final = _of(
+    ProviderThrottled, "The account sent as many messages as it may in a day.", scope=Scope.ACCOUNT, retry_after=HOUR
+)
 _CHANNEL_PACE: Final = _of(ProviderThrottled, "The sender sends faster than it may.", scope=Scope.CHANNEL)
 
 _TABLE: Final[Mapping[_Make, tuple[int, ...]]] = {
@@ -51,7 +57,8 @@ _TABLE: Final[Mapping[_Make, tuple[int, ...]]] = {
     _TEMPLATE: (21654, 21655, 21656, 63027, 63028, 63029, 63040, 63041, 63042),
     _FILE: (11751, 21620, 21623, 63019, 63025, 63034, 63037),
     _POLICY: (14107, 30007, 63013),
-    _ACCOUNT_PACE: (20429, 35125, 63017, 63038),
+    _ACCOUNT_PACE: (20429, 35125, 63017),
+    _DAILY: (63038,),
     _CHANNEL_PACE: (21611, 30001, 63018),
     _AWAY: (20503, 63009, 63010, 63012),
     _of(RecipientOptedOut, "The recipient does not want messages: they wrote STOP, or a word like it."): (21610,),
@@ -82,6 +89,21 @@ def classify(code: str, words: str = "") -> SendError:
 
 def is_known(code: str) -> bool:
     return _number(code) in _BY_CODE
+
+
+def our_code(code: str) -> str | None:
+    """What we call a failure that a step tells with this code; None for one that nobody knows."""
+    return classify(code).code if is_known(code) else None
+
+
+def find_channel_fault(code: str) -> ChannelFault | None:
+    """What a failure that a step tells says of the whole channel: the same as in an answer."""
+    error = classify(code)
+    if error.pauses_channel:
+        return ChannelFault(error.code, pauses=True)
+    if isinstance(error, ProviderThrottled):
+        return ChannelFault(error.code, pauses=False, rest_s=error.retry_after or MINUTE)
+    return None
 
 
 def describe(code: str, words: str | None) -> str:

@@ -34,7 +34,7 @@ from hailgate.core.media import RemoteMedia
 from hailgate.core.status import Status
 from hailgate.providers.contract import WebhookRequest
 from hailgate.providers.reading import address, identifier
-from hailgate.providers.twilio.errors import classify, describe
+from hailgate.providers.twilio.errors import classify, describe, find_channel_fault
 from hailgate.providers.twilio.signature import parse_form
 
 PREFIX: Final = "whatsapp:"
@@ -113,6 +113,7 @@ def _parse_status(fields: Fields, message_id: str, tracker: str | None) -> Provi
         code=code,
         detail=describe(code, fields.get("ErrorMessage")) if code else None,
         opted_out=bool(code) and isinstance(classify(code or ""), RecipientOptedOut),
+        channel_fault=find_channel_fault(code) if code else None,
     )
 
 

@@ -124,7 +124,8 @@ def parse_refusal(status: int, headers: Mapping[str, str], body: bytes, now: flo
     told = (read(_object, body) or {}).get("code")
     code = str(told) if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
     error = classify(code) if code and is_known(code) else _by_status(status, code)
-    error.retry_after = parse_retry_after(headers.get("Retry-After"), now)
+    waits = (parse_retry_after(headers.get("Retry-After"), now), error.retry_after)
+    error.retry_after = max((wait for wait in waits if wait is not None), default=None)
     return error
 
 
