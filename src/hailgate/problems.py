@@ -128,6 +128,7 @@ NARROWER: Final = (
     Code("voice_unavailable", 422, "Invalid request", "Voice notes cannot be made here without the extra.", False),
     Code("unknown_attachment", 422, "Invalid request", "There is no stored file of this id, or not any more.", False),
     Code("unknown_channel", 422, "Invalid request", "There is no active channel of this id or name.", False),
+    Code("unknown_pattern", 422, "Invalid request", "There is no pattern of this name in this language.", False),
     Code("unknown_context", 422, "Invalid request", "The answered message is not known or not sent.", False),
     Code("invalid_idempotency_key", 422, "Invalid request", "It needs 1 to 128 visible characters.", False),
     Code("invalid_cursor", 422, "Invalid request", "The cursor is not one that this list gave out.", False),

@@ -54,6 +54,10 @@ def _with_what_is_there(body: dict[str, Any], clinic: Clinic) -> dict[str, Any]:
         return {"messages": [_with_what_is_there(each, clinic) for each in body["messages"]]}
     if "channel" in body:
         body["channel"] = clinic.channel.name
+    if "pattern" in body:
+        from hailgate.messaging.assistants.patterns import set_pattern
+
+        set_pattern(clinic.channel.tenant_id, "greeting", "en", "Hello {{name}}!")
     if body.get("type") == "image":  # the file that is there is a PDF
         del body["image"]
         body |= {"type": "document", "document": {"attachment": clinic.answered("upload_media")["id"]}}
@@ -182,6 +186,13 @@ def _post(clinic: Clinic, **path: str) -> GoodCall:
     return GoodCall({"token": clinic.hook.token, **path}, body=body, headers=proof)
 
 
+def _patterned(clinic: Clinic) -> GoodCall:
+    from hailgate.messaging.assistants.patterns import set_pattern
+
+    set_pattern(clinic.channel.tenant_id, "closing", "en", "Goodbye, {{name}}.")
+    return GoodCall({"name": "closing", "language": "en"})
+
+
 def _nothing_first(_: Clinic) -> GoodCall:
     return GoodCall()
 
@@ -208,6 +219,9 @@ GOOD_CALLS: Final[dict[str, Callable[[Clinic], GoodCall]]] = {
     "undo_join": _joined,
     "get_consent": lambda clinic: GoodCall({"contact_id": _contacts(clinic)["one"]}),
     "set_consent": lambda clinic: clinic.of_body("set_consent", contact_id=_contacts(clinic)["one"]),
+    "list_patterns": _nothing_first,
+    "set_pattern": lambda clinic: clinic.of_body("set_pattern", name="greeting", language="en"),
+    "remove_pattern": _patterned,
     "name_contact": lambda clinic: clinic.of_body("name_contact", contact_id=_contacts(clinic)["one"]),
     "list_channels": _nothing_first,
     "pause_channel": lambda clinic: clinic.of_channel,

@@ -9,6 +9,8 @@ from hailgate.assistant.contract import ConversationLine, Question
 from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, ScriptedAssistant
 from hailgate.assistant.settings import ScriptRule
 from hailgate.core.content import check_content
+from hailgate.core.errors import InputError
+from hailgate.core.patterns import StandingPattern
 from hailgate.providers.cloud import SPEC
 
 HOURS = "We are open Monday to Friday, 8:00 to 18:00."
@@ -131,3 +133,20 @@ def test_the_built_in_assistant_is_found_by_its_name():
 
 def test_what_was_said_does_not_show():
     assert "hush" not in repr(Question((person("hush"), us("hush")), 1))
+
+
+GREETING = StandingPattern("greeting", "en", "Hello {{name}}, welcome to {{place}}!")
+SAYS = ScriptRule(r"my name is (?P<name>\w+)", say="greeting", values={"place": "the clinic"})
+
+
+async def test_a_rule_says_a_pattern_filled_from_its_groups_and_values():
+    said = ConversationLine(by_person=True, kind="text", text="Hi, my name is Ana")
+    answer = await ScriptedAssistant([SAYS]).compose(Question((said,), 1, patterns=(GREETING,)))
+    assert [message.text.body for message in answer.messages] == ["Hello Ana, welcome to the clinic!"]
+
+
+async def test_a_variable_that_nothing_fills_is_named():
+    said = ConversationLine(by_person=True, kind="text", text="hello")
+    rule = ScriptRule("hello", say="greeting", values={"place": "the clinic"})
+    with pytest.raises(InputError, match="name: is missing"):
+        await ScriptedAssistant([rule]).compose(Question((said,), 1, patterns=(GREETING,)))

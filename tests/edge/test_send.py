@@ -13,6 +13,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import TEXT_LIMIT, decode_outbound
 from hailgate.core.events import ThreadOwnerChange
+from hailgate.messaging.assistants.patterns import set_pattern
 from hailgate.messaging.models import Message, Work
 from hostile_files import PNG
 from messaging import acting
@@ -101,6 +102,45 @@ async def test_a_fault_inside_a_template_names_its_place(site, key, channel) -> 
 )
 async def test_the_recipient_is_answered_in_normal_form(site, key, channel, to: Any, shown: Any) -> None:
     assert (await site.post("/v1/messages", message(to=to), key=key)).json["to"] == shown
+
+
+PATTERN = {"name": "greeting", "language": "pt_BR", "values": {"name": "Ana"}}
+
+
+@pytest.fixture
+async def greeting(channel, db) -> None:
+    await db(set_pattern, channel.tenant_id, "greeting", "pt", "Olá {{name}}!")
+
+
+async def test_a_pattern_is_sent_as_the_text_that_it_says(site, key, greeting) -> None:
+    shown = (await site.post("/v1/messages", message(text=..., pattern=PATTERN), key=key)).json
+    again = (await site.get(f"/v1/messages/{shown['id']}", key=key)).json
+    assert (again["type"], again["text"]["body"]) == ("text", "Olá Ana!")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"pattern": PATTERN | {"values": {}}}, "pattern.values.name"),
+        ({"pattern": PATTERN | {"name": "closing"}}, "pattern.name"),
+        ({"pattern": PATTERN | {"language": "de"}}, "pattern.language"),
+        ({"pattern": PATTERN, "text": {"body": "Hi"}}, "text"),
+        ({"pattern": PATTERN, "type": "image", "image": {"link": "https://example.com/a.jpg"}}, "pattern"),
+    ],
+)
+async def test_what_a_pattern_lacks_is_named(site, key, greeting, changes, field) -> None:
+    refused = await site.post("/v1/messages", message(**{"text": ...} | changes), key=key)
+    assert (refused.status, refused.json["field"]) == (422, field)
+
+
+async def test_a_repeated_request_is_the_same_whatever_its_pattern_says_by_now(
+    site, key, channel, db, greeting
+) -> None:
+    given = {"key": key, "headers": {"Idempotency-Key": "greet-1"}}
+    first = await site.post("/v1/messages", message(text=..., pattern=PATTERN), **given)
+    await db(set_pattern, channel.tenant_id, "greeting", "pt", "Oi {{name}}!")
+    again = await site.post("/v1/messages", message(text=..., pattern=PATTERN), **given)
+    assert (again.status, again.json["id"]) == (202, first.json["id"])
 
 
 PICTURE = {"link": "https://example.com/a.jpg", "caption": "Front"}

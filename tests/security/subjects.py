@@ -12,6 +12,7 @@ from api.conftest import Told
 from hailgate.accounts.keys import add_key
 from hailgate.accounts.operators import add_operator
 from hailgate.core.alarms import Alarm, Cause
+from hailgate.messaging.assistants.patterns import set_pattern
 from hailgate.messaging.assistants.registry import add_assistant
 from hailgate.messaging.models import Channel, Contact, Join, JoinState, WebhookEvent
 from messaging import acting
@@ -44,6 +45,9 @@ def find_subjects(told: Told) -> dict[str, Any]:
         "team": add_operator(tenant, "colleague@example.org", name="Colleague").uid,
         "keys": add_key(tenant, "of the clinic").key.split("_")[1],
         "of": add_assistant(tenant, "desk", {"vendor": "scripted"}).name,
+        "patterns": set_pattern(tenant, "greeting", "en", "Hello {{name}}!").place,
+        "name": "greeting",
+        "language": "en",
         "new": "cloud",
         "sign-in": "a-token-that-nobody-made",
         "token": "a-token-that-nobody-made",

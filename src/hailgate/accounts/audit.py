@@ -42,6 +42,8 @@ class AuditAction(StrEnum):
     PRICES_IMPORTED = "prices.imported"
     FLOOD_RULE_SET = "flood_rule.set"
     FLOOD_RULE_REMOVED = "flood_rule.removed"
+    PATTERN_SET = "pattern.set"
+    PATTERN_REMOVED = "pattern.removed"
     TEMPLATES_LISTED = "templates.listed"
     CONVERSATION_OPENED = "conversation.opened"
     CONVERSATION_TAKEN_OVER = "conversation.taken_over"

@@ -125,6 +125,9 @@ _CONSENTS: Final = {
         {"scope": "assistant", "wanted": None, "at": None, "reason": "", "proof": ""},
     ]
 }
+_PATTERN: Final = {
+    "name": "greeting", "language": "en", "text": "Hello {{name}}, how can we help you?", "variables": ["name"],
+}  # fmt: skip
 _REVIVED: Final = {"revived": [_MESSAGE_ID], "not_found": []}
 
 
@@ -158,6 +161,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "undo_join": _JOIN | {"state": "undone", "undone_at": _LATER},
     "get_consent": _CONSENTS,
     "set_consent": _CONSENTS,
+    "list_patterns": {"items": [_PATTERN]},
+    "set_pattern": _PATTERN,
+    "remove_pattern": {"removed": True},
     "name_contact": {"id": _CONTACT_ID, "name": "Ana Souza"},
     "list_channels": _page(_CHANNEL),
     "pause_channel": _CHANNEL | _PAUSED,

@@ -37,6 +37,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "poll": {**_WHERE, "type": "interactive", "interactive": _POLL},
         "template": {**_WHERE, "type": "template", "template": _TEMPLATE},
         "Markdown": {**_WHERE, "type": "text", "text": {"body": "**Ready:** order 17"}, "markdown": True},
+        "pattern": {
+            **_WHERE,
+            "type": "text",
+            "pattern": {"name": "greeting", "language": "en", "values": {"name": "Ana"}},
+        },
         "picture": {**_WHERE, "type": "image", "image": {"attachment": _ID, "caption": "The plan"}},
     },
     "create_batch": {
@@ -53,6 +58,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "on a form": {"scope": "unasked", "wanted": True, "proof": "form 17 of 2026-11-20"},
         "no more": {"scope": "marketing", "wanted": False},
     },
+    "set_pattern": {"a greeting": {"text": "Hello {{name}}, how can we help you?"}},
     "name_contact": {"name": {"name": "Ana Souza"}},
     "change_session": {"with a QR code": {"wish": "pair"}, "with a code": {"wish": "pair", "phone": "+15550100000"}},
     "receive_webhook_below": {"nothing new": {"event": "messages.update", "data": []}},

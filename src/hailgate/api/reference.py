@@ -12,6 +12,7 @@ from hailgate.api import (
     media,
     messages,
     money,
+    patterns,
     people,
     sessions,
     templates,
@@ -37,6 +38,9 @@ def make_api() -> NinjaAPI:
         urls_namespace="v1",
     )
     answer_errors(api)
-    for part in (messages, conversations, people, channels, sessions, templates, deadletters, media, money, audit):
+    parts = (
+        messages, conversations, people, channels, sessions, templates, patterns, deadletters, media, money, audit,
+    )  # fmt: skip
+    for part in parts:
         api.add_router("", part.router)
     return api

@@ -19,5 +19,5 @@ def make_assistant(
 ) -> Composer:
     """From one version of its settings."""
     if settings.is_scripted:
-        return ScriptedAssistant(settings.script, name)
+        return ScriptedAssistant(settings.script, name, settings.language)
     return ModelAssistant(name, settings, models, private_targets=private_targets)

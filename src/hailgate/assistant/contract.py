@@ -7,6 +7,7 @@ from msgspec import Struct
 from hailgate.assistant.settings import ModelChoice
 from hailgate.assistant.tools import CalledTool, RunsTools
 from hailgate.core.content import Outbound
+from hailgate.core.patterns import StandingPattern
 
 
 class ConversationLine(Struct, frozen=True):
@@ -39,7 +40,8 @@ class Question(Struct, frozen=True):
     """``history`` ends with the messages to be answered, ``unanswered`` counts them (at least one).
 
     ``first`` says that the assistant has not yet told the person that it is one, since somebody else last answered.
-    ``reacts`` says that the channel shows reactions. ``summary`` is the latest that was kept of the conversation.
+    ``reacts`` says that the channel shows reactions. ``summary`` is the latest that was kept of the conversation,
+    ``patterns`` are the tenant's where a rule says one.
     """
 
     history: tuple[ConversationLine, ...]
@@ -47,6 +49,7 @@ class Question(Struct, frozen=True):
     first: bool = False
     reacts: bool = False
     summary: Summary | None = None
+    patterns: tuple[StandingPattern, ...] = ()
 
     @property
     def asked(self) -> tuple[ConversationLine, ...]:

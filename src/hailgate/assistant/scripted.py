@@ -7,6 +7,8 @@ from hailgate.assistant.contract import Answer, ConversationLine, Purse, Questio
 from hailgate.assistant.settings import SCRIPTED, ScriptRule
 from hailgate.assistant.tools import RunsTools
 from hailgate.core.content import Text, TextBody
+from hailgate.core.errors import InputError
+from hailgate.core.patterns import StandingPattern, choose_pattern, fill_pattern
 
 # What is quoted of one message, and what is said at once: an answer is read on a telephone.
 QUOTE_LENGTH: Final = 200
@@ -52,9 +54,15 @@ class ScriptedAssistant:
     deadline_s = 5.0
     tries = 2
 
-    def __init__(self, script: Sequence[ScriptRule] = DEMO_SCRIPT, name: str = SCRIPTED) -> None:
-        self.name = name
+    def __init__(self, script: Sequence[ScriptRule] = DEMO_SCRIPT, name: str = SCRIPTED, language: str = "en") -> None:
+        self.name, self._language = name, language
         self._rules = [(rule.compiled(), rule) for rule in script]
+
+    def _fill(self, rule: ScriptRule, named: Mapping[str, str | None], question: Question) -> str:
+        """Raises InputError that names the variable which nothing fills."""
+        chosen = choose_pattern(question.patterns, rule.say, self._language)
+        values = {**rule.values, **{name: text for name, text in named.items() if text}}
+        return fill_pattern(chosen.text, {name: values[name] for name in chosen.variables if name in values})
 
     async def compose(
         self,
@@ -65,10 +73,30 @@ class ScriptedAssistant:
         """No message where all was taken back before it was answered."""
         texts = [said.text for said in question.asked if said.text is not None]
         for pattern, rule in self._rules:
-            if any(pattern.search(text) for text in texts):
-                return _say(rule.reply, hand_over=rule.hand_over)
+            if found := next(filter(None, map(pattern.search, texts)), None):
+                said = rule.reply or self._fill(rule, found.groupdict(), question)
+                return _say(said, hand_over=rule.hand_over)
         lines = [*_quoted(question.asked), *dict.fromkeys(filter(None, map(_acknowledged, question.asked)))]
         return _say("\n".join(lines)) if lines else Answer(())
+
+
+def check_said(script: Sequence[ScriptRule], language: str, patterns: Sequence[StandingPattern]) -> None:
+    """Raises InputError where a rule says a pattern that is not there, or leaves a variable of it empty."""
+    for place, rule in enumerate(script):
+        if rule.say:
+            filled = {*rule.values, *rule.compiled().groupindex}
+            missing = next((name for name in _chosen(place, rule, language, patterns) if name not in filled), None)
+            if missing:
+                field = f"script[{place}].values.{missing}"
+                raise InputError(f"{field}: is missing; the pattern {rule.say} needs it.", field=field)
+
+
+def _chosen(place: int, rule: ScriptRule, language: str, patterns: Sequence[StandingPattern]) -> tuple[str, ...]:
+    try:
+        return choose_pattern(patterns, rule.say, language).variables
+    except InputError as unknown:
+        field = f"script[{place}].say"
+        raise InputError(f"{field}: there is no such pattern in {language}.", code=unknown.code, field=field) from None
 
 
 def _quoted(asked: Iterable[ConversationLine]) -> list[str]:

@@ -22,11 +22,17 @@ LONGEST_PATTERN: Final = 500
 
 
 class ScriptRule(Struct, frozen=True):
-    """What a message must hold (a regular expression, any case), what is said then, and whether a person takes over."""
+    """What a message must hold (a regular expression, any case), what is said then, and whether a person takes over.
+
+    ``say`` names a pattern of the tenant's in place of ``reply``: its variables are the groups of the expression that
+    have their names, and ``values``.
+    """
 
     pattern: str
-    reply: str
+    reply: str = ""
     hand_over: bool = False
+    say: str = ""
+    values: dict[str, str] = {}
 
     def compiled(self) -> re.Pattern[str]:
         return re.compile(self.pattern, re.IGNORECASE)
@@ -100,6 +106,10 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.context_messages * (2 if self.summary and not self.is_scripted else 1)
 
     @property
+    def says_patterns(self) -> bool:
+        return self.is_scripted and any(rule.say for rule in self.script)
+
+    @property
     def choices(self) -> tuple[ModelChoice, ...]:
         """The models to ask, the first one first."""
         first = ModelChoice(vendor=self.vendor, model=self.model, api_key=self.api_key, base_url=self.base_url)
@@ -114,7 +124,7 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return (first, second)
 
 
-JSON_LISTS: Final = {"script": "rules with pattern and reply", "tools": "tools with name, mode and parameters"}
+JSON_LISTS: Final = {"script": "rules with pattern and reply or say", "tools": "tools with name, mode and parameters"}
 LISTS: Final = frozenset({
     "reset_words", "emergency_words", "person_words", "thanks_words", "mention_words", "blocked_phrases",
     "allowed_hosts",
@@ -146,6 +156,9 @@ def check_settings(settings: AssistantSettings) -> None:
     if settings.is_scripted:
         for place, rule in enumerate(settings.script):
             _check_pattern(rule, f"script[{place}].pattern")
+            if bool(rule.reply) == bool(rule.say):
+                field = f"script[{place}].reply"
+                raise InputError(f"{field}: needs either words here, or a pattern's name in say.", field=field)
         return
     check_tools(settings.tools)
     for choice, prefix in zip(settings.choices, ("", "second_"), strict=False):

@@ -6,13 +6,21 @@ from hailgate.assistant import make_assistant
 from hailgate.assistant.contract import Answer, ConversationLine, Question
 from hailgate.assistant.model_processes import ModelProcesses
 from hailgate.assistant.settings import AssistantSettings
+from hailgate.core.patterns import StandingPattern
 
 
-async def try_out(name: str, settings: AssistantSettings, text: str, private_targets: Sequence[str]) -> Answer:
-    """As the first message of a person. Raises AssistantError."""
+async def try_out(
+    name: str,
+    settings: AssistantSettings,
+    text: str,
+    private_targets: Sequence[str],
+    patterns: tuple[StandingPattern, ...] = (),
+) -> Answer:
+    """As the first message of a person. Raises AssistantError, and InputError where a rule says no pattern."""
     models = ModelProcesses(most=1)
     try:
-        question = Question((ConversationLine(by_person=True, kind="text", text=text),), 1, first=True)
+        said = ConversationLine(by_person=True, kind="text", text=text)
+        question = Question((said,), 1, first=True, patterns=patterns)
         return await make_assistant(name, settings, models, private_targets).compose(question)
     finally:
         await models.close()

@@ -176,10 +176,13 @@ def show(name: str, version: int | None, tenant: str | None, *, as_json: bool) -
 def try_it(name: str, text: str, version: int | None, tenant: str | None, *, as_json: bool) -> None:
     """Ask a version one question. Nothing is sent to anybody and nothing is kept; the model's vendor is paid."""
     with open_store() as env:
+        from hailgate.messaging.assistants.patterns import list_patterns
+
         number, settings = _load(tenant, name, version)
+        patterns = tuple(list_patterns(choose_tenant(tenant).pk)) if settings.says_patterns else ()
     from hailgate.assistant.try_out import said_by, try_out
 
-    answer = asyncio.run(try_out(name, settings, text, env.private_targets))
+    answer = asyncio.run(try_out(name, settings, text, env.private_targets, patterns))
     document = {
         "version": number,
         "reply": said_by(answer),

@@ -24,6 +24,7 @@ from hailgate.commands.migrate import migrate
 from hailgate.commands.money import budget, costs, prices
 from hailgate.commands.operators import operator
 from hailgate.commands.output import print_json, print_note
+from hailgate.commands.patterns import pattern
 from hailgate.commands.people import people
 from hailgate.commands.send import send
 from hailgate.commands.serve import release, serve, work
@@ -69,7 +70,7 @@ def program() -> None:
 for command in (
     demo, demo_server, init, serve, work, release, migrate, check, backup, restore, simulate, send, cancel, timeline,
     tenant, operator, key, hook, channel, assistant, budget, prices, costs, deadletters, people, templates, alarms,
-    flood, audit, generate,
+    flood, pattern, audit, generate,
 ):  # fmt: skip
     program.add_command(command)
 

@@ -17,6 +17,7 @@ from hailgate.messaging.outbound.check_request import check_message
 from hailgate.messaging.outbound.consumed import Delivery, ToAccept, ToHold, ToRefuse, Understood
 from hailgate.messaging.outbound.context import find_context
 from hailgate.messaging.outbound.new_message import NewMessage
+from hailgate.messaging.outbound.pattern_request import fill_request
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.templates.lookup import TemplateQuery, check_calls
 
@@ -62,6 +63,8 @@ class Understanding:
     async def _check(self, delivery: Delivery, envelope: Envelope, tenant_id: int) -> _Checked:
         channel = await self._channel(tenant_id, envelope.channel)
         wanted = replace(envelope, channel=channel.name)
+        if wanted.pattern is not UNSET:
+            wanted = await self._db(fill_request, tenant_id, wanted)
         if wanted.reaction is not UNSET:
             named = await self._quoted(channel, wanted.reaction.message_id, "reaction.message_id")
             wanted = replace(wanted, reaction=Mark(named, wanted.reaction.emoji))

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from hailgate.console import template_picker
+from hailgate.console import pattern_picker, template_picker
 from hailgate.console.assistants import views as assistants
 from hailgate.console.inbox import views as inbox
 from hailgate.console.operations import alarms, pairing, queue
@@ -35,6 +35,11 @@ urlpatterns = [
     path("conversations/<str:uid>/templates/<str:template>", template_picker.show_template, name="template"),
     path("conversations/<str:uid>/templates/<str:template>/preview", template_picker.preview, name="template-preview"),
     path("conversations/<str:uid>/templates/<str:template>/send", template_picker.send, name="template-send"),
+    path("conversations/<str:uid>/patterns", pattern_picker.choose_pattern, name="patterns-choose"),
+    path("conversations/<str:uid>/patterns/<str:place>", pattern_picker.show_pattern, name="pattern"),
+    path("conversations/<str:uid>/patterns/<str:place>/insert", pattern_picker.insert_pattern, name="pattern-insert"),
+    path("patterns", pattern_picker.show_patterns, name="patterns"),
+    path("patterns/change", pattern_picker.change_pattern, name="pattern-change"),
     path("media/<str:uid>", inbox.show_file, name="media"),
     path("messages/<str:uid>/cancel", inbox.cancel, name="cancel"),
     path("messages/<str:uid>/why", inbox.show_why, name="why"),

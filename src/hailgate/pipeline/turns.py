@@ -323,7 +323,7 @@ def _question(turn: Turn, *, reacts: bool) -> Question:
     context = before if ttl is None else _current_context(before, asked[0].at, ttl)
     first = turn.live is not None and not turn.disclosed
     history = tuple(said_in(line) for line in (*context, *asked))
-    return Question(history, len(asked), first, reacts, turn.summary)
+    return Question(history, len(asked), first, reacts, turn.summary, turn.patterns)
 
 
 def _current_context(lines: Sequence[Line], now: float, ttl: float) -> Sequence[Line]:

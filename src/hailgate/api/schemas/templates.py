@@ -1,4 +1,4 @@
-"""Templates."""
+"""Templates, and patterns of the tenant's own."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -67,3 +67,18 @@ class TemplateSyncOut(Schema):
     due_at: datetime | None = Field(description="When they are listed next; null for at once.")
     code: str | None
     detail: str | None
+
+
+class PatternOut(Schema):
+    name: str
+    language: str
+    text: str
+    variables: list[str] = Field(description="What a message that uses it has to fill in.")
+
+
+class PatternsOut(Schema):
+    items: list[PatternOut]
+
+
+class PatternIn(Schema):
+    text: str = Field(max_length=4096, description="With its variables in double braces: `Hello {{name}}!`")

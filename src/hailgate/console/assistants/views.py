@@ -29,6 +29,7 @@ from hailgate.messaging.assistants.budgets import (
     set_budget,
 )
 from hailgate.messaging.assistants.floods import count_floods, list_flood_rules
+from hailgate.messaging.assistants.patterns import list_patterns
 from hailgate.messaging.assistants.registry import (
     draft_version,
     get_version,
@@ -144,7 +145,8 @@ def try_it(request: HttpRequest, viewer: CurrentOperator, name: str) -> HttpResp
     if not _trying.acquire(blocking=False):
         return _render_one(request, viewer, name, problem=_("Somebody else tries an assistant out. Wait a moment."))
     try:
-        answer = asyncio.run(try_out(name, read_settings(version), asked, settings.PRIVATE_TARGETS))
+        patterns = tuple(list_patterns(viewer.tenant_id))
+        answer = asyncio.run(try_out(name, read_settings(version), asked, settings.PRIVATE_TARGETS, patterns))
     except HailgateError as failed:
         return _render_one(request, viewer, name, problem=f"{failed.detail} ({failed.code})")
     finally:

@@ -211,6 +211,8 @@ _DEEDS: Final[Mapping[str, str]] = {
     AuditAction.PRICES_IMPORTED: gettext_noop("Prices imported"),
     AuditAction.FLOOD_RULE_SET: gettext_noop("Rule of floods set"),
     AuditAction.FLOOD_RULE_REMOVED: gettext_noop("Rule of floods removed"),
+    AuditAction.PATTERN_SET: gettext_noop("Pattern set"),
+    AuditAction.PATTERN_REMOVED: gettext_noop("Pattern removed"),
     AuditAction.SIGNED_IN: gettext_noop("Signed in"),
     AuditAction.SIGN_IN_FAILED: gettext_noop("Sign-in failed"),
     AuditAction.LINK_USED: gettext_noop("Signed in by a link"),

@@ -34,6 +34,7 @@ from hailgate.messaging.outbound.accept import Accepted, find_repeated
 from hailgate.messaging.outbound.check_request import check_idempotency_key, check_message
 from hailgate.messaging.outbound.context import find_context
 from hailgate.messaging.outbound.new_message import NewMessage
+from hailgate.messaging.outbound.pattern_request import fill_request
 from hailgate.messaging.outbound.request import MessageRequest, Recipient
 from hailgate.messaging.store.ports import Db, Submits
 from hailgate.messaging.templates.lookup import TemplateQuery, check_calls
@@ -138,6 +139,8 @@ class Sending:
     async def _check(self, tenant_id: int, body: bytes, key: str) -> _Checked:
         wanted = decode_message(_message_decoder, body)
         channel = await self._channel(tenant_id, wanted.channel)
+        if wanted.pattern is not UNSET:
+            wanted = await self._db(fill_request, tenant_id, wanted)
         if wanted.reaction is not UNSET:
             named = await self._db(
                 find_context, tenant_id, channel.id, wanted.reaction.message_id, "reaction.message_id"

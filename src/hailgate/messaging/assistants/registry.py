@@ -10,8 +10,10 @@ from django.db import IntegrityError
 
 from hailgate.accounts.seal import sealer
 from hailgate.assistant import BUILT_IN
+from hailgate.assistant.scripted import check_said
 from hailgate.assistant.settings import AssistantSettings, ModelChoice, check_settings, parse_settings
 from hailgate.core.errors import Conflict, InputError, NotFound
+from hailgate.messaging.assistants.patterns import list_patterns
 from hailgate.messaging.assistants.prices import check_priced, find_money_currency
 from hailgate.messaging.models import PERSON, Assistant, AssistantVersion
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
@@ -48,6 +50,7 @@ def add_assistant(tenant_id: int, name: str, given: Mapping[str, object]) -> Ass
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InputError("name: needs 1 to 30 small letters, digits, - or _, and is not a word of ours.", field="name")
     settings = parse_settings(given)
+    _check_rules(tenant_id, settings)
     try:
         with atomic_cursor() as cursor:
             moment = now(cursor)
@@ -72,6 +75,7 @@ def draft_version(tenant_id: int, name: str, changes: Mapping[str, object]) -> A
             if name not in changes or changes[name] != ""
         }
         settings = parse_settings({**kept, **{name: value for name, value in changes.items() if value != ""}})
+        _check_rules(tenant_id, settings)
         return _add_version(locked, settings, latest.number + 1, now(cursor))
 
 
@@ -84,6 +88,7 @@ def publish_version(tenant_id: int, name: str, number: int | None = None) -> Ass
     chosen = _get_version(found, number) if number is not None else _versions(found).latest("number")
     settings = read_settings(chosen)
     check_settings(settings)
+    _check_rules(tenant_id, settings)
     if not settings.is_scripted and (currency := find_money_currency(tenant_id)):
         check_priced(tenant_id, currency, [(name, choice) for choice in settings.choices])
     Assistant.objects.filter(tenant_id=tenant_id, pk=found.pk).update(live=chosen)
@@ -185,6 +190,11 @@ def find_live(cursor: Cursor, wanted: Iterable[tuple[int, str]]) -> dict[tuple[i
         for tenant_id, name, id_, version_id, active, settings in found
         if (tenant_id, name) in pairs
     }
+
+
+def _check_rules(tenant_id: int, settings: AssistantSettings) -> None:
+    if settings.says_patterns:
+        check_said(settings.script, settings.language, list_patterns(tenant_id))
 
 
 def _versions(assistant: Assistant) -> "QuerySet[AssistantVersion]":

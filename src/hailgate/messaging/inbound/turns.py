@@ -12,10 +12,12 @@ from hailgate.assistant.tools import CalledTool
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.consent_scopes import ASSISTANT
 from hailgate.core.errors import ConfigurationError
+from hailgate.core.patterns import StandingPattern
 from hailgate.core.slots import Room
 from hailgate.core.thread_owner import ThreadOwner, owner_now
 from hailgate.messaging.assistants.answers import AnswerRecord, TurnPlace, find_disclosed, record_answers
 from hailgate.messaging.assistants.floods import RuleOfFlood, find_flood_rules
+from hailgate.messaging.assistants.patterns import find_patterns
 from hailgate.messaging.assistants.registry import LiveAssistant, find_live
 from hailgate.messaging.assistants.stopping import STOPPED, find_stopped
 from hailgate.messaging.assistants.summaries import NewSummary, keep_summary
@@ -77,7 +79,8 @@ class Turn(NamedTuple):
     the person wrote more; ``unsent`` says that one before this turn has not left yet.
     ``last_inbound_at`` is when the person last wrote, by the provider's clock. ``stopped``: the tenant's kill switch.
     ``flood_rules`` say how much is answered.
-    ``refused``: the person wants no assistant. ``summary`` is of what was said before the latest lines.
+    ``refused``: the person wants no assistant. ``summary`` is of what was said before the latest lines. ``patterns``
+    are the tenant's, where its assistant says any.
     """
 
     id: int
@@ -103,6 +106,7 @@ class Turn(NamedTuple):
     flood_rules: tuple[RuleOfFlood, ...] = ()
     refused: bool = False
     summary: Summary | None = None
+    patterns: tuple[StandingPattern, ...] = ()
 
     @property
     def unanswered(self) -> tuple[Line, ...]:
@@ -257,6 +261,8 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
     lively = [id_ for id_, each in own.items() if each]
     stopped = find_stopped(cursor, set(tenants.values()))
     flood_rules = find_flood_rules(cursor, {tenants[id_] for id_ in lively}) if lively else {}
+    saying = {tenants[id_] for id_, each in own.items() if each and each.settings.says_patterns}
+    patterns = find_patterns(cursor, saying) if saying else {}
     disclosed = find_disclosed(cursor, lively)
     superseded = count_superseded(cursor, lively)
     unsent = {each.key for each in find_unsent_answers(cursor, lively)} if lively else set()
@@ -272,7 +278,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
         again = (superseded.get(row.key, 0), row.key in unsent, row.tenant_id in stopped, thread.free_until)
         rules = flood_rules.get(row.tenant_id, ()) if own[row.key] else ()
         turn = Turn(*row[:-1], *thread[1:6], to, lines, own[row.key], told, *again, rules, bool(thread.refused))
-        turns.append(turn._replace(summary=thread.summary))
+        turns.append(turn._replace(summary=thread.summary, patterns=patterns.get(row.tenant_id, ())))
     rows.postpone(cursor, later)
     return turns
 

@@ -39,7 +39,7 @@ from hailgate.messaging.models.people import (
     Suppression,
 )
 from hailgate.messaging.models.spending import AssistantSpending, Budget, MessagePrice, ModelPrice
-from hailgate.messaging.models.templates import Business, Template
+from hailgate.messaging.models.templates import Business, MessagePattern, Template
 from hailgate.messaging.models.webhooks import EventOrigin, EventState, Hook, PublicUrl, RejectedCall, WebhookEvent
 from hailgate.messaging.models.work import Work, WorkKind, WorkState
 from hailgate.messaging.models.workers import Worker
@@ -85,6 +85,7 @@ __all__ = [
     "Join",
     "JoinState",
     "Message",
+    "MessagePattern",
     "MessagePrice",
     "ModelPrice",
     "ProviderFile",

@@ -29,6 +29,18 @@ class Business(TenantModel):
         indexes = [models.Index(fields=["due_at"], name="library_due")]
 
 
+class MessagePattern(TenantModel):
+    """A text with variables that a tenant says again and again, in one language (`core.patterns`)."""
+
+    name = models.CharField(max_length=40)
+    language = models.CharField(max_length=6)
+    text = models.TextField()
+    changed_at = InstantField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name", "language"], name="one_pattern")]
+
+
 class Template(TenantModel):
     """A template in one language, in its provider's words; ``core.templates`` reads ``components``.
 

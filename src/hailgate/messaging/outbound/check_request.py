@@ -128,6 +128,11 @@ def check_idempotency_key(key: str | None) -> str:
 
 
 def _idempotency(tenant_id: int, key: str, wanted: MessageRequest) -> Idempotency:
-    """The place of a key is the key and its caller; its body is what we understood, whatever its spelling."""
+    """The place of a key is the key and its caller; its body is what we understood, whatever its spelling.
+
+    What a pattern says may change until the request is repeated: it counts as it was called.
+    """
+    if wanted.pattern is not UNSET:
+        wanted = msgspec.structs.replace(wanted, text=UNSET)
     place = blake2b(f"{tenant_id}:{key}".encode(), digest_size=DIGEST_BYTES)
     return Idempotency(place.hexdigest(), blake2b(_canonical(wanted), digest_size=DIGEST_BYTES).hexdigest())

@@ -11,6 +11,7 @@ from hailgate.core.content.interactive import Question
 from hailgate.core.content.outbound import MOST_CARDS, OutboundKind
 from hailgate.core.content.parts import AudioFile, CaptionedFile, Card, DocumentFile, File, Mark, Place, count
 from hailgate.core.content.templates import TemplateCall
+from hailgate.core.patterns import PatternCall
 
 # Visible characters and spaces: what a name or a foreign id is made of, and what every database stores.
 # The last part keeps `$` from matching before a line break at the end.
@@ -54,6 +55,10 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     reaction: Mark | UnsetType = UNSET
     interactive: Question | UnsetType = UNSET
     template: TemplateCall | UnsetType = UNSET
+    pattern: Annotated[
+        PatternCall | UnsetType,
+        Meta(description="For `type: text`, in place of `text`: a pattern of yours (`/v1/patterns`), filled in."),
+    ] = UNSET
     context: Context | UnsetType = UNSET
     recipient_identity_key_hash: Annotated[
         str | UnsetType, Meta(description="Nothing is sent to a person whose identity key has another hash by now.")

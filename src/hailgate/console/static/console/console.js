@@ -73,7 +73,7 @@ function followWindow() {
   if (!composer) return;
   const closed = $("#window")?.dataset.open === "no";
   composer.classList.toggle("closed", closed);
-  for (const field of $$("textarea, [data-pick]", composer)) field.disabled = closed;
+  for (const field of $$("textarea, [data-pick], [data-pick-pattern]", composer)) field.disabled = closed;
   allowSending(composer);
 }
 
@@ -166,7 +166,9 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   tidy();
-  if (detail.target.id === "dialog-body" && !$("#dialog").open) $("#dialog").showModal();
+  const filled = $("#dialog-body [data-insert]");
+  if (filled) insert(filled);
+  else if (detail.target.id === "dialog-body" && !$("#dialog").open) $("#dialog").showModal();
   if (detail.target.id === "pane") {
     listen();
     bringDraft();
@@ -206,6 +208,16 @@ document.addEventListener("replied", () => {
   $(".scroll").scrollTop = 0; // the newest: the scroll begins at the bottom
   body.focus();
 });
+
+// What a pattern says goes where the cursor was, and is sent from there.
+function insert(filled) {
+  const body = $("#body");
+  body.setRangeText(filled.textContent, body.selectionStart, body.selectionEnd, "end");
+  filled.remove();
+  for (const dialog of $$("dialog[open]")) dialog.close();
+  body.dispatchEvent(new Event("input", { bubbles: true }));
+  body.focus();
+}
 
 document.addEventListener("sent", () => {
   for (const dialog of $$("dialog[open]")) dialog.close();
