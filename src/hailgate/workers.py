@@ -44,6 +44,7 @@ from hailgate.pipeline.sessions import Sessions
 from hailgate.pipeline.sweeps import Patience, Sweeps, TemplateSync, Upkeep
 from hailgate.pipeline.template_sync import TemplateLister
 from hailgate.pipeline.tools import Tools
+from hailgate.pipeline.turn_files import TurnFiles
 from hailgate.pipeline.turns import Turns
 from hailgate.pipeline.uploads import Uploads
 from hailgate.pipeline.worker import WorkerProcess
@@ -186,6 +187,7 @@ def _build_turns(env: Environment, db: Db, run: Given, shared: _Shared) -> tuple
         connections=shared.connections,
         assistants=Assistants(shared.models, env.private_targets),
         tools=Tools(db, env.private_targets),
+        files=TurnFiles(db, shared.files),
         life_s=env.message_ttl_s,
         within_s=env.answer_within_s,
     )

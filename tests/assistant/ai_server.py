@@ -75,7 +75,7 @@ def _refusal(status: int) -> web.HTTPException:
 @asynccontextmanager
 async def run_ai_server():
     server = AiServer()
-    app = web.Application()
+    app = web.Application(client_max_size=32 << 20)
     app.router.add_post("/v1/chat/completions", server.chat)
     app.router.add_post("/v1/messages", server.messages)
     runner = web.AppRunner(app)

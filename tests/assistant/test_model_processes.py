@@ -1,5 +1,6 @@
 """Model processes: both vendors' protocols through the real child, which knows nothing of its parent."""
 
+import base64
 import json
 import os
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from hailgate.assistant.model_processes import INHERITED, ModelProcesses
-from hailgate.assistant.model_protocol import ModelCall, SaidLine, Task, ToolOffer, ToolTold
+from hailgate.assistant.model_protocol import ModelCall, ModelFile, SaidLine, Task, ToolOffer, ToolTold
 from hailgate.assistant.settings import ModelChoice
 from hailgate.core.errors import AssistantError
 
@@ -189,3 +190,27 @@ async def test_a_model_may_ask_for_a_tool_and_goes_on_with_what_it_is_told(proce
     assert second.reply == "We are open."
     assert "From 8 to 12." in str(server.asked[1])
     assert "Are you open?" in str(server.asked[1])
+
+
+PICTURE = ModelFile("image/png", b"\x89PNG" + bytes(2_000_000))
+PDF = ModelFile("application/pdf", b"%PDF-1.4 " + bytes(100))
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+async def test_a_model_is_shown_pictures_and_documents_beside_the_words(processes, server, vendor):
+    await processes.call(call(server, vendor, files=(PICTURE, PDF)))
+    asked = str(server.asked[0]["messages"][-1]["content"])
+    assert "Are you open?" in asked
+    for file in (PICTURE, PDF):
+        assert base64.b64encode(file.data).decode() in asked
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+async def test_a_file_is_shown_again_after_a_tool_and_travels_once(processes, server, vendor):
+    server.plan = [{"name": "hours", "arguments": {"day": "monday"}}, GOOD]
+    asking = call(server, vendor, tools=(OFFER,), files=(PICTURE,))
+    first = await processes.call(asking)
+    assert len(first.resume) < 10_000
+    told = (ToolTold(first.asked[0].id, "From 8 to 12."),)
+    await processes.call(call(server, vendor, tools=(OFFER,), files=(PICTURE,), resume=first.resume, told=told))
+    assert str(server.asked[1]).count(base64.b64encode(PICTURE.data).decode()) == 1

@@ -24,6 +24,7 @@ from hailgate.pipeline.assistants import Assistants
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.tools import Tools
+from hailgate.pipeline.turn_files import TurnFiles
 from hailgate.pipeline.turns import Turns
 from messaging.acting import apply, change, change_channel, messages, work, wrote
 
@@ -71,6 +72,7 @@ class Counter:
     """Where people are answered: one worker's turns, in one conversation."""
 
     targets = ()
+    files = None
 
     def __init__(self, db, worker, played, channel) -> None:
         self.models = FakeModels()
@@ -88,6 +90,7 @@ class Counter:
             connections=self._connections,
             assistants=Assistants(self.models),
             tools=Tools(self.db, self.targets),
+            files=TurnFiles(self.db, self.files),
             life_s=3600.0,
             within_s=WITHIN_S,
         )

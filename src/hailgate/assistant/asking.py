@@ -7,8 +7,9 @@ import msgspec
 
 from hailgate.assistant.context import LONGEST_SUMMARY, Recall, recall, render_context, summary_call
 from hailgate.assistant.contract import Purse, Question, Summary, Usage
+from hailgate.assistant.files import most_tokens, shown_to
 from hailgate.assistant.model_processes import CallsModels
-from hailgate.assistant.model_protocol import ModelCall, ModelReply, SaidLine, ToolOffer, ToolTold
+from hailgate.assistant.model_protocol import ModelCall, ModelFile, ModelReply, SaidLine, ToolOffer, ToolTold
 from hailgate.assistant.settings import AssistantSettings, ModelChoice
 from hailgate.assistant.tool_use import ToolUse
 from hailgate.assistant.tools import LONGEST_RESULT, describe_parameters
@@ -46,7 +47,7 @@ class Asking:
     ) -> None:
         self._settings, self._models, self._question, self._tools = settings, models, question, tools
         self._purse, self._targets, self._clock = purse, targets, clock
-        self._ends_at = clock() + DEADLINE_S
+        self._ends_at = clock() + DEADLINE_S - question.waited_s
         self._choice = settings.choices[0]
         self._recalled = recall(question, settings)
         self.summary: Summary | None = None
@@ -87,7 +88,7 @@ class Asking:
         wish = SaidLine(by_person=True, text=SHORTEN.format(limit=limit))
         lines = (*call.lines, SaidLine(by_person=False, text=reply.reply), wish)
         try:
-            shorter = await self._call(msgspec.structs.replace(call, lines=lines, tools=()))
+            shorter = await self._call(msgspec.structs.replace(call, lines=lines, tools=(), files=()))
         except AssistantError:
             return reply
         return msgspec.structs.replace(reply, reply=shorter.reply)
@@ -154,12 +155,14 @@ class Asking:
 
     def _first_call(self) -> ModelCall:
         settings = self._settings
+        files = shown_to(self._choice, settings, self._question.files)
         offers = (ToolOffer(tool.name, tool.description, describe_parameters(tool)) for tool in self._tools.offered)
         return ModelCall(
             id=0,
             choice=self._choice,
             instructions=settings.instructions,
-            lines=render_context(self._recalled, self._question, settings.context_messages),
+            lines=render_context(self._recalled, self._question, settings.context_messages, files),
+            files=tuple(ModelFile(file.mime, file.data) for file in files if file.data),
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             timeout_s=settings.timeout_s,
@@ -173,4 +176,5 @@ def largest_input(call: ModelCall) -> int:
     begun = [call.resume] if call.resume else [call.instructions, *(line.text for line in call.lines)]
     parts = [*begun, *(each.text for each in call.told)]
     offered = sum(len(msgspec.json.encode(tool)) for tool in call.tools)
-    return (sum(len(part.encode()) for part in parts) + offered) // BYTES_PER_TOKEN + OVERHEAD_TOKENS
+    written = (sum(len(part.encode()) for part in parts) + offered) // BYTES_PER_TOKEN
+    return written + most_tokens(call.files) + OVERHEAD_TOKENS

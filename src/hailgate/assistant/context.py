@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from hailgate.assistant.contract import ConversationLine, Question, Summary
+from hailgate.assistant.contract import ConversationLine, Question, SentFile, Summary
+from hailgate.assistant.files import noted
 from hailgate.assistant.model_protocol import ModelCall, SaidLine, Task
 from hailgate.assistant.safety import is_word
 from hailgate.assistant.settings import AssistantSettings
@@ -62,10 +63,12 @@ def context_of(question: Question, settings: AssistantSettings) -> Sequence[Conv
     return before[begin:]
 
 
-def render_context(recalled: Recall, question: Question, limit: int) -> tuple[SaidLine, ...]:
+def render_context(
+    recalled: Recall, question: Question, limit: int, files: Sequence[SentFile] = ()
+) -> tuple[SaidLine, ...]:
     """What was summarised comes first; the messages to be answered are one, and come last."""
     latest = (*recalled.older, *recalled.latest)[-limit:]
-    asked = "\n".join(_shown(line) for line in question.asked)
+    asked = "\n".join(_asked(line, files) for line in question.asked)
     spoken = (SaidLine(line.by_person, _shown(line)) for line in latest)
     return (*_noted(recalled.summary), *spoken, SaidLine(by_person=True, text=asked))
 
@@ -103,6 +106,11 @@ def _minuted(line: ConversationLine) -> str:
 def _fenced(name: str, text: str) -> str:
     """Nothing in ``text`` can look like the end of the fence."""
     return f"<{name}>\n{text.translate(_FENCE_SIGNS)}\n</{name}>"
+
+
+def _asked(line: ConversationLine, files: Sequence[SentFile]) -> str:
+    """Its words, and what became of its file."""
+    return "\n".join(filter(None, (line.text, noted(line, files)))) or _shown(line)
 
 
 def _shown(line: ConversationLine) -> str:

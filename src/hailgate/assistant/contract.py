@@ -26,6 +26,20 @@ class ConversationLine(Struct, frozen=True):
         return f"<ConversationLine by_person={self.by_person} kind={self.kind!r}>"
 
 
+class SentFile(Struct, frozen=True):
+    """A file of one of the messages to be answered, by the place of that message. ``data`` is empty where ``left_out``
+    says why.
+    """
+
+    id: int
+    mime: str = ""
+    data: bytes = b""
+    left_out: str = ""
+
+    def __repr__(self) -> str:
+        return f"<SentFile {self.mime} {self.left_out}>"
+
+
 class Summary(Struct, frozen=True):
     """What a conversation said up to the message ``upto``, in a model's words: as untrusted as what people write."""
 
@@ -41,7 +55,8 @@ class Question(Struct, frozen=True):
 
     ``first`` says that the assistant has not yet told the person that it is one, since somebody else last answered.
     ``reacts`` says that the channel shows reactions. ``summary`` is the latest that was kept of the conversation,
-    ``patterns`` are the tenant's where a rule says one.
+    ``patterns`` are the tenant's where a rule says one. ``files`` are those of the messages to be answered;
+    ``waited_s`` were spent until they were there.
     """
 
     history: tuple[ConversationLine, ...]
@@ -50,6 +65,8 @@ class Question(Struct, frozen=True):
     reacts: bool = False
     summary: Summary | None = None
     patterns: tuple[StandingPattern, ...] = ()
+    files: tuple[SentFile, ...] = ()
+    waited_s: float = 0.0
 
     @property
     def asked(self) -> tuple[ConversationLine, ...]:

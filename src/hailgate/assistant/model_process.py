@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from hailgate.assistant.model_protocol import LONGEST_LINE, READY, ModelCall, ModelReply, SaidLine, Task
+from hailgate.assistant.model_protocol import LONGEST_CALL, READY, ModelCall, ModelReply, SaidLine, Task
 from hailgate.assistant.settings import ModelChoice
 from hailgate.assistant.tools import ToolCallAsked
 from hailgate.markdown import from_whatsapp, to_whatsapp
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.messages import ModelMessage, UserContent, UserPromptPart
     from pydantic_ai.models import Model
 
 MOST_MEMORY: Final = 2 << 30
@@ -52,7 +52,7 @@ def main() -> None:
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    reader = asyncio.StreamReader(limit=LONGEST_CALL)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _import_vendors()
     await _warm_up()
@@ -149,9 +149,11 @@ async def _run(call: ModelCall, model: "Model") -> Any:
     )
     limits = UsageLimits(request_limit=1)
     if not call.resume:
-        return await agent.run(call.lines[-1].text, message_history=_history(call.lines[:-1]), usage_limits=limits)
+        said, files = call.lines[-1].text, _files(call)
+        asked = [said, *files] if files else said
+        return await agent.run(asked, message_history=_history(call.lines[:-1]), usage_limits=limits)
     results = DeferredToolResults(calls={each.id: each.text for each in call.told})
-    before = ModelMessagesTypeAdapter.validate_json(call.resume)
+    before = _with_files(ModelMessagesTypeAdapter.validate_json(call.resume), _files(call))
     return await agent.run(message_history=before, deferred_tool_results=results, usage_limits=limits)
 
 
@@ -173,7 +175,7 @@ def _read(call_id: int, result: Any) -> ModelReply:
             asked=tuple(
                 ToolCallAsked(call.tool_call_id, call.tool_name, call.args_as_json_str()) for call in output.calls
             ),
-            resume=result.all_messages_json().decode(),
+            resume=_without_files(result.all_messages()),
             input_tokens=used.input_tokens or 0,
             output_tokens=used.output_tokens or 0,
         )
@@ -186,6 +188,36 @@ def _read(call_id: int, result: Any) -> ModelReply:
         output_tokens=used.output_tokens or 0,
         code="" if output.reply.strip() or output.route == "person" else "model_empty",
     )
+
+
+def _files(call: ModelCall) -> "list[UserContent]":
+    from pydantic_ai.messages import BinaryContent
+
+    return [BinaryContent(data=file.data, media_type=file.mime) for file in call.files]
+
+
+def _asked_last(messages: "Sequence[ModelMessage]") -> "UserPromptPart":
+    """What is to be answered: its files stay out of what travels to the worker and back."""
+    from pydantic_ai.messages import UserPromptPart
+
+    parts = (part for message in reversed(messages) for part in message.parts if isinstance(part, UserPromptPart))
+    return next(parts)
+
+
+def _without_files(messages: "Sequence[ModelMessage]") -> str:
+    from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+    asked = _asked_last(messages)
+    if not isinstance(asked.content, str):
+        asked.content = [part for part in asked.content if isinstance(part, str)]
+    return ModelMessagesTypeAdapter.dump_json(list(messages)).decode()
+
+
+def _with_files(messages: "list[ModelMessage]", files: "list[UserContent]") -> "list[ModelMessage]":
+    asked = _asked_last(messages)
+    said = [asked.content] if isinstance(asked.content, str) else list(asked.content)
+    asked.content = [*said, *files]
+    return messages
 
 
 def _reply_type() -> type[Any]:

@@ -10,6 +10,8 @@ from hailgate.assistant.tools import ToolCallAsked
 
 # A reply of 200 KB is no answer to a person; a line beyond this ends the process that wrote it.
 LONGEST_LINE: Final = 1 << 20
+# A call may hold files.
+LONGEST_CALL: Final = 16 << 20
 # The id of the line with which a process says that it has imported what it needs; calls count from 1.
 READY: Final = 0
 
@@ -29,6 +31,16 @@ class SaidLine(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<Said by_person={self.by_person}>"
+
+
+class ModelFile(Struct, frozen=True):
+    """A picture or document that belongs to the last line."""
+
+    mime: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"<ModelFile {self.mime}>"
 
 
 class ToolOffer(Struct, frozen=True):
@@ -53,7 +65,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
     """One call of one model. ``private_targets`` are the addresses inside (`host:port`) that it may lead to.
 
     Where the model asked for tools, ``resume`` is what its reply said of the conversation so far, and ``told`` the
-    results.
+    results. What it says of the conversation is without its files.
     """
 
     id: int
@@ -66,6 +78,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
     private_targets: tuple[str, ...] = ()
     task: Task = Task.ANSWER
     tools: tuple[ToolOffer, ...] = ()
+    files: tuple[ModelFile, ...] = ()
     resume: str = ""
     told: tuple[ToolTold, ...] = ()
 

@@ -81,6 +81,9 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     emergency_words: Annotated[tuple[str, ...], _about("Emergency words", "Bring a person at once.")] = ()
     emergency_reply: Annotated[str, _about("Emergency answer", "Said at once, with the local number.")] = ""
     person_words: Annotated[tuple[str, ...], _about("Words for a person", "Bring a person.")] = ("human", "person")
+    file_vendors: Annotated[
+        tuple[str, ...], _about("Vendors of files", "Who may see pictures and PDFs that people send; nobody if empty.")
+    ] = ()
     thanks_words: Annotated[tuple[str, ...], _about("Thanks", "Messages of them alone get the reaction below.")] = ()
     thanks_reaction: Annotated[str, _about("Reaction to thanks", "An emoji; empty to answer in words.")] = ""
     blocked_phrases: Annotated[tuple[str, ...], _about("Blocked phrases", "Never said; a person goes on.")] = ()
@@ -127,7 +130,7 @@ class AssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 JSON_LISTS: Final = {"script": "rules with pattern and reply or say", "tools": "tools with name, mode and parameters"}
 LISTS: Final = frozenset({
     "reset_words", "emergency_words", "person_words", "thanks_words", "mention_words", "blocked_phrases",
-    "allowed_hosts",
+    "allowed_hosts", "file_vendors",
 })  # fmt: skip
 SECRETS: Final = frozenset({"api_key", "second_api_key"})
 # Where a key may be left out, since the server is the owner's own.

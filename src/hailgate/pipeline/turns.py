@@ -7,10 +7,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from hailgate.assistant.contract import Answer, Composer, Question, Usage
 from hailgate.assistant.safety import has_word
 from hailgate.assistant.sentences import sentences_of
-from hailgate.assistant.settings import AssistantSettings
 from hailgate.core import window
 from hailgate.core.address import AddressKind
 from hailgate.core.content import (
@@ -46,6 +47,7 @@ from hailgate.pipeline.connections import Connections
 from hailgate.pipeline.faultpoints import swallow
 from hailgate.pipeline.purse import TurnPurse
 from hailgate.pipeline.tools import Tools, TurnTools
+from hailgate.pipeline.turn_files import TurnFiles
 from hailgate.pipeline.writes import Writes
 from hailgate.providers.contract import MarksRead
 from hailgate.telemetry.events import Event
@@ -72,12 +74,13 @@ class Turns:
         connections: Connections,
         assistants: Assistants,
         tools: Tools,
+        files: TurnFiles,
         life_s: float,
         within_s: float,
     ) -> None:
         self._db, self._worker_id, self._ends = db, worker_id, ends
         self._connections, self._assistants, self._tools = connections, assistants, tools
-        self._writes = Writes(db, tools)
+        self._writes, self._files = Writes(db, tools), files
         self._life_s, self._within_s = life_s, within_s
         self._courtesies: set[asyncio.Task[None]] = set()
 
@@ -121,7 +124,9 @@ class Turns:
 
     async def _compose(self, turn: Turn, assistant: Composer) -> Answer:
         connected = await self._connections.get(turn.channel_id)
+        files, waited = ((), 0.0) if _is_urgent(turn) else await self._files.read(turn)
         question = _question(turn, reacts="reaction" in connected.capabilities.kinds)
+        question = msgspec.structs.replace(question, files=files, waited_s=waited)
         runs = TurnTools(self._tools, turn, connected.capabilities.kinds)
         if turn.flood_rules and (flooded := await self._find_flood(turn)):
             return flooded
@@ -141,7 +146,7 @@ class Turns:
 
     async def _find_flood(self, turn: Turn) -> Answer | None:
         """What is said to whoever writes too much, or nothing; never to an emergency, or who asks for a person."""
-        if turn.live and has_word(map(said_in, turn.unanswered), _urgent_words(turn.live.settings)):
+        if _is_urgent(turn):
             return None
         group = turn.to.kind is AddressKind.GROUP
         taking_in = partial(take_in, group=group)
@@ -295,8 +300,12 @@ class Turns:
             log.debug(Event.PROVIDER_ERROR, turn=turn.id, error=type(failed).__name__)
 
 
-def _urgent_words(settings: AssistantSettings) -> tuple[str, ...]:
-    return (*settings.emergency_words, *settings.person_words)
+def _is_urgent(turn: Turn) -> bool:
+    """An emergency, or somebody who asks for a person: nothing is waited for."""
+    if turn.live is None:
+        return False
+    settings = turn.live.settings
+    return has_word(map(said_in, turn.unanswered), (*settings.emergency_words, *settings.person_words))
 
 
 def _limited(turn: Turn, code: str, usage: Usage) -> Answer:

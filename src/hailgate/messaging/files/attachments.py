@@ -1,6 +1,7 @@
 """Attachments: the rows of files, who may see one, and links that let a browser see it for five minutes."""
 
 import hmac
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -66,6 +67,28 @@ def get_stored_file(tenant_id: int, uid: UUID) -> StoredFile:
     if found is None or found[0] != AttachmentState.STORED:
         raise NotFound
     return read_stored(found[1:])
+
+
+class FileOfMessage(NamedTuple):
+    """``stored`` is None where its bytes are not here; ``awaited`` says that they may still come."""
+
+    message_id: int
+    awaited: bool
+    stored: StoredFile | None
+
+
+def find_files_of(tenant_id: int, message_ids: Sequence[int]) -> list[FileOfMessage]:
+    """In the order of their messages."""
+    found = Attachment.objects.filter(tenant_id=tenant_id, message_id__in=message_ids).order_by("message_id", "id")
+    rows = found.values_list("message_id", "state", *STORED_COLUMNS)
+    return [
+        FileOfMessage(
+            message_id,
+            state == AttachmentState.AWAITED,
+            read_stored(tuple(stored)) if state == AttachmentState.STORED else None,
+        )
+        for message_id, state, *stored in rows
+    ]
 
 
 def read_stored(row: Row) -> StoredFile:
