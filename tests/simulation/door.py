@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # A caller that hears nothing for so long asks again.
 PATIENCE_S = 8.0
-LIFE_S = 600.0
+# Longer than any story: what never ends is not ended by its age.
+LIFE_S = 3600.0
 
 
 class Order(NamedTuple):

@@ -1,14 +1,16 @@
 """Those around the product: callers with orders, people who write, an operator, and whoever pulls the plug."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.messaging.channels.admin import resume_channel
+from hailgate.messaging.channels.admin import pause_channel, resume_channel
+from hailgate.messaging.deadletters import deeds
 from hailgate.messaging.models import ContactAddress, Join, JoinState, WorkKind
+from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.takeover import hand_over
 from hailgate.messaging.people.addresses import address_digest
@@ -16,7 +18,7 @@ from hailgate.messaging.people.byhand import join_by_hand
 from hailgate.messaging.people.undo import undo_join
 
 from .door import Order
-from .rows import DEAD, PARKED, POISON, POISON_FOR_ASSISTANTS
+from .rows import DEAD, LEASED, PARKED, POISON, POISON_FOR_ASSISTANTS, READY, WAITING, Work
 
 if TYPE_CHECKING:
     from .world import Member, World
@@ -40,7 +42,7 @@ class People:
             self._world.outside(self._call(channel.name, number))
         if self._faults.strikes("stranger"):
             self._world.outside(self._intrude())
-        if self._chance.random() < 0.3:
+        for _ in range(self._chance.choice((0, 0, 0, 1, 1, 3))):
             self._world.outside(self._operate())
         if self._chance.random() < 0.4:
             self._world.outside(self._turn_out_to_be_one())
@@ -106,21 +108,43 @@ class People:
     # --- the operator -------------------------------------------------------------------------------------------------
 
     async def _operate(self) -> None:
-        await asyncio.sleep(self._chance.uniform(5.0, BUSY_S))
-        if self._chance.random() < 0.5:
-            await self._send_again()
-        else:
-            await self._hand_over()
+        await asyncio.sleep(self._chance.uniform(2.0, BUSY_S))
+        deeds = (self._send_again, self._send_again, self._hand_over, self._hand_over, self._cancel, self._cancel)
+        await self._chance.choice((*deeds, self._settle, self._pause))()
 
     async def _send_again(self) -> None:
-        promises = self._world.promises
-        stopped = [work for work in promises.works.values() if work.state in {DEAD, PARKED}]
-        if not stopped:
-            return
-        work = self._chance.choice(stopped)
-        promises.by_hand.add(work.id)
-        self._world.note("sends again", work.id)
-        await self._world.manage(send_again, self._world.premises.tenant_id, [work.id])
+        if work := self._any_delivery({DEAD, PARKED}):
+            self._world.promises.by_hand.add(work.id)
+            self._world.note("sends again", work.id)
+            await self._world.manage(send_again, self._world.premises.tenant_id, [work.id])
+
+    async def _cancel(self) -> None:
+        """Whatever becomes of it: too late, already gone, or taken back."""
+        if work := self._any_delivery({WAITING, READY, LEASED}):
+            message = self._world.promises.messages[work.message_id or 0]
+            self._world.promises.cancelled.add(message.id)
+            self._world.note("cancels", message.id)
+            await self._world.manage(cancel_message, self._world.premises.tenant_id, UUID(message.uid))
+
+    async def _settle(self) -> None:
+        """Somebody has looked at the person's telephone."""
+        if work := self._any_delivery({PARKED}):
+            message = self._world.promises.messages[work.message_id or 0]
+            sent = self._world.promises.was_taken(message.id)
+            self._world.promises.settled.add(message.id)
+            self._world.note("settles", message.id, sent)
+            await self._world.manage(settle_each, self._world.premises.tenant_id, [UUID(message.uid)], sent)
+
+    async def _pause(self) -> None:
+        """A channel; it is resumed by those who renew tokens."""
+        channel = self._chance.choice(self._world.premises.channels)
+        self._world.note("pauses", channel.name)
+        await self._world.manage(pause_channel, self._world.premises.tenant_id, channel.uid)
+
+    def _any_delivery(self, states: set[int]) -> Work | None:
+        works = self._world.promises.works.values()
+        found = [work for work in works if work.kind == WorkKind.DELIVERY and work.state in states]
+        return self._chance.choice(found) if found else None
 
     async def _turn_out_to_be_one(self) -> None:
         """Two of them are one person, on the operator's word; sometimes that was wrong."""
@@ -151,6 +175,10 @@ class People:
             await asyncio.sleep(5.0)
             for (uid,) in self._world.store.rows("SELECT uid FROM messaging_channel WHERE paused_at IS NOT NULL"):
                 await self._world.manage(resume_channel, tenant_id, UUID(uid))
+
+
+def settle_each(tenant_id: int, uids: Sequence[UUID], sent: bool) -> None:
+    deeds.settle_each(tenant_id, uids, sent=sent)
 
 
 def join_numbers(tenant_id: int, *numbers: str) -> None:

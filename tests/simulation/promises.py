@@ -40,6 +40,10 @@ class Promises:
         self._scheduled: set[int] = set()
         self.handed_over: set[int] = set()
         self.by_hand: set[int] = set()
+        self.cancelled: set[int] = set()
+        self.settled: set[int] = set()
+        self._failing: set[int] = set()
+        self._paused: set[int] = set()
         self._revived: set[int] = set()
         self._taken_back: set[int] = set()
         self.open = 0
@@ -52,6 +56,10 @@ class Promises:
 
     def committed(self, changes: Iterable[Change]) -> None:
         touched = set()
+        changes = list(changes)
+        self._failing = {
+            values[0] for table, _, *values in changes if table == "message" and values[4] == Status.FAILED
+        }
         for table, verb, *values in changes:
             if table == "work":
                 work = Work._make(values)
@@ -69,17 +77,20 @@ class Promises:
         if taken_back:
             self._taken_back.add(work.message_id or 0)
         if was != is_ or is_ == LEASED:
-            stays = was == LEASED == is_ and before is not None and before[5:7] == work[5:7]
+            stays = was == LEASED == is_ and before is not None and before[6:8] == work[6:8]
             asked_anew = (
                 work.kind == WorkKind.TURN and was in {WAITING, READY} and gone
             )  # under the key of a joined thread
+            settled = (was, is_) == (PARKED, DEAD) and work.message_id in self.settled
             self.holds(
-                stays or asked_anew or taken_back or (was, is_) in MOVES,
+                stays or asked_anew or taken_back or settled or (was, is_) in MOVES,
                 "a work row made a move that no verb makes:", was, is_, work,
             )  # fmt: skip
         if was == READY and is_ == LEASED and before:
             self.holds(work.lease > before.lease, "a lease was given out twice:", work)
             self.holds(work.worker_id in self._alive, "a row was leased to a worker that is not alive:", work)
+            paused = work.kind == WorkKind.DELIVERY and work.channel_id in self._paused
+            self.holds(not paused, "a row of a paused channel was leased:", work)
         if was == READY and gone and work.kind == WorkKind.DELIVERY and not taken_back:
             self.holds(self._is_proven(work), "a row was dropped that is neither sent nor told to be:", work)
         if was in {WAITING, READY} and is_ == DEAD:
@@ -92,9 +103,13 @@ class Promises:
         self._keep(work, gone=gone)
 
     def _is_taken_back(self, work: Work, was: int | None, *, gone: bool) -> bool:
-        """An answer of an assistant that had not left when a person took over."""
+        """Cancelled, or an answer of an assistant that had not left when a person took over."""
         message = self.messages.get(work.message_id or 0)
-        return gone and was in {WAITING, READY} and message is not None and message.cause is not None
+        if not gone or message is None:
+            return False
+        if message.id in self.cancelled and message.id in self._failing:
+            return was in {WAITING, READY, LEASED}
+        return was in {WAITING, READY} and message.cause is not None
 
     def _check_revived(self, work: Work, *, may_have_been_taken: bool) -> None:
         message = self.messages[work.message_id or 0]
@@ -200,7 +215,12 @@ class Promises:
         self._held[id_] = held_until
         self._answered_by[id_] = answered_by
 
+    def _channel_seen(self, _: str, values: Sequence[object]) -> None:
+        id_, paused_at = values
+        (self._paused.add if paused_at is not None else self._paused.discard)(id_)
+
     _SEEN = {
+        "channel": _channel_seen,
         "message": _message_seen,
         "attempt": _attempt_seen,
         "webhookevent": _event_seen,
@@ -243,6 +263,9 @@ class Promises:
         self.holds((message.id, attempt) in self._attempts, "the provider took an attempt that is not on record")
         self._check_order(message)
         self._taken[message.id] += 1
+
+    def was_taken(self, message_id: int) -> bool:
+        return self._taken[message_id] > 0
 
     def _check_order(self, message: Message) -> None:
         own = self._work_of(message.id)
@@ -306,14 +329,19 @@ class Promises:
     def _check_outbound(self, message: Message) -> None:
         work, times = self._work_of(message.id), self._taken[message.id]
         if message.id in self._taken_back and message.status == Status.FAILED:
-            self.holds(work is None and not times, "an answer that was taken back was sent:", message)
+            again = times > self._second_knocks[message.id]
+            self.holds(work is None and not again, "a message that was taken back was sent:", message)
         elif work is None:
             self.holds(message.status > Status.QUEUED, "a message was lost:", message)
-            self.holds(times > 0, "a message is called sent that the provider never took:", message)
+            self.holds(
+                times > 0 or message.id in self.settled, "a message is called sent that was never taken:", message
+            )
             least = max([Status.SENT, *self._reported[message.id]])
             self.holds(message.status >= least, "a message does not stand where it was reported:", message, least)
         elif work.state == DEAD:
-            self.holds(times <= self._second_knocks[message.id], "a message is called dead that was taken:", message)
+            looked_at = message.id in self.settled  # too early: it was still on its way
+            excused = looked_at or times <= self._second_knocks[message.id]
+            self.holds(excused, "a message is called dead that was taken:", message)
             self.holds(message.status >= Status.FAILED, "a dead message does not say so:", message)
         else:
             self.holds(work.state == PARKED, "work was left undone:", work)

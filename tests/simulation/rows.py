@@ -29,6 +29,7 @@ class Work(NamedTuple):
     kind: int
     key: int
     message_id: int | None
+    channel_id: int | None
     state: int
     worker_id: int | None
     lease: int

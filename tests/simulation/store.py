@@ -14,13 +14,13 @@ from typing import Any, Protocol, Self, TypeVar
 from unittest.mock import patch
 
 from django.apps import apps
-from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.utils import DatabaseErrorWrapper
 
+from hailgate.commands.schema import apply_migrations
 from hailgate.core.errors import StoreUnavailable
-from hailgate.messaging.models import Attempt, Conversation, Effect, Message, WebhookEvent, Work, Worker
+from hailgate.messaging.models import Attempt, Channel, Conversation, Effect, Message, WebhookEvent, Work, Worker
 from hailgate.pipeline.bridge import run_in_database
 
 from .loop import Killed, Process, VirtualLoop
@@ -35,6 +35,7 @@ WATCHED = {
         "kind",
         "key",
         "message_id",
+        "channel_id",
         "state",
         "worker_id",
         "lease",
@@ -60,6 +61,7 @@ WATCHED = {
     WebhookEvent: ("id", "uid", "state"),
     Effect: ("id", "channel_id", "key"),
     Worker: ("id", "alive"),
+    Channel: ("id", "paused_at"),
 }
 
 
@@ -142,6 +144,7 @@ class WatchedConnection(DatabaseWrapper):
         except Killed:
             # Django only tidies up after errors of the database.
             self.connection.rollback()
+            self.told.clear()
             self.run_on_commit = []
             raise
 
@@ -162,7 +165,7 @@ class Store:
         """What ``furnish`` puts in is there at the beginning of every story."""
         # Django keeps connections by thread, and by context where a loop runs; here all contexts share this one.
         with patch.object(connections, "_connections", SimpleNamespace(default=self.connection)):
-            call_command("migrate", verbosity=0)
+            apply_migrations()
             furnish()
             self._emptying = self._statements()
             self._watch()
@@ -174,6 +177,11 @@ class Store:
         for statement in self._emptying:
             self.rows(statement)
         self.connection.told.clear()
+
+    def take_told(self) -> list[Change]:
+        """What was written without a transaction, as single statements of the ORM are."""
+        told, self.connection.told = self.connection.told, []
+        return told
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """A look from outside, which no fault touches."""

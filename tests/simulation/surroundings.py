@@ -17,18 +17,18 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from uuid import UUID
 
+from django import db as database
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import asyncio as django_asyncio
 
-from hailgate.assistant.contract import Answer, Question
-from hailgate.assistant.scripted import ScriptedAssistant
+from hailgate import workers
 from hailgate.messaging.outbound import failover
-from hailgate.messaging.outbound.claim import Claim
 from hailgate.messaging.store import ids, notify, sql
 from hailgate.messaging.store.notify import Wake
 from hailgate.messaging.work import leases, marks
-from hailgate.pipeline import connections, faultpoints, inbound, lease, outbound, wakes, worker_run
+from hailgate.pipeline import connections, faultpoints, inbound, lease, wakes, worker_run
+from hailgate.pipeline.worker_run import WorkerParts
 from hailgate.providers import guarded_body
-from hailgate.providers.cloud import adapter
 from hailgate.telemetry.logs import log
 
 from .loop import Process, running
@@ -40,9 +40,9 @@ EPOCH = 1_800_000_000.0
 
 
 @contextmanager
-def replaced() -> Iterator[None]:
+def replaced(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """The whole process lives in simulated surroundings until the end of the block."""
-    replacements = list(_replacements())
+    replacements = list(_replacements(connection))
     for each in replacements:
         each.start()
     sql.use_clock(_wall_clock)
@@ -54,14 +54,18 @@ def replaced() -> Iterator[None]:
             each.stop()
 
 
-def _replacements() -> Iterator[Any]:
+def _replacements(connection: BaseDatabaseWrapper) -> Iterator[Any]:
     # Read at every statement, and os.environ takes its time.
     yield patch.object(django_asyncio, "os", SimpleNamespace(environ={"DJANGO_ALLOW_ASYNC_UNSAFE": "1"}))
+    # All contexts share one connection: nobody has to ask Django at every statement which is theirs.
+    shared = ("connection", database.connection, connection)
     for module in _product():
-        for name, real, simulated in _EVERYWHERE:
+        for name, real, simulated in (*_EVERYWHERE, shared):
             if module.__dict__.get(name) is real:
                 yield patch.object(module, name, simulated)
     for module, name, simulated in (
+        (workers, "_build", _built(workers._build)),
+        (workers, "_begin_duties", _begun(workers._begin_duties)),
         (worker_run, "Lease", SimulatedLease),
         (worker_run, "listen", _listen_for_ever),
         (leases, "LockFile", SimulatedLockFile),
@@ -72,9 +76,6 @@ def _replacements() -> Iterator[Any]:
         (connections, "Transport", SimulatedTransport),
         (inbound, "in_thread", _here),
         (guarded_body, "_is_closed", lambda connection: connection.is_closing()),
-        (outbound, "find_refusal", _prepared(outbound.find_refusal)),
-        (adapter, "parse_webhook", _parsed(adapter.parse_webhook)),
-        (ScriptedAssistant, "compose", _composed(ScriptedAssistant.compose)),
     ):
         yield patch.object(module, name, simulated)
 
@@ -87,6 +88,37 @@ def _product() -> Iterator[ModuleType]:
 
 def _world() -> Any:
     return running.get().world
+
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+# What no story has: people's telephones that pair, look-ups of what was sent, providers that are asked, templates.
+_ELSEWHERE = frozenset({"watch", "search", "poll", "check", "list", "fetch"})
+
+
+def _built(build: Callable[..., WorkerParts]) -> Callable[..., WorkerParts]:
+    def build_what_a_story_has(*given: Any) -> WorkerParts:
+        parts = build(*given)
+        if _world().looks_everywhere:
+            return parts
+        return parts._replace(steps={name: step for name, step in parts.steps.items() if name not in _ELSEWHERE})
+
+    return build_what_a_story_has
+
+
+def _begun(begin_duties: Callable[[], list[Callable[[], int]]]) -> Callable[[], list[Callable[[], int]]]:
+    return lambda: begin_duties() if _world().looks_everywhere else []
+
+
+# --- poison -----------------------------------------------------------------------------------------------------------
+
+_DEADLY = {"webhook": POISON, "delivery": POISON, "turn": POISON_FOR_ASSISTANTS}
+
+
+def _swallow(stage: str, content: str | bytes) -> None:
+    text = content.decode() if isinstance(content, bytes) else content
+    if _DEADLY[stage] in text:
+        _world().kill_here()
 
 
 # --- time and chance --------------------------------------------------------------------------------------------------
@@ -129,6 +161,7 @@ _EVERYWHERE: Sequence[tuple[str, object, object]] = (
     ("on_postgresql", sql.on_postgresql, lambda: False),
     ("log", log, SimulatedLog()),
     ("faultpoint", faultpoints.faultpoint, lambda name: _world().faultpoint(name)),
+    ("swallow", faultpoints.swallow, _swallow),
 )  # fmt: skip
 
 
@@ -216,35 +249,3 @@ def _on_wake(listener: Callable[[Wake], None]) -> Callable[[], None]:
 async def _listen_for_ever(_: wakes.Wakes) -> None:
     """The world carries wakes from process to process, late or never."""
     await asyncio.get_running_loop().create_future()
-
-
-# --- poison -----------------------------------------------------------------------------------------------------------
-
-
-def _parsed(parse_webhook: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    def parse(body: bytes) -> Any:
-        if POISON.encode() in body:
-            _world().kill_here()
-        return parse_webhook(body)
-
-    return parse
-
-
-def _prepared(refusal: Callable[..., Any]) -> Callable[..., Any]:
-    def prepare(claim: Claim, *arguments: Any) -> Any:
-        refused = refusal(claim, *arguments)
-        if refused is None and POISON in claim.content:
-            _world().kill_here()
-        return refused
-
-    return prepare
-
-
-def _composed(compose: Callable[..., Any]) -> Callable[..., Any]:
-    async def compose_poison(self: ScriptedAssistant, question: Question, *given: Any) -> Answer:
-        if any(POISON_FOR_ASSISTANTS in (said.text or "") for said in question.asked):
-            _world().kill_here()
-        answer: Answer = await compose(self, question, *given)
-        return answer
-
-    return compose_poison

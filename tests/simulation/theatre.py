@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from unittest.mock import patch
 
 from hailgate.accounts import seal
@@ -28,7 +29,9 @@ class Theatre:
         sealer = seal.Sealer(env.sealing_keys, content=env.seal_content)
         sealer.use_lookup_key(LOOKUP_KEY)
         sealed = patch.object(seal, "_sealer", sealer)
-        with sealed, store.opened(lambda: premises.append(Premises.furnished())), replaced():
+        # Each story opens the same few secrets again, which costs as much as a small transaction.
+        opened = patch.object(sealer, "_opened", lru_cache(sealer._opened))
+        with sealed, opened, store.opened(lambda: premises.append(Premises.furnished())), replaced(store.connection):
             yield cls(store, premises[0], env)
 
     def world(self, seed: int, forced: Sequence[str] = ()) -> World:

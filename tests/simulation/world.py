@@ -35,6 +35,8 @@ HEALED_S = 600.0
 # To put everything down without faults: the drain of sends, then that of turns, and a margin.
 CLOSED_S = 20.0
 RESTART_S = (0.1, 3.0)
+# Those loops find nothing, and cost a third of a story.
+SHARE_THAT_LOOKS_EVERYWHERE = 0.1
 
 
 class Story(NamedTuple):
@@ -71,6 +73,8 @@ class World:
         self.trace: list[tuple[float, str, str, tuple[object, ...]]] = []
         self.meta = Meta(self)
         self.over = False
+        # Whether workers also run the loops of duties that no story has any row of.
+        self.looks_everywhere = self.chance.random() < SHARE_THAT_LOOKS_EVERYWHERE
         self._errands = 0
 
     def tell(self) -> "Story":
@@ -254,6 +258,7 @@ class World:
 
     def after_call(self, name: str, result: object) -> None:
         self.note("call", name)
+        self.promises.committed(self.store.take_told())
         self.promises.holds(name != "promote_lost_heads" or not result, "a head had been forgotten:", result)
 
     # --- between processes --------------------------------------------------------------------------------------------
