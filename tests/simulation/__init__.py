@@ -3,7 +3,7 @@
     python -m tests.simulation --seeds 5000         many stories; exits with 1 if a promise was broken
     python -m tests.simulation --seed 42 --trace    one of them, step by step
 
-What is real: queue, claims, leases, gates, workers, turns, sweeps, the Cloud API adapter, every SQL statement and
-every transaction (on SQLite in memory). What is simulated: time, randomness, processes (killed and frozen at any
-step), the way to the database, the network, Meta, and the people on both ends.
+What is real: queue, claims, leases, gates, workers, turns, sweeps, the adapter (each seed draws its provider), every
+SQL statement and every transaction (on SQLite in memory). What is simulated: time, randomness, processes (killed and
+frozen at any step), the way to the database, the network, the provider, and the people on both ends.
 """

@@ -1,4 +1,4 @@
-"""The process that answers people's callers and Meta: the product's gates behind a door that may fall shut."""
+"""The process that answers people's callers and the provider: the product's gates behind a door that may fall shut."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,6 +17,7 @@ from hailgate.messaging.store.ids import uuid7
 from hailgate.pipeline.bridge import Gate
 from hailgate.providers.contract import WebhookRequest
 
+from .dialects import Call
 from .loop import Process
 from .store import ProcessDatabase
 
@@ -77,11 +78,12 @@ class Door:
 
     # --- inside: what the edge does -----------------------------------------------------------------------------------
 
-    async def receive_hook(self, body: bytes, signature: str) -> UUID:
+    async def receive_hook(self, call: Call, url: str, proof: str) -> UUID:
         hook = self._hook = self._hook or await self.db(find_hook, self._world.premises.hook_token)
         assert hook is not None
-        hook.receiver.verify(_request(body, signature))
-        webhook = ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, "{}", body)
+        headers = {self._world.dialect.header: proof}
+        hook.receiver.verify(WebhookRequest(url=url, method="POST", query=call.query, headers=headers, body=call.body))
+        webhook = ReceivedWebhook(uuid7(), hook.tenant_id, hook.id, "{}", call.body, query=call.query)
         await self._webhooks.submit(webhook)
         return webhook.uid
 
@@ -108,7 +110,3 @@ class Door:
 
 
 Request = Callable[[Door], Coroutine[Any, Any, UUID]]
-
-
-def _request(body: bytes, signature: str) -> WebhookRequest:
-    return WebhookRequest(url="", method="POST", query="", headers={"x-hub-signature-256": signature}, body=body)

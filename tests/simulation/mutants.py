@@ -147,7 +147,7 @@ MUTANTS = (
             ),
             Change(leases.find_alive, "return now(cursor) if alive else None", "return now(cursor)"),
         ],
-        (*STOLEN, *NOT_ITS_OWN, *TWICE),
+        (*STOLEN, *NOT_ITS_OWN, *TWICE, "an error that nobody expected"),
         ("freeze_at_edge", "freeze_at_byte", "freeze"),
     ),
     Mutant(
@@ -350,7 +350,7 @@ MUTANTS = (
             ),
             Change(leases.find_alive, "return now(cursor) if alive else None", "return now(cursor)"),
         ],
-        (*STOLEN, "a turn has two replies", "an error that nobody expected", "a person was answered twice"),
+        (*STOLEN, "a turn has two replies", "an error that nobody expected", "a person was answered twice", *NO_REST),
         ("freeze", "freeze_at_edge"),
     ),
     Mutant(

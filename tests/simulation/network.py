@@ -1,4 +1,4 @@
-"""The way from a worker to Meta: the product's own transport over a network that resets, delays and loses.
+"""The way from a worker to the provider: the product's own transport over a network that resets, delays and loses.
 
 The guard is asked by the product's own request body, between the connection and the first byte. What has left travels
 by itself, whatever becomes of the process that sent it.
@@ -16,7 +16,7 @@ from hailgate.providers.transport import Transport
 from .loop import Process, running
 
 if TYPE_CHECKING:
-    from .meta import Meta
+    from .carrier import Carrier
 
 
 class SimulatedTransport(Transport):
@@ -57,7 +57,7 @@ class Exchange:
 
     def __init__(self, process: Process, url: str, data: GuardedBody, timeout: aiohttp.ClientTimeout) -> None:
         self._process, self._url, self._data, self._timeout = process, url, data, timeout
-        self._meta: Meta = process.world.meta
+        self._carrier: Carrier = process.world.carrier
         self._chance = process.world.faults
         self.transport = self
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -80,9 +80,9 @@ class Exchange:
     # --- what the product's request body is written to ----------------------------------------------------------------
 
     async def write(self, request: bytes) -> None:
-        """The first byte, which is the whole request: from here on it is Meta's, or lost."""
-        self._meta.receive(self._url, request, self.answered)
+        """The first byte, which is the whole request: from here on it is the provider's, or lost."""
+        self._carrier.receive(self._url, request, self.answered)
 
     def is_closing(self) -> bool:
-        """The transport asks before the first byte whether Meta has closed the connection meanwhile."""
+        """The transport asks before the first byte whether the provider has closed the connection meanwhile."""
         return self._chance.strikes("closed_while_idle")

@@ -97,7 +97,7 @@ class People:
             for _ in range(self._chance.choice((1, 1, 1, 2))):
                 text = f"in{next(self._numbers)}." + self._poison()
                 written.append((f"wamid.{text}", number, text))
-            self._world.outside(self._world.meta.tell(account, written))
+            self._world.outside(self._world.carrier.tell(account, written))
 
     def _poison(self) -> str:
         if self._has_poison and self._faults.strikes("poison"):

@@ -7,7 +7,7 @@ from hailgate.accounts.keys import add_tenant
 from hailgate.messaging.channels.hooks import add_hook
 from hailgate.messaging.channels.registry import add_channel, get_channel
 
-from .meta import APP_SECRET
+from .dialects import PUBLIC_URL, Dialect
 
 
 class Number(NamedTuple):
@@ -17,22 +17,24 @@ class Number(NamedTuple):
 
 
 class Premises(NamedTuple):
-    """Two numbers of a tenant on one hook, and a stranger who owns nothing."""
+    """Two numbers of a tenant on one hook of one provider, and a stranger who owns nothing."""
 
     tenant_id: int
     stranger_id: int
     hook_token: str
+    hook_url: str
     channels: tuple[Number, ...]
 
     @classmethod
-    def furnished(cls) -> "Premises":
-        tenant = add_tenant("clinic")
-        hook = add_hook(tenant.id, "cloud", {"app_secret": APP_SECRET, "verify_token": "verify"})
+    def furnished(cls, dialect: Dialect) -> "Premises":
+        tenant, stranger = (add_tenant(f"{name} at {dialect.provider}") for name in ("clinic", "stranger"))
+        hook = add_hook(tenant.id, dialect.provider, dict(dialect.hook))
         channels = []
-        for account, name, answered_by in (("101", "desk", "scripted"), ("102", "ward", "person")):
-            settings = {"phone_number_id": account, "access_token": "token", "api_url": "http://127.0.0.1:9"}
+        for number, name, answered_by in (("155501101", "desk", "scripted"), ("155501102", "ward", "person")):
+            account = dialect.account(number)
             uid = add_channel(
-                tenant.id, "cloud", name, f"155501{account}", settings, hook=hook.id, answered_by=answered_by
-            )
+                tenant.id, dialect.provider, name, number, dict(dialect.channel(account)), hook=hook.id,
+                answered_by=answered_by,
+            )  # fmt: skip
             channels.append(Number(name, account, get_channel(tenant.id, str(uid)).uid))
-        return cls(tenant.id, add_tenant("stranger").id, hook.token, tuple(channels))
+        return cls(tenant.id, stranger.id, hook.token, f"{PUBLIC_URL}/hooks/{hook.token}", tuple(channels))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .dialects import DIALECTS
 from .faults import WORST
 
 # What a run of the suite has time for; `make simulate` tells thousands.
@@ -33,6 +34,10 @@ def test_a_fault_strikes_and_breaks_no_promise(theatre, kind):
         if kind in world.faults.struck:
             return
     pytest.fail("it never struck")
+
+
+def test_a_seed_draws_its_provider(theatre):
+    assert {theatre.world(seed).dialect.provider for seed in range(30)} == set(DIALECTS)
 
 
 @pytest.mark.parametrize("seed", [3, 14, 159])

@@ -1,8 +1,8 @@
-"""One story: a seed, a store, some workers, a door, Meta and people; first under faults, then without."""
+"""One story: a seed, a store, some workers, a door, a provider and people; first under faults, then without."""
 
 import hashlib
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -11,11 +11,12 @@ from hailgate.env import Environment
 from hailgate.messaging.store.notify import Wake
 from hailgate.telemetry.events import Event
 
+from .carrier import Carrier
 from .crew import Member
+from .dialects import DIALECTS
 from .door import Door, Request
 from .faults import Faults
 from .loop import Killed, Process, VirtualLoop, running
-from .meta import Meta
 from .people import BUSY_S, Nemesis, People
 from .premises import Premises
 from .promises import Promises
@@ -35,6 +36,7 @@ HEALED_S = 600.0
 # To put everything down without faults: the drain of sends, then that of turns, and a margin.
 CLOSED_S = 20.0
 RESTART_S = (0.1, 3.0)
+PROVIDERS = ("cloud", "cloud", "twilio")
 # Those loops find nothing, and cost a third of a story.
 SHARE_THAT_LOOKS_EVERYWHERE = 0.1
 
@@ -53,10 +55,12 @@ class World:
     """Everything that a story needs, and the one place where it is decided what breaks and when."""
 
     def __init__(
-        self, seed: int, store: Store, premises: Premises, env: Environment, forced: Sequence[str] = ()
+        self, seed: int, store: Store, premises: Mapping[str, Premises], env: Environment, forced: Sequence[str] = ()
     ) -> None:
-        self.seed, self.store, self.premises = seed, store, premises
+        self.seed, self.store = seed, store
         self.chance = Random(seed)
+        provider = self.chance.choice(PROVIDERS)
+        self.dialect, self.premises = DIALECTS[provider], premises[provider]
         self.loop = VirtualLoop(Process("outside", self))
         self.faults = Faults(self.chance, forced)
         self.promises = Promises(self.moment)
@@ -65,16 +69,17 @@ class World:
             | {
                 "poll_s": self.chance.choice((5.0, 10.0)),
                 "debounce_s": self.chance.choice((0.0, 1.5)),
+                "public_url": self.dialect.public_url,
                 "send_concurrency": self.chance.choice((1, 2, 64)),
             }
         )
         self.locks: dict[str, Any] = {}
         self.listeners: list[tuple[Process, Callable[[Wake], None]]] = []
         self.trace: list[tuple[float, str, str, tuple[object, ...]]] = []
-        self.meta = Meta(self)
+        self.carrier = Carrier(self)
         self.over = False
         # Whether workers also run the loops of duties that no story has any row of.
-        self.looks_everywhere = self.chance.random() < SHARE_THAT_LOOKS_EVERYWHERE
+        self.looks_everywhere = provider == "cloud" and self.chance.random() < SHARE_THAT_LOOKS_EVERYWHERE
         self._errands = 0
 
     def tell(self) -> "Story":
@@ -119,7 +124,7 @@ class World:
         """A promise was broken, or nothing is left to do."""
         if self.promises.broken:
             return True
-        busy = self._errands or self.promises.open or self.promises.pending_events or self.meta.under_way
+        busy = self._errands or self.promises.open or self.promises.pending_events or self.carrier.under_way
         return not busy and not self._unsettled()
 
     def _unsettled(self) -> list[tuple[Any, ...]]:
@@ -132,7 +137,7 @@ class World:
         )
 
     def _restless(self) -> Iterator[object]:
-        yield f"{self._errands} errands, {self.meta.under_way} requests,"
+        yield f"{self._errands} errands, {self.carrier.under_way} requests,"
         yield f"webhooks {sorted(self.promises.pending_events)},"
         yield [work for work in self.promises.works.values() if work.is_open]
         yield self._unsettled()
