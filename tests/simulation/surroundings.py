@@ -82,7 +82,9 @@ def _replacements(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 def _product() -> Iterator[ModuleType]:
     for name, module in sorted(sys.modules.items()):
-        if name.startswith(("hailgate.pipeline.", "hailgate.messaging.", "hailgate.accounts.alarms")):
+        if name.startswith(
+            ("hailgate.pipeline.", "hailgate.messaging.", "hailgate.accounts.alarms", "hailgate.core.backoff")
+        ):
             yield module
 
 
