@@ -359,8 +359,8 @@ MUTANTS = (
         [
             Change(
                 turns._question,
-                "return Question(tuple(said_in(line) for line in (*context, *asked)), len(asked), first, reacts)",
-                "return Question(tuple(said_in(line) for line in turn.lines), len(asked), first, reacts)",
+                "history = tuple(said_in(line) for line in (*context, *asked))",
+                "history = tuple(said_in(line) for line in turn.lines)",
             )
         ],
         ("a person was not answered", "a person was answered twice"),
