@@ -235,7 +235,7 @@ async def test_a_file_beyond_the_limit_ends_where_that_is_certain(site, key, db,
 
 
 async def test_a_body_that_falls_silent_is_given_up(site, key, monkeypatch) -> None:
-    monkeypatch.setattr(door, "SILENCE_S", 0.05)
+    monkeypatch.setattr(door, "PATIENCE_S", 0.05)
     before = set(files_on_disk())
     head = (
         "POST /v1/media HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -244,6 +244,36 @@ async def test_a_body_that_falls_silent_is_given_up(site, key, monkeypatch) -> N
     answer = await site.raw(head.encode() + b"x" * 100)
     assert b" 408 " in answer.split(b"\r\n")[0]
     assert set(files_on_disk()) == before
+
+
+@pytest.mark.parametrize("path", ["/v1/media", "/v1/media?as=voice"])
+async def test_a_body_that_drips_is_given_up(site, key, monkeypatch, path: str) -> None:
+    monkeypatch.setattr(door, "PATIENCE_S", 0.3)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: 500000\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head.encode())
+    answer = asyncio.create_task(reader.readline())
+    async with asyncio.timeout(10):
+        while not answer.done():
+            writer.write(b"x")  # never silent
+            await asyncio.wait([answer], timeout=0.01)
+    assert answer.result().split()[1] == b"408"
+    writer.close()
+
+
+async def test_what_comes_fast_enough_may_take_long(site, key, monkeypatch) -> None:
+    monkeypatch.setattr(door, "PATIENCE_S", 0.2)
+    at_once = int(door.LEAST_RATE * 0.2) + 1
+
+    async def in_no_hurry():
+        for _ in range(5):
+            yield b"x" * at_once
+            await asyncio.sleep(0.1)
+
+    assert (await site.ask("POST", "/v1/media", key=key, data=in_no_hurry())).status == 201
 
 
 async def test_a_caller_who_hangs_up_leaves_nothing(site, key) -> None:
@@ -270,6 +300,22 @@ async def test_only_so_many_are_stored_at_once(site, key) -> None:
             refused, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=0.05)
     assert {task.result().split()[1] for task in refused} == {b"503"}
     assert (await upload(site, key, PNG)).code == "overloaded"
+    for _, writer in held:
+        writer.close()
+    await asyncio.gather(*answers)
+
+
+async def test_one_tenants_slow_uploads_leave_slots_to_the_others(site, key, stranger_key) -> None:
+    head = f"POST /v1/media HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 10\r\n\r\n"
+    held = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(door.UPLOADS_AT_ONCE)]
+    for _, writer in held:
+        writer.write(head.encode() + b"x")
+    answers = [asyncio.create_task(reader.readline()) for reader, _ in held]
+    async with asyncio.timeout(10):
+        while sum(answer.done() for answer in answers) < door.UPLOADS_AT_ONCE // 2:
+            await asyncio.sleep(0.01)
+    assert (await upload(site, key, PNG)).code == "overloaded"
+    assert (await upload(site, stranger_key, PNG)).status == 201
     for _, writer in held:
         writer.close()
     await asyncio.gather(*answers)

@@ -5,15 +5,17 @@ called, no browser runs or shows it as a page of ours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Message
 
-from hailgate.core.errors import InputError, NotFound, Overloaded, TooLarge
+from hailgate.core.errors import InputError, NotFound, TooLarge
 from hailgate.core.filenames import fit_name, parse_disposition
 from hailgate.core.media import LARGEST_FILE, UNKNOWN_TYPE, content_disposition
 from hailgate.edge.doors.wire import MediaOut
@@ -22,6 +24,7 @@ from hailgate.edge.http.keys import Keys
 from hailgate.edge.http.middleware import answer
 from hailgate.edge.http.multipart_reader import FORM, MOST_BESIDE, MultipartReader
 from hailgate.edge.http.sessions import OperatorSessions
+from hailgate.edge.http.tenant_slots import TenantSlots
 from hailgate.messaging.files.attachments import StoredFile, add_upload, check_upload, get_linked_file, get_stored_file
 from hailgate.messaging.files.storage import Files, WrittenFile
 from hailgate.messaging.outbound.file_links import open_file_link
@@ -30,14 +33,16 @@ from hailgate.problems import BodyTooSlow
 from hailgate.telemetry.metrics import MEDIA_BYTES
 from hailgate.voice import check_installed, make_voice
 
-# Each holds up to two parts for a bucket in memory.
-UPLOADS_AT_ONCE: Final = 8
+# Each holds up to two parts for a bucket in memory: 160 MB in all.
+UPLOADS_AT_ONCE: Final = 16
 # Each is a process that computes as fast as it can.
 VOICES_AT_ONCE: Final = 2
 # Pieces of files prepared for downloads: who sends a message waits for so many, and not for all who fetch.
 PIECES_AT_ONCE: Final = 8
-# A hundred megabytes over a slow line take minutes; silence on it does not.
-SILENCE_S: Final = 15.0
+# A hundred megabytes over a slow line take minutes. Each time that this long was waited for bytes, so many a second
+# have to have come: whoever drips holds a slot for nothing.
+PATIENCE_S: Final = 15.0
+LEAST_RATE: Final = 4096
 UPLOAD_S: Final = 600.0
 LONGEST_HEADER: Final = 2000
 # Of a voice note, before it is made one.
@@ -55,8 +60,8 @@ _INERT: Final = {
 class Media:
     def __init__(self, db: Db, files: Files, keys: Keys, sessions: OperatorSessions) -> None:
         self._db, self._files, self._keys, self._sessions = db, files, keys, sessions
-        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self._voices = asyncio.Semaphore(VOICES_AT_ONCE)
+        self._uploads = TenantSlots(UPLOADS_AT_ONCE, "files are being stored")
+        self._voices = TenantSlots(VOICES_AT_ONCE, "voice notes are being made")
         self._pieces = asyncio.Semaphore(PIECES_AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
@@ -73,11 +78,9 @@ class Media:
         as_voice = _wants_voice(request)
         form = _form_of(request)
         check_headers(request, LARGEST_FILE + (MOST_BESIDE if form else 0))
-        if self._uploads.locked():
-            raise Overloaded("Too many files are being stored at once; try again shortly.")
-        async with self._uploads:
+        with self._uploads.hold(tenant_id):
             content = form.content(_body(request)) if form else _body(request)
-            kept = await self._kept_voice(content) if as_voice else await self._kept(content)
+            kept = await self._kept_voice(tenant_id, content) if as_voice else await self._kept(content)
         name = form.name if form else _name_of(request)
         stored = await self._recorded(tenant_id, kept, _voice_name(name) if as_voice else name)
         MEDIA_BYTES.labels("stored").inc(stored.size)
@@ -116,16 +119,14 @@ class Media:
         except TimeoutError:
             raise BodyTooSlow from None
 
-    async def _kept_voice(self, content: AsyncIterator[bytes]) -> WrittenFile:
+    async def _kept_voice(self, tenant_id: int, content: AsyncIterator[bytes]) -> WrittenFile:
         """The one way of a file that passes through memory as a whole: sound is small."""
         try:
             async with asyncio.timeout(UPLOAD_S):
                 audio = await _gathered(content, LARGEST_SOUND)
         except TimeoutError:
             raise BodyTooSlow from None
-        if self._voices.locked():
-            raise Overloaded("Too many voice notes are being made at once; try again shortly.")
-        async with self._voices:
+        with self._voices.hold(tenant_id):
             note = await make_voice(audio)
         return await self._files.keep(_once(note), LARGEST_SOUND)
 
@@ -157,15 +158,36 @@ class Media:
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
+    """As it comes; raises TimeoutError for a line that drips or is silent."""
+    pace = _Pace()
     while True:
-        async with asyncio.timeout(SILENCE_S):
-            message = await request.receive()
+        message = await pace.wait_for(request.receive())
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         if part := message.get("body", b""):
+            pace.add(len(part))
             yield part
         if not message.get("more_body", False):
             return
+
+
+class _Pace:
+    """Whether bytes come fast enough. Only waiting for them counts, not what we do with them."""
+
+    def __init__(self) -> None:
+        self._waited, self._came = 0.0, 0
+
+    async def wait_for(self, message: Awaitable[Message]) -> Message:
+        began = time.monotonic()
+        async with asyncio.timeout(PATIENCE_S - self._waited):
+            told = await message
+        self._waited += time.monotonic() - began
+        return told
+
+    def add(self, size: int) -> None:
+        self._came += size
+        if self._came >= LEAST_RATE * PATIENCE_S:
+            self._waited, self._came = 0.0, 0
 
 
 async def _gathered(content: AsyncIterator[bytes], limit: int) -> bytes:
