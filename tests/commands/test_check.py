@@ -42,6 +42,15 @@ def test_a_home_that_others_can_read_fails(tmp_path) -> None:
     assert _examine_home(Environment(home=home)).state == "ok"
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_home_that_others_can_write_to_fails_whatever_lies_there(tmp_path, mode: int) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(mode)
+    found = _examine_home(Environment(home=home))
+    assert (found.state, found.detail) == ("fail", f"others on this machine can write to {home}")
+
+
 def test_what_fails_makes_the_exit_code_one_and_says_what_to_do(run, channel) -> None:
     checked = run("check")
     assert checked.exit_code == 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 import click
 
 from hailgate.commands.bootstrap import open_store
+from hailgate.commands.open_home import find_opened, take_from_others
 from hailgate.commands.output import json_option, moment, print_json
 from hailgate.commands.probes import Unwell, greet_rabbitmq, ping_redis
 from hailgate.core.errors import ConfigurationError, HailgateError
@@ -187,12 +188,8 @@ def _examine_workers() -> Finding:
 
 
 def _examine_home(env: "Environment") -> Finding:
-    """Keys, files of messages and SQLite's database lie there."""
-    shut = not env.home.stat().st_mode & 0o077
-    files = () if shut else (path for path in env.home.glob("*") if path.is_file())
-    if opened := [path.name for path in files if path.stat().st_mode & 0o077]:
-        advice = f"Take it from others: chmod -R go= {env.home}"
-        return Finding("home", "fail", f"others on this machine can read {', '.join(sorted(opened)[:5])}", advice)
+    if (opened := find_opened(env.home)) is not None:
+        return Finding("home", "fail", opened, take_from_others(env.home))
     return Finding("home", "ok", f"{env.home} is this user's alone")
 
 

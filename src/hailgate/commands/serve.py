@@ -5,6 +5,7 @@ import os
 import click
 
 from hailgate.commands.bootstrap import open_store
+from hailgate.commands.open_home import find_opened, take_from_others
 from hailgate.commands.output import print_json, print_note
 from hailgate.core.errors import ConfigurationError, StoreUnavailable
 
@@ -74,6 +75,7 @@ def _prepare(*, fail_fast: bool, held: bool, as_json: bool) -> None:
         with open_store():
             for unknown in find_unknown_names():
                 print_note(f"Warning: {unknown}")
+            _warn_of_open_home()
             _check_store()
             if held:
                 from hailgate.messaging.store import hold
@@ -83,6 +85,13 @@ def _prepare(*, fail_fast: bool, held: bool, as_json: bool) -> None:
         if fail_fast or held:
             raise
         print_note(f"{away.detail} It is waited for.")
+
+
+def _warn_of_open_home() -> None:
+    from hailgate.settings import ENV
+
+    if (opened := find_opened(ENV.home)) is not None:
+        print_note(f"Warning: {opened}. {take_from_others(ENV.home)}")
 
 
 def _check_store() -> None:
