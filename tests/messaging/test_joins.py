@@ -656,6 +656,19 @@ def test_consent_is_the_newest_choice_at_any_address(wide, clock):
     assert stopped(wide) == set()
 
 
+@pytest.mark.parametrize(
+    ("known", "named"),  # one line each: Anatel 553/2010, DOF 2018-05-11, Resolución 46/1997
+    [("5511981234999", "551181234999"), ("525512345678", "5215512345678"), ("541112345678", "5491112345678")],
+)
+def test_consent_holds_however_the_number_is_spelt(wide, clock, known: str, named: str):
+    apply(wide, wrote(wide, Address(AddressKind.PHONE, known)))
+    other = Address(AddressKind.PHONE, named)
+    apply(wide, choice(wide, other, wanted=False, at=clock.now - 100))
+    assert stopped(wide) == {known}
+    apply(wide, choice(wide, other, wanted=True, at=clock.now - 50))
+    assert stopped(wide) == set()
+
+
 # --- undoing ----------------------------------------------------------------------------------------------------------
 
 

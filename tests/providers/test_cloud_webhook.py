@@ -182,6 +182,14 @@ def test_each_webhook_says_who_and_when(name):
             assert event.at > 1_767_000_000
 
 
+@pytest.mark.parametrize("word", ["stop", "STOP"])
+def test_a_choice_is_that_of_all_who_stand_beside_it(word):
+    body = json.loads(next(raw for name, raw in WEBHOOKS.items() if name.startswith("user_preferences_stop")))
+    body["entry"][0]["changes"][0]["value"]["user_preferences"][0]["value"] = word
+    (event,) = parse_webhook(json.dumps(body).encode())
+    assert (event.addresses, event.wanted) == ((PHONE, BSUID), False)
+
+
 def test_a_text_in_full():
     assert parse("message_text") == [
         InboundMessage(

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from hailgate.core.events import ContactChange, MarketingChoice
 from hailgate.messaging.inbound.arrivals import HookChannel
+from hailgate.messaging.people.addresses import line_digests
 from hailgate.messaging.people.changes import record_change
 from hailgate.messaging.people.consents import ConsentChoice, record_choices
-from hailgate.messaging.people.conversations import Party, address_digest
+from hailgate.messaging.people.conversations import Party
 from hailgate.messaging.people.identify import settle_parties
 from hailgate.messaging.people.proofs import ProofKind
 from hailgate.messaging.store.sql import Cursor
@@ -26,7 +27,7 @@ def follow_contacts(
 def record_marketing_choices(
     cursor: Cursor, choices: Sequence[tuple[HookChannel, MarketingChoice]], moment: float
 ) -> None:
-    """A choice holds for every address that it names; that these are one person is told with it."""
+    """A choice holds for each address that it names, however it is spelt; that they are one person is told with it."""
     parties = [
         Party(channel.tenant_id, channel.id, event.addresses, "", told=True, at=event.at, portfolio=channel.portfolio)
         for channel, event in choices
@@ -36,10 +37,11 @@ def record_marketing_choices(
         cursor,
         [
             ConsentChoice(
-                channel.tenant_id, address_digest(address), event.wanted,
+                channel.tenant_id, digest, event.wanted,
                 float(min(event.at, moment)) if event.at > 0 else moment, "user_preferences",
             )
             for channel, event in choices
             for address in event.addresses
+            for digest in line_digests(address)
         ],
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.numbers import proven_spellings
 from hailgate.messaging.people.consents import settle_consents
 from hailgate.messaging.people.roots import lock_roots
 from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch
@@ -45,6 +46,12 @@ def address_digest(address: Address) -> str:
 
 def key_of(tenant_id: int, address: Address) -> Key:
     return Key(tenant_id, address_digest(address), is_scoped(address))
+
+
+def line_digests(address: Address) -> list[str]:
+    """Of a number in each spelling that its country's plan proves to be the same line; else the address's own."""
+    spellings = proven_spellings(address.value) if address.kind is AddressKind.PHONE else ()
+    return [address_digest(one) for one in (address, *(Address(address.kind, each) for each in sorted(spellings)))]
 
 
 def is_scoped(address: Address) -> bool:

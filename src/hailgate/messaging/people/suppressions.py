@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hailgate.core.address import Address
 from hailgate.core.errors import RecipientOptedOut
-from hailgate.messaging.people.addresses import address_digest
+from hailgate.messaging.people.addresses import line_digests
 from hailgate.messaging.people.consents import ConsentChoice, record_choices
 from hailgate.messaging.store.sql import Cursor
 
@@ -14,7 +14,8 @@ def record_opt_outs(cursor: Cursor, opted_out: Iterable[tuple[int, Address, floa
     record_choices(
         cursor,
         [
-            ConsentChoice(tenant_id, address_digest(address), wanted=False, at=at, reason=RecipientOptedOut.code)
+            ConsentChoice(tenant_id, digest, wanted=False, at=at, reason=RecipientOptedOut.code)
             for tenant_id, address, at in opted_out
+            for digest in line_digests(address)
         ],
     )

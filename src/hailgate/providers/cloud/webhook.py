@@ -35,7 +35,6 @@ from hailgate.providers.cloud.people import (
     People,
     addresses_of,
     contact_change,
-    named,
     own_numbers,
     read_people,
     recipient_of,
@@ -266,14 +265,14 @@ def _account(raw: Raw) -> str | None:
 
 def _parse_preferences(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
     value = read(shapes.elsewhere, change.value) or shapes.Elsewhere()
-    account = _account(value.metadata)
+    account, people = _account(value.metadata), read_people(value.contacts)
     for raw in _items(value.user_preferences):
         told = read(shapes.preference, raw)
-        person = told and named(told.wa_id, told.user_id)
+        person = told and addresses_of(told.wa_id, told.user_id, people).addresses
         if account is None or told is None or not person:
             yield _malformed("user preference", account)
-        elif told.value in {"stop", "resume"} and told.category == "marketing_messages":
-            yield MarketingChoice(account, person, told.value == "resume", _seconds(told.timestamp))
+        elif (choice := told.value.lower()) in {"stop", "resume"} and told.category == "marketing_messages":
+            yield MarketingChoice(account, person, choice == "resume", _seconds(told.timestamp))
         else:
             yield Ignored(account, PREFERENCES, told.value[:64], "No such choice is known.")
 
