@@ -27,6 +27,8 @@ from hailgate.core.filenames import fit_name, parse_disposition
         ('attachment; filename="semi;colon.pdf"; size=3', "semi;colon.pdf"),
         ('form-data; name="file"; filename="a.pdf"', "a.pdf"),
         ('attachment; filename=""', ""),
+        ("filename=bare.pdf", "bare.pdf"),  # without the kind before it
+        ('filename="no kind.pdf"', "no kind.pdf"),
     ],
 )
 def test_a_name_is_read_as_rfc_6266_says(header, name):

@@ -347,7 +347,7 @@ def test_a_value_is_never_read_as_a_variable(first, second):
 # --- one-time codes ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", ["123456", "A1B2-C3D4-E5F6", "123 456", "x" * 15])
+@pytest.mark.parametrize("code", ["123456", "A1B2-C3D4-E5F6", "123 456", "x" * 15, "J$FpnYnP", "1.234", "1+2=3"])
 def test_a_one_time_code_passes(code):
     known = template({"type": "BODY", "text": "{{1}}"}, OTP)._replace(category="AUTHENTICATION")
     check_template(call(body(text(code)), button(0, "url", text(code.replace(" ", "")))), [known])
@@ -360,6 +360,15 @@ def test_a_one_time_code_passes(code):
         ("http://a.de/1", "not an address"),
         ("www.a.de", "not an address"),
         ("a.com", "not an address"),
+        ("a.com:80", "not an address"),
+        ("пример.рф", "not an address"),
+        ("https:a", "not an address"),
+        ("tel:12345", "not an address"),
+        ("192.0.2.1", "not an address"),
+        # Meta, authentication templates: "URLs, media, and emojis are not supported" in parameters
+        ("12\N{GRINNING FACE}34", "no emoji"),
+        ("1\N{VARIATION SELECTOR-16}\N{COMBINING ENCLOSING KEYCAP}", "no emoji"),
+        ("\N{BLACK HEART SUIT}1", "no emoji"),
     ],
 )
 def test_a_one_time_code_is_short_and_no_address(code, rule):
@@ -368,6 +377,20 @@ def test_a_one_time_code_is_short_and_no_address(code, rule):
         with pytest.raises(InputError, match=rule) as refused:
             check_template(given_, [known])
         assert refused.value.field == f"template.components[{path}].parameters[0].text"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "member"),
+    [
+        ({"type": "currency", "currency": {"fallback_value": "x" * 16, "code": "USD", "amount_1000": 1}}, "currency"),
+        ({"type": "date_time", "date_time": {"fallback_value": "x" * 16}}, "date_time"),
+    ],
+)
+def test_a_one_time_code_of_another_type_is_short_too(parameter, member):
+    known = template({"type": "BODY", "text": "{{1}}"}, OTP)._replace(category="AUTHENTICATION")
+    with pytest.raises(InputError, match="at most 15 characters") as refused:
+        check_template(call(body(parameter)), [known])
+    assert refused.value.field == f"template.components[0].parameters[0].{member}.fallback_value"
 
 
 def test_what_is_no_code_may_be_long():

@@ -31,7 +31,8 @@ _WRAPPED: Final = frozenset({"application/zip", "text/plain"})
 _TYPE_OF: Final = {ending: mime for mime, endings in _ENDINGS.items() for ending in endings}
 _NAMELESS: Final = "file"
 
-_PARAMETER: Final = re.compile(rb';\s*([A-Za-z0-9*_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))')
+# The kind before the first semicolon is sometimes left out.
+_PARAMETER: Final = re.compile(rb'(?:^|;)\s*([A-Za-z0-9*_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))')
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
 _EXTENDED: Final = re.compile(
     rb"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})+)", re.IGNORECASE

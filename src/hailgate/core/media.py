@@ -11,6 +11,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from hailgate.core.errors import InputError, TooLarge, UnsupportedMedia
+from hailgate.core.filenames import fit_name
 from hailgate.core.kinds import NO_LIMITS, KindLimits
 
 _MB: Final = 1 << 20
@@ -124,6 +125,11 @@ def show_name(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2]
     plain = "".join(char if _is_visible(char) else "_" for char in unicodedata.normalize("NFC", last))
     return _shortened(plain.strip(" .")) or "file"
+
+
+def file_name(own: str | None, media: LocalMedia | None) -> str:
+    """What whoever gets a file sees: its sender's word or the file's own, with an ending that says what it is."""
+    return show_name(fit_name(own or media.name, media.mime)) if media else own or ""
 
 
 def content_disposition(name: str, *, inline: bool = False) -> str:

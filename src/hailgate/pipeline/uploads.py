@@ -100,14 +100,14 @@ class Uploads:
             case TakesFiles.BY_LINK:
                 return await self._linked(claim, connected, lent.stored)
         provider_id = lent.provider_id or await self._uploaded_once(lent.stored, claim.channel_id, connected.provider)
-        return HandedFile(provider_id, _name(lent.stored))
+        return _named(lent.stored, provider_id)
 
     async def _linked(self, claim: Claim, connected: Connected, stored: StoredFile) -> HandedFile:
         if not self._public_url:
             raise Rejected(NO_PUBLIC_URL, code="media_unsupported")
         life_s = connected.capabilities.link_life_s
         path = await self._db(make_file_link, claim.message_id, claim.attempt_no, stored, life_s)
-        return HandedFile("", _name(stored), f"{self._public_url}{path}")
+        return _named(stored, link=f"{self._public_url}{path}")
 
     async def _inline(self, claim: Claim, connected: Connected, stored: StoredFile) -> LocalMedia:
         local = self._local(stored)
@@ -140,10 +140,12 @@ class Uploads:
 
 def find_handed(lent: LentFiles) -> Handed | None:
     """The files as the provider has them; None where it lacks one."""
-    handed = {
-        uid: HandedFile(one.provider_id, _name(one.stored)) for uid, one in lent.items() if one and one.provider_id
-    }
+    handed = {uid: _named(one.stored, one.provider_id) for uid, one in lent.items() if one and one.provider_id}
     return handed if len(handed) == len(lent) else None
+
+
+def _named(stored: StoredFile, provider_id: str = "", link: str = "") -> HandedFile:
+    return HandedFile(provider_id, _name(stored), stored.mime, link)
 
 
 def _name(stored: StoredFile) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from hailgate.core.content.outbound import Outbound
 from hailgate.core.content.parts import AnyFile, AudioFile, DocumentFile, Part
+from hailgate.core.filenames import fit_name
 from hailgate.core.media import show_name
 
 # A moving picture in a template's header is a video that plays by itself.
@@ -28,6 +29,7 @@ class HandedFile(NamedTuple):
 
     provider_id: str
     name: str
+    mime: str
     link: str = ""
 
 
@@ -41,7 +43,7 @@ def named_files(content: Outbound) -> list[NamedFile]:
 
 
 def with_provider_ids(content: Outbound, handed: Mapping[UUID, HandedFile]) -> Outbound:
-    """What the provider is told. A document without a name of its own goes by the file's.
+    """What the provider is told. A document without a name of its own goes by the file's; the ending says what it is.
 
     Files that are not among ``handed`` stay as they are named: they travel beside the content.
     """
@@ -83,6 +85,6 @@ def _told(value: Any, handed: Mapping[UUID, HandedFile]) -> Any:
 
 def _told_file(file: AnyFile, handed: HandedFile) -> AnyFile:
     told = replace(file, attachment=None, id=handed.provider_id or None, link=handed.link or None)
-    if isinstance(told, DocumentFile) and told.filename is None and handed.name:
-        return replace(told, filename=show_name(handed.name))
+    if isinstance(told, DocumentFile) and (name := told.filename or handed.name):
+        return replace(told, filename=show_name(fit_name(name, handed.mime)))
     return told

@@ -1,6 +1,7 @@
 """Whether a call fits its template: refused before it is accepted, with the field, the rule and what to do."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ from hailgate.core.content.templates import (
     ActionParameter,
     BodyComponent,
     ButtonComponent,
+    ButtonParameter,
     CarouselComponent,
     Component,
     CouponParameter,
@@ -48,8 +50,13 @@ AUTHENTICATION: Final = "AUTHENTICATION"
 CODE_LIMIT: Final = 15
 HEADER_LIMIT: Final = 60
 BODY_LIMIT: Final = 1024
-# What a phone would make a link of.
-_ADDRESS: Final = re.compile(r"://|\bwww\.|\w\.[A-Za-z]{2,}(?:/|$)", re.IGNORECASE)
+# What a phone would make a link of; a top-level domain may be of any script.
+_ADDRESS: Final = re.compile(
+    r"//|\b(?:https?|mailto|sms|tel|whatsapp):|\bwww\.|\w\.[^\W\d_]{2,}(?:[/:?#]|$)|^(?:\d{1,3}\.){3}\d{1,3}\b",
+    re.IGNORECASE,
+)
+# The sign that makes a picture of the one before it, and the one that puts it into a key. All others are symbols.
+_EMOJI_SIGNS: Final = "\ufe0f\u20e3"
 Kind = TypeVar("Kind", bound=Component)
 
 _COMPONENTS: Final = "template.components"
@@ -109,8 +116,22 @@ def _check_codes(call: TemplateCall) -> None:
     for index, component in enumerate(call.components):
         if isinstance(component, BodyComponent | ButtonComponent):
             for place, parameter in enumerate(component.parameters):
-                if isinstance(parameter, TextParameter):
-                    _check_code(parameter.text, f"{_COMPONENTS}[{index}].parameters[{place}].text")
+                if (said := _said(parameter)) is not None:
+                    _check_code(said[1], f"{_COMPONENTS}[{index}].parameters[{place}].{said[0]}")
+
+
+def _said(parameter: Parameter | ButtonParameter) -> tuple[str, str] | None:
+    """What people read or copy of a parameter, behind the name of its member."""
+    match parameter:
+        case TextParameter():
+            return "text", parameter.text
+        case CurrencyParameter():
+            return "currency.fallback_value", parameter.currency.fallback_value
+        case MomentParameter():
+            return "date_time.fallback_value", parameter.date_time.fallback_value
+        case CouponParameter():
+            return "coupon_code", parameter.coupon_code
+    return None
 
 
 def _check_code(code: str, path: str) -> None:
@@ -118,6 +139,8 @@ def _check_code(code: str, path: str) -> None:
         raise refused(path, f"may have at most {CODE_LIMIT} characters, since it is a one-time code; shorten it")
     if _ADDRESS.search(code):
         raise refused(path, "must be a one-time code, not an address; WhatsApp takes no links in it")
+    if any(sign in _EMOJI_SIGNS or unicodedata.category(sign) == "So" for sign in code):
+        raise refused(path, "must be a one-time code; WhatsApp takes no emoji in it")
 
 
 def _unsendable(field: str, rule: str) -> InputError:

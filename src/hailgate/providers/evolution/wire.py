@@ -40,7 +40,7 @@ from hailgate.core.errors import (
     SendError,
     SessionLost,
 )
-from hailgate.core.media import show_name
+from hailgate.core.media import file_name
 from hailgate.core.sessions import PairingCode, SessionReport, SessionState
 from hailgate.providers.contract import OutboundMessage, SendReceipt
 from hailgate.providers.evolution.content import parse_content, seconds
@@ -151,7 +151,7 @@ def _render_file(content: Outbound, place: Mapping[str, Any], message: OutboundM
         path, document, field = "message/sendWhatsAppAudio", dict(place), "audio"
     else:
         path, document, field = "message/sendMedia", {**place, "mediatype": _MEDIA[type(content)]}, "media"
-        name = getattr(file, "filename", None) or (show_name(media.name) if media else "")
+        name = file_name(getattr(file, "filename", None), media)
         document |= {"caption": file.caption} if getattr(file, "caption", None) else {}
         document |= {"fileName": name} if name else {}
         document |= {"mimetype": media.mime} if media else {}

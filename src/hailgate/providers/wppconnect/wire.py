@@ -35,7 +35,7 @@ from hailgate.core.errors import (
     SendError,
     SessionLost,
 )
-from hailgate.core.media import LocalMedia, show_name
+from hailgate.core.media import LocalMedia, file_name
 from hailgate.core.sessions import PairingCode, SessionReport, SessionState
 from hailgate.providers.contract import OutboundMessage, SendReceipt
 from hailgate.providers.inline import FILE, FileInJson
@@ -143,7 +143,7 @@ _BY_LINK: Final = {"send-file-base64": "send-file", "send-voice-base64": "send-v
 
 
 def _named(file: AnyFile, media: LocalMedia | None) -> dict[str, str]:
-    name = getattr(file, "filename", None) or (show_name(media.name) if media else "")
+    name = file_name(getattr(file, "filename", None), media)
     return {"filename": name} if name else {}
 
 
