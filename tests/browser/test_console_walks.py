@@ -178,6 +178,78 @@ async def test_an_answer_is_tried_again_when_the_line_is_back(
     witness.complaints.clear()  # a browser says so itself, for each request that found no line
 
 
+@pytest.mark.parametrize("status", [502, 503, 504, 429])
+async def test_what_a_proxy_says_of_a_server_that_is_away_is_tried_again(
+    desk: Desk,  # noqa: F811
+    open_page: OpenPage,
+    witness: Witness,
+    status: int,
+) -> None:
+    page = await at_the_box(desk, open_page)
+    await page.route("**/reply", lambda route: route.fulfill(status=status, body="<h1>Away</h1>"), times=1)
+    await page.fill("#body", "Still there?")
+    await page.press("#body", "Enter")
+    await page.wait_for_selector("#problem:has-text('Trying again')")
+    await page.wait_for_selector(".bubble.ours:has-text('Still there?')")
+    await expect(page.locator("#problem")).to_be_empty()
+    assert await page.locator(".bubble.ours").count() == 1
+    forget(witness, str(status))
+
+
+@pytest.mark.parametrize("status", [500, 413, 403])
+async def test_what_is_refused_is_said_at_the_box_and_stays_there(
+    desk: Desk,  # noqa: F811
+    open_page: OpenPage,
+    witness: Witness,
+    status: int,
+) -> None:
+    page = await at_the_box(desk, open_page)
+    await page.route("**/reply", lambda route: route.fulfill(status=status, body="<h1>No</h1>"))
+    await page.fill("#body", "Still there?")
+    await page.press("#body", "Enter")
+    await page.wait_for_selector("#problem:has-text('Not sent.')")
+    await page.wait_for_selector("#preview:has-text('Still there?')")  # a preview takes nothing back
+    await expect(page.locator("#problem")).to_have_text("Not sent.")
+    await expect(page.locator("#body")).to_have_value("Still there?")
+    forget(witness, str(status))
+
+
+async def test_what_is_not_tried_again_does_not_say_so(desk: Desk, open_page: OpenPage, witness: Witness) -> None:  # noqa: F811
+    page = await at_the_box(desk, open_page)
+    await page.route("**/react", lambda route: route.fulfill(status=502, body="<h1>Away</h1>"))
+    await page.locator(".bubble.theirs [data-react]").dispatch_event("click")
+    await page.click("#reacting [name=emoji] >> nth=0")
+    await page.wait_for_selector("#toasts:has-text('That was not done')")
+    forget(witness, "502")
+
+
+async def test_the_second_of_two_clicks_says_nothing(desk: Desk, open_page: OpenPage) -> None:  # noqa: F811
+    page = await at_the_box(desk, open_page)
+    await page.fill("#body", "Once")
+    await page.dblclick(".send")
+    await page.wait_for_selector(".bubble.ours:has-text('Once')")
+    await page.click(".send")  # a slow second click: the answer has gone
+    await page.fill("#body", "Twice")
+    await page.press("#body", "Enter")
+    await page.wait_for_selector(".bubble.ours:has-text('Twice')")
+    await expect(page.locator("#problem")).to_be_empty()
+    assert await page.locator(".bubble.ours").count() == 2
+
+
+async def at_the_box(desk: Desk, open_page: OpenPage) -> Page:  # noqa: F811
+    await desk.sim.write("Hello")
+    page = await sign_in(desk, open_page, **WIDE)
+    await page.click(".row")
+    await page.wait_for_selector(".bubble")
+    return page
+
+
+def forget(witness: Witness, words: str) -> None:
+    """A browser says so itself, for each request that failed."""
+    assert all(words in said for said in witness.complaints)
+    witness.complaints.clear()
+
+
 async def test_the_enter_that_ends_a_composition_sends_nothing(desk: Desk, open_page: OpenPage) -> None:  # noqa: F811
     await desk.sim.write("Hello")
     page = await sign_in(desk, open_page, **WIDE)

@@ -84,7 +84,8 @@ def test_what_a_person_sends_has_a_line(name, line):
 
 @pytest.mark.parametrize(
     ("kind", "line"),
-    [("poll", "Poll"), ("event_creation", "Message that cannot be shown (event creation)"),
+    [("poll", "Poll"), ("pin", "Message pinned or unpinned"),
+     ("event_creation", "Message that cannot be shown (event creation)"),
      ("unknown", "Message that cannot be shown"), ("x" * 99, f"Message that cannot be shown ({'x' * 40})")],
 )  # fmt: skip
 def test_what_whatsapp_does_not_deliver_is_called_by_its_own_word_where_we_have_none(kind, line):

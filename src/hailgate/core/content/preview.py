@@ -75,6 +75,7 @@ _UNDELIVERED: Final = {
     "view_once": gettext_noop("Message to be seen once"),
     "template": gettext_noop("Template"),
     "ciphertext": gettext_noop("Encrypted message"),
+    "pin": gettext_noop("Message pinned or unpinned"),
 }
 # Words of a provider that name nothing.
 _NO_KIND: Final = {"", "unsupported", "unknown"}

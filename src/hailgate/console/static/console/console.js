@@ -184,18 +184,37 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     detail.swapOverride = "innerHTML";
   }
 });
-document.addEventListener("htmx:responseError", (event) => {
-  const away = event.detail.xhr.status === 503;
-  if (!answered(event, away)) toast(away ? document.body.dataset.offline : document.body.dataset.failed);
+document.addEventListener("htmx:beforeRequest", (event) => {
+  // The second click of two comes when the answer has gone.
+  if (event.detail.elt.matches(".composer") && !hasWords(event.detail.elt)) event.preventDefault();
 });
-document.addEventListener("htmx:sendError", (event) => {
-  if (!answered(event, true)) toast(document.body.dataset.offline);
+// Said by the server, or by a proxy before it, of a request that nobody has looked at: the same one may pass later.
+const AWAY = new Set([408, 429, 502, 503, 504]);
+document.addEventListener("htmx:responseError", (event) => failed(event, AWAY.has(event.detail.xhr.status)));
+document.addEventListener("htmx:sendError", (event) => failed(event, true));
+document.addEventListener("htmx:timeout", (event) => failed(event, true));
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful) {
+    if (detail.xhr.status === 422 && isAnswer(detail)) stopTrying($("#body", detail.elt));
+    return;
+  }
+  if (isAnswer(detail)) stopTrying($("#body", detail.elt));
+  // What nobody asked for takes back nothing but what it said itself.
+  const own = !asksByItself(detail) && detail.elt.id !== "body";
+  if (own || $("#toasts")?.textContent === document.body.dataset.offline) toast("");
 });
-document.addEventListener("htmx:afterRequest", (event) => {
-  const { detail } = event;
-  if (detail.successful) toast("");
-  if (detail.successful || detail.xhr.status === 422) answered(event, false);
-});
+
+const isAnswer = ({ elt }) => elt.matches?.(".composer") ?? false;
+// The page asks by itself, and does so again; nothing else is done a second time unless somebody wants it.
+const asksByItself = ({ requestConfig }) => "X-Background" in requestConfig.headers;
+
+function failed({ detail }, away) {
+  const words = document.body.dataset;
+  if (isAnswer(detail)) return away ? tryAgain(detail.elt) : notSent(detail.elt);
+  if (detail.elt.id === "body") return; // a preview: the answer itself will tell
+  toast(!away ? words.failed : asksByItself(detail) ? words.offline : words.notDone);
+}
+
 document.addEventListener("replied", () => {
   const body = $("#body");
   if (!body) return;
@@ -269,10 +288,7 @@ function tryAgain(form) {
   const stop = document.createElement("button");
   Object.assign(stop, { type: "button", className: "btn", textContent: form.dataset.stop });
   stop.dataset.size = "sm";
-  stop.addEventListener("click", () => {
-    stopTrying(body);
-    complain(form.dataset.notSent);
-  });
+  stop.addEventListener("click", () => notSent(form));
   note.append(stop);
   $("#problem", form).replaceChildren(note);
   clearTimeout(trying);
@@ -285,13 +301,12 @@ function stopTrying(body) {
   if (body) body.readOnly = false;
 }
 
-function answered({ detail }, failed) {
-  const form = detail.elt.closest?.(".composer");
-  if (!form || detail.elt !== form) return false;
-  if (failed) tryAgain(form);
-  else stopTrying($("#body", form));
-  return failed;
+function notSent(form) {
+  stopTrying($("#body", form));
+  complain(form.dataset.notSent);
 }
+
+const hasWords = ({ elements }) => Boolean(elements.body.value.trim() || elements.attachment.value);
 
 // --- what goes with an answer ----------------------------------------------------------------------------------------
 
@@ -444,8 +459,7 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.id === "body" && key === "Enter" && !event.shiftKey) {
     event.preventDefault();
-    const { attachment } = target.form.elements;
-    if ((target.value.trim() || attachment.value) && !$(".send").disabled) target.form.requestSubmit();
+    if (hasWords(target.form) && !$(".send").disabled) target.form.requestSubmit();
     return;
   }
   if ($("dialog[open]")) return;
