@@ -56,6 +56,11 @@ def test_an_operator_is_shut_out_here_but_never_oneself(chief, adam, olivia) -> 
     assert chief.post(f"/admin/accounts/operator/{olivia.pk}/change/", {"name": "x"}).status_code == 403
 
 
+def test_a_password_is_changed_where_guesses_are_counted(chief) -> None:
+    for answer in (chief.get("/admin/password_change/"), chief.post("/admin/password_change/", {"old_password": "x"})):
+        assert answer.headers["Location"] == "/console/account"
+
+
 @pytest.mark.parametrize("path", ["/admin/", "/admin/messaging/message/", "/admin/login/"])
 def test_an_owner_of_a_tenant_has_no_way_in(owner, path) -> None:
     answer = owner.client.get(path, follow=True)

@@ -34,6 +34,11 @@ class Site(admin.AdminSite):
         del extra_context
         return redirect("console:start" if request.user.is_authenticated else "console:sign-in")
 
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Where guesses of the old one are counted and a change is on record."""
+        del request, extra_context
+        return redirect("console:account")
+
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # the class takes no arguments at run time
     """Every column that is no secret; counted no further than a page, since tables may be large."""

@@ -97,11 +97,10 @@ def account(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     """A new password ends the sessions of other browsers; whoever came in by a link needs no old one."""
     operator = Operator.objects.get(id=viewer.operator_id)
     problem, done = "", False
-    asks_old = _asks_old(request, operator)
     if request.method == "POST":
         problem = _change_password(request, viewer, operator)
         done = not problem
-    context = {"operator": operator, "problem": problem, "done": done, "asks_old": asks_old and not done}
+    context = {"operator": operator, "problem": problem, "done": done, "asks_old": _asks_old(request, operator)}
     return render(request, "console/account.html", context, status=422 if problem else 200)
 
 
