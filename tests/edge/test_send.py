@@ -503,6 +503,18 @@ async def test_an_unknown_type_is_told_the_known_ones(site, key, channel) -> Non
     assert answer.json["detail"].startswith("type: must be one of: text, image, video, ")
 
 
+@pytest.mark.parametrize("kind", ["pin", "PIN", None])
+async def test_a_pin_is_refused_with_its_reason(site, key, channel, kind: str | None) -> None:
+    """As pywa's `pin_message` sends it, and by members alone. Meta, group messaging: groups alone, the admin alone."""
+    pin = {"type": "pin", "message_id": "wamid.1", "expiration_days": 7}
+    body = {"channel": channel.name, "to": "+15550000001", "pin": pin} | ({"type": kind} if kind else {})
+    refused = (await site.post("/v1/messages", body, key=key)).json
+    assert (refused["field"], refused["detail"].split(";")[0]) == (
+        "type",
+        "type: is not sent from here: WhatsApp pins messages in groups alone, for the group's admin",
+    )
+
+
 async def test_a_message_that_would_take_a_thread_from_another_responder_has_to_say_so(site, key, channel, db) -> None:
     await db(own_elsewhere, channel)
     refused = await site.post("/v1/messages", message(), key=key, headers={"Idempotency-Key": "one"})

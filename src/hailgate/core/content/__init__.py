@@ -27,7 +27,7 @@ from hailgate.core.content.inbound import Inbound as Inbound
 from hailgate.core.content.inbound import InboundText as InboundText
 from hailgate.core.content.inbound import Unsupported as Unsupported
 from hailgate.core.content.inbound import find_file as find_file
-from hailgate.core.content.outbound import BY_KIND
+from hailgate.core.content.outbound import BY_KIND, NOT_SENT
 from hailgate.core.content.outbound import OUTBOUND_KINDS as OUTBOUND_KINDS
 from hailgate.core.content.outbound import Outbound as Outbound
 from hailgate.core.content.outbound import Text as Text
@@ -56,11 +56,17 @@ def parse_outbound(raw: Mapping[str, Any] | bytes) -> Outbound:
 
 
 def respell(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What did not read as it stood, in our spelling; raises MalformedBody for what is nested too deeply."""
+    """What did not read as it stood, in our spelling.
+
+    Raises MalformedBody for what is nested too deeply, InputError for a kind that Meta documents and that is not sent.
+    """
     try:
-        return respelled(fields, OUTBOUND_KINDS)
+        told = respelled(fields, (*OUTBOUND_KINDS, *NOT_SENT))
     except RecursionError:
         raise _too_deep() from None
+    if isinstance(kind := told.get("type"), str) and kind in NOT_SENT:
+        raise refused("type", NOT_SENT[kind])
+    return told
 
 
 def _read(fields: Mapping[str, Any]) -> Outbound:

@@ -88,4 +88,8 @@ OutboundKind = Literal[
     "template",
 ]
 OUTBOUND_KINDS: tuple[str, ...] = get_args(OutboundKind)
+# What Meta documents beside them, and why it is not taken here.
+NOT_SENT: dict[str, str] = {
+    "pin": "is not sent from here: WhatsApp pins messages in groups alone, for the group's admin; pin it on a phone"
+}
 BY_KIND: dict[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(Outbound)}
