@@ -91,7 +91,7 @@ def show(hook_id: str, tenant: str | None, *, reveal: bool, as_json: bool) -> No
     default=24.0,
     show_default=True,
     metavar="HOURS",
-    help="How long the old address is taken, too; 0 for no moment more.",
+    help="How long the old address is taken, too; with 0 every process refuses it within 5 seconds.",
 )
 @tenant_option
 @json_option
