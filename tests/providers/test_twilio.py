@@ -610,7 +610,8 @@ async def found(*messages, known=(), newest=(), document=None, **changes):
     async def script(connection):
         head, _ = await connection.peek()
         page = messages if b"To=" in head else newest
-        await answer_json(200, {"messages": list(page)})(connection)
+        known = {"messages": list(page)} if b"/v1/Content" not in head else ORDER if b"/HX" in head else CONTENTS
+        await answer_json(200, known)(connection)
 
     message = asking(document or {"type": "text", "text": {"body": "Hello"}})
     async with Loopback(script) as server, connected(server, **changes) as provider:
@@ -644,6 +645,34 @@ async def test_another_message_is_no_evidence(other):
 async def test_a_messaging_service_chooses_who_sends(sender):
     chosen = listed(**{"from": sender})
     assert (await found(chosen, messaging_service_sid="MG" + "a" * 32)).matches == ("SM1",)
+
+
+ORDER = content("order") | {"types": {"twilio/text": {"body": "Order {{1}} is {{ 2 }}."}}, "variables": {"2": "sent"}}
+CONTENTS = {"contents": [ORDER], "meta": {}}
+CALL = {
+    "type": "template",
+    "template": {
+        "name": "order", "language": {"code": "en"},
+        "components": [{"type": "body", "parameters": [{"type": "text", "text": "42"}]}],
+    },
+}  # fmt: skip
+
+
+async def test_a_template_is_known_by_its_words_and_proves_nothing_by_others():
+    newer = [listed("SM9", to="whatsapp:+15550100099")]
+    filled = listed(body="Order 42 is sent.", num_media="1")
+    assert (await found(listed(body="Hi"), filled | {"sid": "SM2"}, document=CALL)).matches == ("SM2",)
+    assert await found(listed(body="Hi"), newest=newer, document=CALL) == Findings()
+    assert await found(newest=newer, document=CALL) == Findings(newer=True)
+    gone = CALL | {"template": CALL["template"] | {"name": "unknown"}}
+    assert await found(filled, newest=newer, document=gone) == Findings()
+
+
+async def test_a_page_that_ends_after_the_attempt_proves_no_absence():
+    newer, others = [listed("SM9", to="whatsapp:+15550100099")], [listed(f"SM{n}", body=str(n)) for n in range(200)]
+    assert await found(*others, newest=newer) == Findings(newer=False)
+    older = listed("SM200", body="x", at="Wed, 31 Dec 2025 23:59:00 +0000")
+    assert await found(*others[1:], older, newest=newer) == Findings(newer=True)
 
 
 async def test_a_message_that_is_another_of_ours_is_no_evidence():

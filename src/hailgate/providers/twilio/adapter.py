@@ -1,6 +1,5 @@
 """Twilio as a Receiver and a Provider: Messages, Content and Typing."""
 
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
@@ -24,7 +23,7 @@ from hailgate.providers.twilio.api import TwilioApi, dicts, part
 from hailgate.providers.twilio.config import TwilioChannel, TwilioHook
 from hailgate.providers.twilio.content_store import PAGE, ContentStore
 from hailgate.providers.twilio.contents import parse_template, shape_question
-from hailgate.providers.twilio.evidence import Listed, find_matches, find_newer, parse_listed
+from hailgate.providers.twilio.evidence import Listed, find_alike, find_newer, find_words, parse_listed, reaches_back
 from hailgate.providers.twilio.kinds import LARGEST
 from hailgate.providers.twilio.signature import check_signature
 from hailgate.providers.twilio.webhook import PREFIX, TRACKER, parse_webhook
@@ -43,6 +42,7 @@ from hailgate.providers.twilio.wire import (
 # Where Twilio keeps files; only these and the channel's own API get to see its credentials.
 HOSTS: Final = ("twilio.com",)
 MOST_SENDERS: Final = 1000
+MOST_LISTED: Final = 200
 
 
 class TwilioReceiver:
@@ -135,14 +135,23 @@ class TwilioProvider:
 
     async def find_sent(self, sought: Sought) -> Findings:
         """The list by recipient; where nothing fits, the newest of the sender tell whether the list is up to date."""
-        since = time.strftime("%Y-%m-%d", time.gmtime(sought.attempted_at - 1.0))
-        to = {"To": render_address(sought.message.to), "DateSent>": since, "PageSize": "200"}
+        # Not by date: what still waits at Twilio has none.
+        listed = await self._list_sent({"To": render_address(sought.message.to), "PageSize": str(MOST_LISTED)})
         sender = None if self._config.messaging_service_sid else self._address
-        matches = find_matches(await self._list_sent(to), sought, sender)
+        alike = find_alike(listed, sought, sender)
+        words = await self._find_words(sought.message.content) if alike else None
+        matches = tuple(one.sid for one in alike if one.body == words)
         if matches:
             return Findings(matches=matches, newer=True)
+        if alike and isinstance(sought.message.content, Template):  # Twilio may show a template in words of its own
+            return Findings()
         newest = await self._list_sent({"From": self._address, "PageSize": "20"})
-        return Findings(newer=find_newer(newest, sought))
+        return Findings(newer=reaches_back(listed, sought, MOST_LISTED) and find_newer(newest, sought))
+
+    async def _find_words(self, content: Outbound) -> str | None:
+        if isinstance(content, Template):
+            return await self._contents.fill(content.template)
+        return find_words(content)
 
     async def _list_sent(self, query: Mapping[str, str]) -> list[Listed]:
         page = await self._api.get(f"{self._messages_url}?{urlencode(query)}")

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from hailgate.core.content.outbound import Outbound, Template
-from hailgate.core.errors import MessageFault, SendError, TemplateUnavailable
+from hailgate.core.content.templates import TemplateCall
+from hailgate.core.errors import MessageFault, Rejected, SendError, TemplateUnavailable
 from hailgate.providers.twilio.api import TwilioApi
-from hailgate.providers.twilio.contents import Shaped
-from hailgate.providers.twilio.wire import CONTENT_SID
+from hailgate.providers.twilio.contents import Shaped, fill_body
+from hailgate.providers.twilio.wire import CONTENT_SID, template_variables
 
 PAGE: Final = 50
 # What Twilio answers for a content that it does not have.
@@ -48,6 +49,15 @@ class ContentStore:
                 there = await self._list_shape(shaped.name)
                 self._shapes[shaped.name] = min(there).sid if there else await self._make(shaped)
             return self._shapes[shaped.name]
+
+    async def fill(self, template: TemplateCall) -> str | None:
+        """What a template's body reads with these words; None where its content is gone or has none."""
+        try:
+            sid = await self.template_sid(template.name, template.language.code)
+            content = await self._api.get(f"{self._url}/{sid}")
+        except (Rejected, TemplateUnavailable):
+            return None
+        return fill_body(content, template_variables(template))
 
     def explain(self, refused: TemplateUnavailable, content: Outbound) -> SendError:
         """What we found or made, and somebody deleted since, is looked for anew: nothing has left."""

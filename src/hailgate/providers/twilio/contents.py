@@ -8,7 +8,7 @@ from hailgate.core.content.interactive import ButtonQuestion, ListQuestion, Ques
 from hailgate.core.content.menus import render_question
 from hailgate.core.errors import Rejected
 from hailgate.core.templates import TemplateDefinition
-from hailgate.core.templates.definition import names_in
+from hailgate.core.templates.definition import VARIABLE, names_in
 
 LANGUAGE: Final = "en"  # of the shape alone: it holds no words
 
@@ -85,3 +85,14 @@ def parse_template(content: Mapping[str, Any], approval: Mapping[str, Any]) -> T
         components=json.dumps(components) if variables <= set(names_in(body)) else "",
         reason=str(approval.get("rejection_reason", "")),
     )
+
+
+def fill_body(content: Mapping[str, Any], variables: Mapping[str, str]) -> str | None:
+    """The samples stand in for what is not given, as Twilio lets them."""
+    types, samples = content.get("types"), content.get("variables")
+    parts = types.values() if isinstance(types, dict) else ()
+    body = next((part.get("body") for part in parts if isinstance(part, dict)), None)
+    values = {**(samples if isinstance(samples, dict) else {}), **variables}
+    if not isinstance(body, str) or not set(names_in(body)) <= values.keys():
+        return None
+    return VARIABLE.sub(lambda found: str(values[found[1]]), body)

@@ -1,10 +1,10 @@
 """Evidence from Twilio's list of messages: which of them is the one whose outcome nobody knows. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from hailgate.core.content.menus import render_question
-from hailgate.core.content.outbound import Interactive, Template
+from hailgate.core.content.outbound import Interactive, Outbound, Template
 from hailgate.providers.abilities import Sought
 from hailgate.providers.reading import identifier
 from hailgate.providers.twilio.wire import needs_content, parse_date, render_address, render_body
@@ -41,15 +41,15 @@ def parse_listed(message: Mapping[str, Any]) -> Listed:
     )
 
 
-def find_matches(listed: Iterable[Listed], sought: Sought, sender: str | None) -> tuple[str, ...]:
-    """The same recipient and content, made after the attempt began, and no other message of ours.
+def find_alike(listed: Iterable[Listed], sought: Sought, sender: str | None) -> list[Listed]:
+    """To the same recipient, made after the attempt began, and no other message of ours; their words are not read yet.
 
     ``sender`` is the only one that can have sent it, None where a messaging service chooses: other numbers of the
     account write to the same people.
     """
-    to, words, files = render_address(sought.message.to), _words(sought), _files(sought)
-    return tuple(
-        one.sid
+    to, files = render_address(sought.message.to), _count_files(sought.message.content)
+    return [
+        one
         for one in listed
         if one.outbound
         and one.sid
@@ -57,9 +57,8 @@ def find_matches(listed: Iterable[Listed], sought: Sought, sender: str | None) -
         and one.to == to
         and (sender is None or one.sender in {sender, ""})
         and one.created_at >= sought.attempted_at - RESOLUTION_S
-        and (words is None or one.body == words)
-        and one.files == files
-    )
+        and (files is None or one.files == files)
+    ]
 
 
 def find_newer(listed: Iterable[Listed], sought: Sought) -> bool:
@@ -67,16 +66,20 @@ def find_newer(listed: Iterable[Listed], sought: Sought) -> bool:
     return any(one.created_at > sought.attempted_at + RESOLUTION_S for one in listed)
 
 
-def _words(sought: Sought) -> str | None:
-    """None where Twilio alone knows them: a template's."""
-    content = sought.message.content
-    if isinstance(content, Template):
-        return None
+def reaches_back(listed: Sequence[Listed], sought: Sought, most: int) -> bool:
+    """Whether one page holds all that was sent since the attempt began: the newest come first."""
+    return len(listed) < most or any(one.created_at < sought.attempted_at - RESOLUTION_S for one in listed)
+
+
+def find_words(content: Outbound) -> str:
+    """As the list shows what is no template."""
     if needs_content(content) and isinstance(content, Interactive):
         return render_question(content.interactive)
     return dict(render_body(content)).get("Body", "")
 
 
-def _files(sought: Sought) -> int:
-    content = sought.message.content
+def _count_files(content: Outbound) -> int | None:
+    """None where Twilio alone knows: a template's."""
+    if isinstance(content, Template):
+        return None
     return 0 if needs_content(content) else sum(name == "MediaUrl" for name, _ in render_body(content))
