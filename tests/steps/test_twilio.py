@@ -4,13 +4,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import encode_basic_auth
 
 from faults.blueprint import Blueprint, place, run_commands
-from faults.stand import Stand
+from faults.stand import Stand, gather_all
 from faults.stores import postgresql_answers
 
 from .talk import Business, Phone, Talk, wait_for
-from .test_every_kind import text
+from .test_every_kind import LIST, text
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
@@ -64,6 +65,44 @@ async def test_outcomes_that_nobody_saw_end_by_evidence(pytestconfig, tmp_path, 
         for business in businesses:
             here = [words for words in shown if words.endswith(business.place.name)]
             assert here == [f"Number {number} of {business.place.name}" for number in range(LOST)]
+
+
+async def test_all_numbers_share_a_content_and_who_deletes_it_costs_no_message(pytestconfig, tmp_path) -> None:
+    """Two workers, and several numbers of one account, ask the same kind of question at the same moment."""
+    async with talking(pytestconfig, tmp_path) as talk:
+        stand = talk.stand
+        await stand.work("second")
+        businesses = [Business(stand, place) for place in stand.blueprint.places]
+        for business in businesses:
+            phone = Phone(stand.simulator, talk.ana.number, business.place)
+            await business.received(await phone.write(text("Hello")))
+
+        async def all_ask() -> None:
+            question = {"type": "interactive", "interactive": LIST}
+            asked = await gather_all(*(business.send(talk.ana.address, question) for business in businesses))
+            for uid in asked:
+                await talk.business.reaches(uid, "delivered")
+
+        await all_ask()
+        [made] = await list_shapes(stand)
+        await content_api(stand, "DELETE", f"/v1/Content/{made}")
+        await all_ask()
+        [anew] = await list_shapes(stand)
+        assert anew != made
+
+
+async def list_shapes(stand: Stand) -> list[str]:
+    contents = (await content_api(stand, "GET", "/v1/Content?PageSize=50"))["contents"]
+    return [each["sid"] for each in contents if each["friendly_name"].startswith("hailgate_")]
+
+
+async def content_api(stand: Stand, method: str, path: str) -> Any:
+    credentials = stand.blueprint.setup.credentials(stand.blueprint.places[0])
+    login = encode_basic_auth(credentials["account_sid"], credentials["auth_token"])
+    url = f"{stand.simulator.url}{path}"
+    async with stand.session.request(method, url, headers={"Authorization": login}) as answer:
+        assert answer.status in {200, 204}
+        return await answer.json() if answer.status == 200 else None
 
 
 async def test_a_number_that_posted_elsewhere_is_taken_over_by_the_command(pytestconfig, tmp_path) -> None:
