@@ -18,6 +18,7 @@ from hailgate.api import (
     templates,
 )
 from hailgate.api.access import BearerKey, answer_errors
+from hailgate.api.query_names import hold_to_known_names
 
 DESCRIPTION = """\
 Send and receive WhatsApp messages through any provider.
@@ -38,6 +39,7 @@ def make_api() -> NinjaAPI:
         urls_namespace="v1",
     )
     answer_errors(api)
+    hold_to_known_names(api)
     parts = (
         messages, conversations, people, channels, sessions, templates, patterns, deadletters, media, money, audit,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from hailgate.accounts.audit import Actor, AuditAction, AuditRecord, key_of, operator_of, record_deed
 from hailgate.accounts.keys import find_key
 from hailgate.core.errors import InputError, Unauthenticated
+from hailgate.core.query_names import check_query_names
 from hailgate.edge.http.keys import LONGEST_KEY
 from hailgate.edge.http.sessions import OperatorSessions
 from hailgate.messaging.deadletters.dead_letters import STATES, DeadLetterFilter, describe
@@ -71,9 +72,7 @@ def _format(request: Request) -> Format:
 
 def _wanted(request: Request) -> DeadLetterFilter:
     given = dict(request.query_params)
-    for name in given:
-        if name not in {*FILTERS, "format"}:
-            raise InputError("A filter is not known here; there are state, channel, code, since and until.")
+    check_query_names(given, {*FILTERS, "format"})
     state = given.get("state") or None
     if state is not None and state not in STATES:
         raise InputError("state: must be dead or unknown.", field="state")

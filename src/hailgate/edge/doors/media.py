@@ -18,8 +18,9 @@ from starlette.types import Message
 from hailgate.core.errors import InputError, NotFound, TooLarge
 from hailgate.core.filenames import fit_name, parse_disposition
 from hailgate.core.media import LARGEST_FILE, UNKNOWN_TYPE, content_disposition
+from hailgate.core.query_names import check_query_names
 from hailgate.edge.doors.wire import MediaOut
-from hailgate.edge.http.bodies import check_headers
+from hailgate.edge.http.bodies import check_headers, check_no_query
 from hailgate.edge.http.keys import Keys
 from hailgate.edge.http.middleware import answer
 from hailgate.edge.http.multipart_reader import FORM, MOST_BESIDE, MultipartReader
@@ -88,6 +89,7 @@ class Media:
 
     async def download(self, request: Request) -> Response:
         caller = await self._keys.caller(request)
+        check_no_query(request)
         return await self._sent(
             await self._db(get_stored_file, caller.tenant_id, _uid(request.path_params["media_id"]))
         )
@@ -204,6 +206,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 
 def _wants_voice(request: Request) -> bool:
+    check_query_names(request.query_params, {"as"})
     wanted = request.query_params.get("as")
     if wanted not in {None, "voice"}:
         raise InputError("as: must be voice, or be left out.", field="as")

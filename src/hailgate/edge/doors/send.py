@@ -24,7 +24,7 @@ from hailgate.edge.doors.wire import (
     BatchItem,
     BatchRequest,
 )
-from hailgate.edge.http.bodies import check_json, read_body
+from hailgate.edge.http.bodies import check_json, check_no_query, read_body
 from hailgate.edge.http.counters import Shared
 from hailgate.edge.http.keys import Keys
 from hailgate.edge.http.middleware import answer
@@ -81,6 +81,7 @@ class Sending:
         """202 after the commit; 400, 401, 408, 409, 413, 415, 422, 429, 503."""
         caller = await self._keys.caller(request)
         standing = await self._paces.spend(caller.paces)
+        check_no_query(request)
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         body = await read_body(request, MESSAGE_BYTES)
@@ -91,6 +92,7 @@ class Sending:
     async def create_batch(self, request: Request) -> Response:
         """200 with a result for each message; an error only where the request as a whole cannot be read or stored."""
         caller = await self._keys.caller(request)
+        check_no_query(request)
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         bodies = decode(_batch_decoder, await read_body(request, BATCH_BYTES)).messages

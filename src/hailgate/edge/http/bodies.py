@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from hailgate.core.errors import MalformedBody, TooLarge, UnsupportedMedia
+from hailgate.core.query_names import check_query_names
 from hailgate.problems import BodyTooSlow
 
 # A body that drips holds a task and its memory; nothing honest takes longer for a few megabytes.
@@ -48,6 +49,12 @@ async def stream_body(request: Request, limit: int, silence: float = PATIENCE_S)
             yield part
         if not message.get("more_body", False):
             return
+
+
+def check_no_query(request: Request) -> None:
+    """Raises InputError for parameters, of which most doors know none."""
+    if request.scope["query_string"]:
+        check_query_names(request.query_params, ())
 
 
 def check_json(request: Request) -> None:
