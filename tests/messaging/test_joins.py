@@ -757,6 +757,18 @@ def test_a_number_that_changed_hands_since_takes_nothing_of_the_one_who_had_it(w
     assert sorted(map(said, talks(wide))) == [["a1"], ["b1", "b2"], ["c1"]]
 
 
+def test_a_join_by_hand_stands_when_its_number_is_another_persons_who_is_joined_by_hand_too(wide):
+    """Found by history 16726: the second took the first one's row, which nobody could undo any more."""
+    apply(wide, wrote(wide, 1, body="a1"), wrote(wide, 2, SCOPED, body="b1"))
+    join_by_hand(wide.tenant_id, *(person.uid for person in people(wide)), "somebody")
+    apply(wide, wrote(wide, 2, OTHER, body="c1"))
+    join_by_hand(wide.tenant_id, *(person.uid for person in people(wide)), "somebody")
+    first, second = joins(wide, proof="operator")
+    undo_join(wide.tenant_id, first.uid, "somebody")
+    undo_join(wide.tenant_id, second.uid, "somebody")
+    assert sorted(map(said, talks(wide))) == [["a1"], ["b1"], ["c1"]]
+
+
 def test_a_number_that_changes_hands_between_two_who_were_joined_by_mistake_is_the_newer_ones_after_the_undo(wide):
     """Whose it is follows from the id that it came with, not from the join."""
     apply(wide, wrote(wide, OTHER, body="other, by id"))

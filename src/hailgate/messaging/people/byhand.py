@@ -1,11 +1,12 @@
 """Joining by hand: an operator says that two contacts are one person, or that two are not."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.models import ContactAddress, JoinState
+from hailgate.messaging.models import JoinState
 from hailgate.messaging.people.joins import take_step
 from hailgate.messaging.people.proofs import ProofKind
 from hailgate.messaging.people.roots import lock_roots
@@ -23,8 +24,7 @@ def join_by_hand(tenant_id: int, one: UUID, other: UUID, by: str) -> bool:
         roots = lock_roots(cursor, contacts)
         if len({roots[id_] for id_ in contacts}) == 1:
             raise InputError("These two are one person already.", code="one_person", field="other")
-        sides = sorted((_first_digest(tenant_id, roots[id_]), id_) for id_ in contacts)
-        step = _record(cursor, tenant_id, sides, by)
+        step = _record(cursor, tenant_id, sorted(contacts), by)
     return take_step(step)
 
 
@@ -63,15 +63,10 @@ def _get_contact(cursor: Cursor, tenant_id: int, uid: UUID) -> int:
     return int(found)
 
 
-def _first_digest(tenant_id: int, contact_id: int) -> str:
-    """Of a contact without any address its own id stands there."""
-    known = ContactAddress.objects.filter(tenant_id=tenant_id, contact_id=contact_id).order_by("id")
-    return known.values_list("digest", flat=True).first() or f"contact:{contact_id}"
-
-
-def _record(cursor: Cursor, tenant_id: int, sides: list[tuple[str, int]], by: str) -> int:
-    (left_digest, left), (right_digest, right) = sides
-    key = (tenant_id, ProofKind.OPERATOR.value, left_digest, right_digest)
+def _record(cursor: Cursor, tenant_id: int, sides: Sequence[int], by: str) -> int:
+    """One row for two contacts, however often they are joined: their addresses may be others' by the next time."""
+    left, right = sides
+    key = (tenant_id, ProofKind.OPERATOR.value, f"contact:{left}", f"contact:{right}")
     columns = (
         "tenant_id", "proof", "left_digest", "right_digest", "uid", "state", "left_id", "right_id", "source", "by",
         "told_at", "upto", "before",
@@ -79,8 +74,7 @@ def _record(cursor: Cursor, tenant_id: int, sides: list[tuple[str, int]], by: st
     unique = columns[:4]
     row = (*key, uuid7(), JoinState.PROVEN.value, left, right, "", by[:100], now(cursor), 0, "")
     JOIN.insert_new(cursor, columns, [row], unique=unique)
-    changed = ("state", "left_id", "right_id", "by", "told_at")
-    JOIN.update(cursor, changed, [(*key, JoinState.PROVEN.value, left, right, by[:100], row[10])], key=unique)
+    JOIN.update(cursor, ("state", "by", "told_at"), [(*key, JoinState.PROVEN.value, by[:100], row[10])], key=unique)
     return int(
         fetch_value(
             cursor,
