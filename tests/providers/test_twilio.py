@@ -268,6 +268,19 @@ def test_a_thousand_numbers_written_in_any_way_are_one_identity_each():
         assert {parse_address(one) for one in written} == {Address(AddressKind.PHONE, number)}
 
 
+# --- what it takes ----------------------------------------------------------------------------------------------------
+
+
+def test_limits_are_those_that_twilio_documents():
+    """Ten messages a second on older pages; ten hours in the queue; 16 MB, pictures 5 MB; 1,600 characters."""
+    own = twilio.SPEC.capabilities
+    assert (1 / own.channel_limit.interval, own.link_life_s, own.window_seconds) == (10, 36_000, 86_400)
+    sizes = {kind: limits.bytes for kind, limits in own.kinds.items() if limits.bytes}
+    assert sizes == dict.fromkeys(["audio", "video", "document"], 16 << 20) | {"image": 5 << 20, "sticker": 500 << 10}
+    assert (own.kinds["text"].text, own.kinds["interactive.list"].text) == (1_600, 1_024)
+    assert not any(limits.quotable for limits in own.kinds.values())
+
+
 # --- what goes out ----------------------------------------------------------------------------------------------------
 
 LINK = "https://hailgate.example/files/x"
