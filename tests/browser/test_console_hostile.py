@@ -84,11 +84,10 @@ def clinic(channel, tenant, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     """A clinic where everybody and everything is called something hostile."""
     from hailgate.accounts.models import Tenant
     from hailgate.accounts.operators import add_operator
-    from hailgate.console import admin
+    from hailgate.console import admin, paging
     from hailgate.console.inbox import queries as inbox
-    from hailgate.console.operations import queries as operations
 
-    for module, name in ((inbox, "PAGE"), (inbox, "THREAD"), (inbox, "LONGEST_THREAD"), (operations, "PAGE")):
+    for module, name in ((inbox, "PAGE"), (inbox, "THREAD"), (inbox, "LONGEST_THREAD"), (paging, "PAGE")):
         monkeypatch.setattr(module, name, ALL)
     monkeypatch.setattr(admin.ReadOnly, "list_per_page", 500)
     operator = add_operator(tenant.pk, "olivia@clinic.example", name=TEXTS[7], installation_owner=True)

@@ -8,7 +8,7 @@ import pytest
 import given
 from console.conftest import PASSWORD
 from hailgate.accounts.audit import AuditAction
-from hailgate.console.operations import queries
+from hailgate.console.operations import audit
 from hailgate.core.content import Unsupported
 from hailgate.delivery_codes import ADVICE
 from hailgate.messaging.channels.admin import change_settings
@@ -155,7 +155,7 @@ def test_the_audit_log_is_for_owners_of_the_tenant(agent, eve, owner, channel) -
 
 
 def test_every_deed_has_words_for_people() -> None:
-    assert set(queries._DEEDS) == set(AuditAction)
+    assert set(audit._DEEDS) == set(AuditAction)
 
 
 def test_a_new_password_is_on_record_and_the_operator_is_named(owner, olivia) -> None:

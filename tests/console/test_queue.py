@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hailgate.console.operations import queue
-from hailgate.console.operations.queries import look_over
+from hailgate.console.operations.overview import look_over
 from hailgate.console.operations.queue import Counts, count_shown, look_at
 from hailgate.core.status import Status
 from hailgate.messaging.channels.admin import pause_channel

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from hailgate.accounts.operators import CurrentOperator
-from hailgate.console.operations.queries import ChannelRow, show_channel
+from hailgate.console.operations.channel_rows import ChannelRow, show_channel
 from hailgate.console.sign_in.access import is_partial, signed_in
 from hailgate.messaging.deadletters.dead_letters import find_letters
 from hailgate.messaging.models import Channel, WorkKind, WorkState

@@ -15,8 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited, operator_of
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.console.dead_letters import filters
+from hailgate.console.dead_letters.queries import find_stopped, find_stopped_text, list_dead_letters
 from hailgate.console.inbox import queries as inbox
-from hailgate.console.operations import queries
+from hailgate.console.operations import webhook_events
+from hailgate.console.operations.audit import list_audit
+from hailgate.console.operations.channel_rows import list_channels
+from hailgate.console.operations.overview import look_over
 from hailgate.console.sign_in.access import owners_only, parse_uid, signed_in
 from hailgate.core.errors import Conflict, HailgateError, NotFound
 from hailgate.messaging.channels.admin import BY_HAND, pause_channel, resume_channel
@@ -39,7 +43,7 @@ def show_dead_letters(request: HttpRequest, viewer: CurrentOperator) -> HttpResp
     before = inbox.read_place(request.GET.get("before", ""))
     context: dict[str, object] = {
         "section": "dead-letters",
-        "page": queries.list_dead_letters(viewer.tenant_id, chosen.wanted, before),
+        "page": list_dead_letters(viewer.tenant_id, chosen.wanted, before),
         "chosen": chosen,
         "causes": filters.look_at_causes(viewer.tenant_id, chosen),
         "channels": filters.list_channels(viewer.tenant_id),
@@ -57,7 +61,7 @@ def show_dead_letters(request: HttpRequest, viewer: CurrentOperator) -> HttpResp
 def revive(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     """Those that were ticked, if they still stand."""
     chosen = [parse_uid(uid) for uid in request.POST.getlist("message")[:MOST_REVIVED]]
-    works = queries.find_stopped(viewer.tenant_id, chosen)
+    works = find_stopped(viewer.tenant_id, chosen)
     deed = AuditRecord(operator_of(viewer), viewer.tenant_id, AuditAction.MESSAGE_REVIVED, _subject("message", chosen))
     count = len(write(audited, deed, _again(viewer).send, viewer.tenant_id, works)) if works else 0
     response = redirect("console:dead-letters")
@@ -83,7 +87,7 @@ def revive_matching(request: HttpRequest, viewer: CurrentOperator) -> HttpRespon
 @signed_in
 def show_edit(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpResponse:
     """What a failed text says, to be changed."""
-    text = queries.find_stopped_text(viewer.tenant_id, parse_uid(uid))
+    text = find_stopped_text(viewer.tenant_id, parse_uid(uid))
     if text is None:
         raise Http404
     return render(request, "console/_edit.html", {"uid": uid, "text": text})
@@ -143,7 +147,7 @@ def _subject(kind: str, chosen: list[UUID]) -> str:
 @owners_only
 def show_audit(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     before = inbox.read_place(request.GET.get("before", ""))
-    page = queries.list_audit(viewer.tenant_id, before)
+    page = list_audit(viewer.tenant_id, before)
     return render(request, "console/audit.html", {"section": "audit", "page": page})
 
 
@@ -152,7 +156,7 @@ def show_audit(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
 def show_events(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
     kind = request.GET.get("show", "all")
     before = inbox.read_place(request.GET.get("before", ""))
-    page = queries.list_events(viewer.tenant_id, kind, before)
+    page = webhook_events.list_events(viewer.tenant_id, kind, before)
     return render(request, "console/events.html", {"section": "events", "page": page, "kind": kind})
 
 
@@ -163,15 +167,15 @@ def show_event(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpR
     event = WebhookEvent.objects.filter(tenant_id=viewer.tenant_id, uid=parse_uid(uid)).select_related("hook").first()
     if event is None:
         raise Http404
-    shown = queries.show_event(event, len(event.body))
-    context = {"section": "events", "event": shown, "body": queries.read_body(event)}
+    shown = webhook_events.show_event(event, len(event.body))
+    context = {"section": "events", "event": shown, "body": webhook_events.read_body(event)}
     return render(request, "console/_event.html", context)
 
 
 @require_GET
 @signed_in
 def show_channels(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
-    context = {"section": "channels", "channels": queries.list_channels(viewer.tenant_id)}
+    context = {"section": "channels", "channels": list_channels(viewer.tenant_id)}
     return render(request, "console/channels.html", context)
 
 
@@ -206,5 +210,5 @@ def _back(request: HttpRequest) -> str:
 @require_GET
 @signed_in
 def show_overview(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
-    context = {"section": "overview", "overview": queries.look_over(viewer.tenant_id)}
+    context = {"section": "overview", "overview": look_over(viewer.tenant_id)}
     return render(request, "console/overview.html", context)
