@@ -23,7 +23,8 @@ def pairs_phones(monkeypatch) -> None:
 
 def see(channel, state: SessionState, *, code: PairingCode | None = None, number: str | None = None) -> None:
     """A worker looks, and sees this."""
-    from hailgate.messaging.channels.sessions import claim_sessions, hasten, record_session
+    from hailgate.messaging.channels.session_watch import claim_sessions, record_session
+    from hailgate.messaging.channels.sessions import hasten
     from hailgate.messaging.store.sql import atomic_cursor, now
     from messaging.acting import new_worker
 

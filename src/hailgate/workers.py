@@ -15,7 +15,7 @@ from hailgate.core.errors import ConfigurationError
 from hailgate.core.slots import Slots
 from hailgate.env import Environment
 from hailgate.messaging.channels.checks import ChannelCheck, claim_checks
-from hailgate.messaging.channels.sessions import SessionClaim, claim_sessions
+from hailgate.messaging.channels.session_watch import SessionClaim, claim_sessions
 from hailgate.messaging.files.fetch import FetchClaim, claim_fetches
 from hailgate.messaging.files.storage import Files, open_files
 from hailgate.messaging.inbound.call_turns import Debounce

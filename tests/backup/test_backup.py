@@ -19,7 +19,7 @@ from hailgate.core.sessions import SessionState
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.env import Environment
-from hailgate.messaging.channels.sessions import find_code, find_session
+from hailgate.messaging.channels.session_views import find_code, find_session
 from hailgate.messaging.files.storage import open_files
 from hailgate.messaging.inbound.turns import claim_turns
 from hailgate.messaging.models import Attachment, AttachmentState, Receipt, Session, WorkKind, WorkState

@@ -5,7 +5,8 @@ import pytest
 import given
 from hailgate.core.sessions import SessionReport, SessionState, SessionWish
 from hailgate.core.slots import open_room
-from hailgate.messaging.channels.sessions import claim_sessions, record_session, wish_session
+from hailgate.messaging.channels.session_watch import claim_sessions, record_session
+from hailgate.messaging.channels.sessions import wish_session
 from hailgate.messaging.inbound.polls import (
     OVERLAP_S,
     POLL_EVERY_S,

@@ -8,18 +8,9 @@ from hailgate.core.sessions import PAIRING_S, PairingCode, SessionReport, Sessio
 from hailgate.core.slots import open_room
 from hailgate.messaging.channels.credentials import get_credentials
 from hailgate.messaging.channels.derived_secrets import keep_secrets, unseal_secrets
-from hailgate.messaging.channels.sessions import (
-    NOT_PAIRED,
-    OTHER_NUMBER,
-    claim_sessions,
-    confirm_number,
-    find_code,
-    find_session,
-    forget_codes,
-    postpone_session,
-    record_session,
-    wish_session,
-)
+from hailgate.messaging.channels.session_views import find_code, find_session, forget_codes
+from hailgate.messaging.channels.session_watch import claim_sessions, postpone_session, record_session
+from hailgate.messaging.channels.sessions import NOT_PAIRED, OTHER_NUMBER, confirm_number, wish_session
 from hailgate.messaging.models import Session, WorkKind
 from hailgate.providers.config import Secret
 from messaging.acting import apply, change_channel, channel_row, execute, fresh, work

@@ -7,7 +7,9 @@ from hailgate.core.evidence import Findings
 from hailgate.core.sessions import PairingCode, SessionReport, SessionState, SessionWish
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.channels.sessions import claim_sessions, find_code, find_session, wish_session
+from hailgate.messaging.channels.session_views import find_code, find_session
+from hailgate.messaging.channels.session_watch import claim_sessions
+from hailgate.messaging.channels.sessions import wish_session
 from hailgate.messaging.outbound.search import begin_searches, claim_searches
 from hailgate.pipeline.searches import Searches
 from hailgate.pipeline.sessions import Sessions

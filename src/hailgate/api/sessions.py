@@ -10,7 +10,8 @@ from hailgate.api.access import actor_of, parse_id, tenant_of
 from hailgate.api.schemas.sessions import PairingCodeOut, SessionOut, SessionWishIn
 from hailgate.core.errors import NotFound
 from hailgate.core.sessions import SessionWish
-from hailgate.messaging.channels.sessions import confirm_number, find_code, find_session, wish_session
+from hailgate.messaging.channels.session_views import find_code, find_session
+from hailgate.messaging.channels.sessions import confirm_number, wish_session
 from hailgate.messaging.models import Channel
 from hailgate.messaging.store.sqlite_writer import write
 from hailgate.messaging.work.leases import any_alive

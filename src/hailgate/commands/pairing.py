@@ -10,7 +10,7 @@ from hailgate.commands.output import json_option, moment, print_json, print_note
 from hailgate.core.errors import HailgateError
 
 if TYPE_CHECKING:
-    from hailgate.messaging.channels.sessions import SessionView, ShownCode
+    from hailgate.messaging.channels.session_views import SessionView, ShownCode
     from hailgate.messaging.models import Channel
 
 LOOK_AGAIN_S = 1.0
@@ -92,7 +92,7 @@ def confirm(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
 def session(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
     """How the session of a channel stands."""
     with open_store():
-        from hailgate.messaging.channels.sessions import find_session
+        from hailgate.messaging.channels.session_views import find_session
 
         found = _get_channel(tenant, id_or_name)
         document = _document(found, find_session(found.tenant_id, found.pk))
@@ -123,7 +123,7 @@ def _watch(found: "Channel", wait: float, *, as_json: bool) -> None:
     """Until the session is open, or patience ends. Each code is shown once, and that it was is on record."""
     from hailgate.accounts.audit import AuditAction, audited
     from hailgate.core.sessions import SessionState
-    from hailgate.messaging.channels.sessions import find_code, find_session
+    from hailgate.messaging.channels.session_views import find_code, find_session
 
     deed = deed_of(found.tenant_id, AuditAction.SESSION_CODE_SHOWN, f"channel:{found.uid}")
     shown, seen, ends = "", None, time.monotonic() + wait

@@ -2,12 +2,7 @@
 
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable, SendError, StoreUnavailable
 from hailgate.core.sessions import SessionAct, SessionReport, SessionState, next_act
-from hailgate.messaging.channels.sessions import (
-    SessionClaim,
-    SessionNews,
-    postpone_session,
-    record_session,
-)
+from hailgate.messaging.channels.session_watch import SessionClaim, SessionNews, postpone_session, record_session
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline.connections import Connections

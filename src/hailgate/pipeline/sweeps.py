@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from hailgate.messaging.channels.sessions import forget_codes
+from hailgate.messaging.channels.session_views import forget_codes
 from hailgate.messaging.inbound.echoes import release_held
 from hailgate.messaging.inbound.edits import apply_early_changes
 from hailgate.messaging.inbound.statuses import apply_early_statuses

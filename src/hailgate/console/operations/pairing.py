@@ -16,14 +16,8 @@ from hailgate.accounts.operators import CurrentOperator
 from hailgate.console.sign_in.access import owners_only, parse_uid
 from hailgate.core.errors import InputError
 from hailgate.core.sessions import SessionState, SessionWish
-from hailgate.messaging.channels.sessions import (
-    SessionView,
-    ShownCode,
-    confirm_number,
-    find_code,
-    find_session,
-    wish_session,
-)
+from hailgate.messaging.channels.session_views import SessionView, ShownCode, find_code, find_session
+from hailgate.messaging.channels.sessions import confirm_number, wish_session
 from hailgate.messaging.models import Channel
 from hailgate.messaging.store.sqlite_writer import write
 from hailgate.messaging.work.leases import any_alive
