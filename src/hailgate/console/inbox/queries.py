@@ -12,24 +12,11 @@ from hailgate.accounts import audit
 from hailgate.accounts.models import Operator
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.accounts.seal import sealer
+from hailgate.console.inbox.bubbles import Beside, Bubble, Quote, show_bubble, show_quote
 from hailgate.console.inbox.content_parts import FILES, attachment_named, template_called
-from hailgate.console.presenters import (
-    Beside,
-    Bubble,
-    Heading,
-    ListBeside,
-    MessageShown,
-    Quote,
-    by_contact,
-    operator_of,
-    read_content,
-    show_bubble,
-    show_heading,
-    show_name,
-    show_pause,
-    show_quote,
-    show_row,
-)
+from hailgate.console.inbox.heading import Heading, show_heading
+from hailgate.console.inbox.list_rows import ListBeside, MessageShown, show_row
+from hailgate.console.presenters import by_contact, operator_of, read_content, show_name, show_pause
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import clean_text
 from hailgate.core.errors import InputError
