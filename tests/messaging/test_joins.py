@@ -28,11 +28,10 @@ from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.failover import declare_dead
 from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.outbound.revive import send_again
-from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion
+from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion, undo_join
 from hailgate.messaging.people.joins import join_proven, take_step
 from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs, suggest
 from hailgate.messaging.people.roots import of_thread
-from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import atomic_cursor
 from messaging.acting import (

@@ -22,9 +22,8 @@ from hailgate.messaging.inbound.turns import Finished, TurnEnd, claim_turns, fin
 from hailgate.messaging.models import JoinState
 from hailgate.messaging.outbound.accept import accept_messages
 from hailgate.messaging.people.addresses import address_digest
-from hailgate.messaging.people.byhand import join_by_hand
+from hailgate.messaging.people.byhand import join_by_hand, undo_join
 from hailgate.messaging.people.joins import join_proven
-from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import as_uuid
 from messaging.acting import account_of, apply, execute, new_message, phone, wrote

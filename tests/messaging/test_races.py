@@ -24,8 +24,7 @@ from hailgate.messaging.outbound.failover import declare_dead, release_strays
 from hailgate.messaging.outbound.outcomes import record_outcomes
 from hailgate.messaging.people import joins
 from hailgate.messaging.people.addresses import address_digest
-from hailgate.messaging.people.byhand import join_by_hand
-from hailgate.messaging.people.undo import undo_join
+from hailgate.messaging.people.byhand import join_by_hand, undo_join
 from hailgate.messaging.work import leases
 from messaging.acting import (
     HOLD_S,

@@ -17,9 +17,8 @@ from hailgate.messaging.inbound.apply_events import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Contact, Conversation, ConversationSummary, Join
 from hailgate.messaging.outbound.takeover import hand_over
-from hailgate.messaging.people.byhand import join_by_hand
+from hailgate.messaging.people.byhand import join_by_hand, undo_join
 from hailgate.messaging.people.joins import join_proven
-from hailgate.messaging.people.undo import undo_join
 from messaging.acting import account_of, add_number, apply, phone, wrote
 
 AT_ONCE = Debounce(0.0, 0.0)

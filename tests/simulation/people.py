@@ -14,8 +14,7 @@ from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.takeover import hand_over
 from hailgate.messaging.people.addresses import address_digest
-from hailgate.messaging.people.byhand import join_by_hand
-from hailgate.messaging.people.undo import undo_join
+from hailgate.messaging.people.byhand import join_by_hand, undo_join
 
 from .door import Order
 from .rows import DEAD, LEASED, PARKED, POISON, POISON_FOR_ASSISTANTS, READY, WAITING, Work

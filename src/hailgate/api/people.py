@@ -13,10 +13,9 @@ from hailgate.api.paging import Limit, Place, page_of
 from hailgate.api.schemas.common import Page
 from hailgate.api.schemas.people import ConsentIn, ConsentOut, ConsentsOut, ContactNameIn, JoinIn, JoinOut
 from hailgate.core.errors import NotFound
-from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion
+from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion, undo_join
 from hailgate.messaging.people.consent_by_hand import choose_by_hand, find_consents
 from hailgate.messaging.people.listing import find_join, find_joins, show_joins
-from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.sqlite_writer import write
 
 router = Router(tags=["People"])

@@ -77,7 +77,7 @@ def undo(id: str, tenant: str | None, *, as_json: bool) -> None:  # noqa: A002 -
     """Part two contacts again. Messages since go by their own address."""
     with open_store():
         from hailgate.accounts.audit import AuditAction, audited
-        from hailgate.messaging.people.undo import undo_join
+        from hailgate.messaging.people.byhand import undo_join
 
         tenant_id, uid = choose_tenant(tenant).pk, _uid(id)
         deed = deed_of(tenant_id, AuditAction.PEOPLE_PARTED, f"join:{uid}")

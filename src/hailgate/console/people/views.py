@@ -18,9 +18,8 @@ from hailgate.console.people import queries
 from hailgate.console.sign_in.access import parse_uid, signed_in
 from hailgate.core.content import clean_text
 from hailgate.core.errors import Conflict, InputError, NotFound
-from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion
+from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion, undo_join
 from hailgate.messaging.people.consent_by_hand import LONGEST_PROOF, choose_by_hand
-from hailgate.messaging.people.undo import undo_join
 from hailgate.messaging.store.sqlite_writer import write
 
 _NOTES: Final = {

@@ -56,35 +56,35 @@ def find_letters(tenant_id: int, wanted: DeadLetterFilter = DeadLetterFilter()) 
     Each with ``state``, ``end_code`` and ``end_detail``, how many ``tries`` it had, the ``provider_code`` of its last
     attempt, and its ``work_id`` where something of it is still there to be revived. Not those that were dealt with.
     """
-    work = Work.objects.filter(tenant_id=tenant_id, kind=WorkKind.DELIVERY, message_id=OuterRef("pk"))
-    dealt = Dismissal.objects.filter(tenant_id=tenant_id, message_id=OuterRef("pk"))
-    last = Attempt.objects.filter(tenant_id=tenant_id, message_id=OuterRef("pk")).order_by("-number")
     stopped = Work.objects.filter(tenant_id=tenant_id, kind=WorkKind.DELIVERY, state__in=STATES.values())
-    found = (
-        Message.objects.filter(
-            Q(status=Status.FAILED) | Q(id__in=stopped.values("message_id")),
-            tenant_id=tenant_id,
-            direction=Direction.OUTBOUND,
-        )
-        .exclude(code=CANCELLED)
-        .filter(~Exists(dealt))
-        .annotate(
-            work_id=Subquery(work.values("id")[:1]),
-            work_state=Subquery(work.values("state")[:1]),
-            state=Case(
-                When(work_state=WorkState.PARKED, then=Value("unknown")),
-                When(work_state=WorkState.DEAD, then=Value("dead")),
-                default=Value("failed"),
-                output_field=CharField(),
-            ),
-            end_code=Coalesce(Subquery(work.values("code")[:1]), F("code")),
-            end_detail=Coalesce(Subquery(work.values("detail")[:1]), F("detail")),
-            tries=Coalesce(Subquery(work.values("attempts")[:1]), Subquery(last.values("number")[:1]), Value(0)),
-            provider_code=Subquery(last.values("provider_code")[:1]),
-        )
-        .filter(Q(work_state=None) | Q(work_state__in=STATES.values()))
+    dealt = Dismissal.objects.filter(tenant_id=tenant_id, message_id=OuterRef("pk"))
+    ended = Message.objects.filter(
+        Q(status=Status.FAILED) | Q(id__in=stopped.values("message_id")),
+        tenant_id=tenant_id,
+        direction=Direction.OUTBOUND,
     )
-    return _narrowed(found, wanted)
+    found = ended.exclude(code=CANCELLED).filter(~Exists(dealt)).annotate(**_ends(tenant_id))
+    return _narrowed(found.filter(Q(work_state=None) | Q(work_state__in=STATES.values())), wanted)
+
+
+def _ends(tenant_id: int) -> dict[str, Any]:
+    """How each ended: by its work row where there is one, else by its last attempt and what a status said."""
+    work = Work.objects.filter(tenant_id=tenant_id, kind=WorkKind.DELIVERY, message_id=OuterRef("pk"))
+    last = Attempt.objects.filter(tenant_id=tenant_id, message_id=OuterRef("pk")).order_by("-number")
+    return {
+        "work_id": Subquery(work.values("id")[:1]),
+        "work_state": Subquery(work.values("state")[:1]),
+        "state": Case(
+            When(work_state=WorkState.PARKED, then=Value("unknown")),
+            When(work_state=WorkState.DEAD, then=Value("dead")),
+            default=Value("failed"),
+            output_field=CharField(),
+        ),
+        "end_code": Coalesce(Subquery(work.values("code")[:1]), F("code")),
+        "end_detail": Coalesce(Subquery(work.values("detail")[:1]), F("detail")),
+        "tries": Coalesce(Subquery(work.values("attempts")[:1]), Subquery(last.values("number")[:1]), Value(0)),
+        "provider_code": Subquery(last.values("provider_code")[:1]),
+    }
 
 
 def _narrowed(found: QuerySet[Any], wanted: DeadLetterFilter) -> QuerySet[Any]:

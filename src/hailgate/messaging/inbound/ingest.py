@@ -144,14 +144,18 @@ def take_webhooks(worker_id: int, hook_id: int, limit: int = 500) -> list[TakenW
             f"UPDATE messaging_hook SET ingest_worker_id = %s, ingest_upto = %s WHERE id = %s {every_tenant('ingest')}",
             [worker_id, batch[-1], hook_id] if batch else [None, None, hook_id],
         )
-        rows = fetch(
-            cursor,
-            f"SELECT id, uid, tenant_id, tries, method, path, query, headers, body, body_file, body_key, body_size, "
-            f"body_sha256, received_at FROM messaging_webhookevent WHERE {among('id')} {every_tenant('ingest')} "
-            f"ORDER BY id",
-            [array(batch)],
-        )
-    return [_taken(row) for row in rows]
+        return _read(cursor, batch)
+
+
+def _read(cursor: Cursor, ids: Sequence[int]) -> list[TakenWebhook]:
+    found = fetch(
+        cursor,
+        f"SELECT id, uid, tenant_id, tries, method, path, query, headers, body, body_file, body_key, body_size, "
+        f"body_sha256, received_at FROM messaging_webhookevent WHERE {among('id')} {every_tenant('ingest')} "
+        f"ORDER BY id",
+        [array(ids)],
+    )
+    return [_taken(row) for row in found]
 
 
 def _taken(row: Row) -> TakenWebhook:

@@ -38,7 +38,22 @@ def dismiss_suggestion(tenant_id: int, uid: UUID, by: str) -> None:
     _decide(tenant_id, uid, by, JoinState.DISMISSED)
 
 
+def undo_join(tenant_id: int, uid: UUID, by: str) -> bool:
+    """False where it waits for what is being sent, and is done soon. Raises NotFound, or Conflict where none stands."""
+    refused = Conflict("Only a join that stands can be undone.", code="not_joined")
+    return take_step(_move(tenant_id, uid, by, JoinState.JOINED, JoinState.UNDOING, refused))
+
+
 def _decide(tenant_id: int, uid: UUID, by: str, state: JoinState) -> bool:
+    refused = Conflict("This question has been answered already.", code="not_suggested")
+    join_id = _move(tenant_id, uid, by, JoinState.SUGGESTED, state, refused)
+    return state is JoinState.PROVEN and take_step(join_id)
+
+
+def _move(  # noqa: PLR0917 -- from one state to another, or why not
+    tenant_id: int, uid: UUID, by: str, before: JoinState, after: JoinState, refused: Conflict
+) -> int:
+    """The id of the join. Raises NotFound, and what is to be said where it stands otherwise."""
     with atomic_cursor() as cursor:
         found = fetch_one(
             cursor,
@@ -47,10 +62,10 @@ def _decide(tenant_id: int, uid: UUID, by: str, state: JoinState) -> bool:
         )
         if found is None:
             raise NotFound
-        if found[1] != JoinState.SUGGESTED:
-            raise Conflict("This question has been answered already.", code="not_suggested")
-        JOIN.update(cursor, ("state", "by"), [(found[0], state.value, by[:100])])
-    return state is JoinState.PROVEN and take_step(found[0])
+        if found[1] != before:
+            raise refused
+        JOIN.update(cursor, ("state", "by"), [(found[0], after.value, by[:100])])
+        return int(found[0])
 
 
 def _get_contact(cursor: Cursor, tenant_id: int, uid: UUID) -> int:

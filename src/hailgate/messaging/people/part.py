@@ -134,38 +134,36 @@ def _drop_turns(cursor: Cursor, talks: Sequence[Talk]) -> bool:
 
 def _recount(cursor: Cursor, placed: Placed, before: Talk, moment: float) -> None:
     """From its own messages; what was seen and answered of the whole was seen and answered of the part."""
+    columns = (
+        "last_message_id", "last_message_at", "last_inbound_id", "last_inbound_at", "seen_id", "answered_id",
+        "pair_tat", "pair_refusals", "version", "parted_at",
+    )  # fmt: skip
+    answered = max(before.answered_id, placed.root.answered_id, placed.root.own_answered_id)
+    version = max(talk.version for talk in placed.all) + 1
+    facts = (before.seen_id, answered, before.pair_tat, before.pair_refusals, version, moment)
+    CONVERSATION.update(cursor, columns, [(placed.root.id, *_last_of(cursor, placed), *facts)])
+    emptied = ("version", "last_message_id", "last_inbound_id", "seen_id")
+    CONVERSATION.update(cursor, emptied, [(talk.id, version, 0, 0, 0) for talk in placed.others])
+
+
+def _last_of(cursor: Cursor, placed: Placed) -> tuple[int, float | None, int, float | None]:
+    """Id and time of its last message, and of the last that the person wrote."""
     ids = array(talk.id for talk in placed.all)
     last = fetch_one(
         cursor,
         f"SELECT id, accepted_at FROM messaging_message WHERE {among('conversation_id')} {every_tenant('by key')} "
         f"ORDER BY id DESC LIMIT 1",
         [ids],
-    ) or (0, None)
+    )
     heard = fetch_one(
         cursor,
         f"SELECT max(id), max(provider_at) FROM messaging_message WHERE {among('conversation_id')} "
         f"AND direction = {Direction.INBOUND.value} {every_tenant('by key')}",
         [ids],
-    ) or (None, None)
-    columns = (
-        "last_message_id", "last_message_at", "last_inbound_id", "last_inbound_at", "seen_id", "answered_id",
-        "pair_tat", "pair_refusals", "version", "parted_at",
-    )  # fmt: skip
-    version = max(talk.version for talk in placed.all) + 1
-    facts = (
-        *last,
-        heard[0] or 0,
-        heard[1],
-        before.seen_id,
-        max(before.answered_id, placed.root.answered_id, placed.root.own_answered_id),
-        before.pair_tat,
-        before.pair_refusals,
-        version,
-        moment,
     )
-    CONVERSATION.update(cursor, columns, [(placed.root.id, *facts)])
-    emptied = ("version", "last_message_id", "last_inbound_id", "seen_id")
-    CONVERSATION.update(cursor, emptied, [(talk.id, version, 0, 0, 0) for talk in placed.others])
+    last_id, last_at = last or (0, None)
+    heard_id, heard_at = heard or (None, None)
+    return last_id, last_at, heard_id or 0, heard_at
 
 
 def _move_deliveries(cursor: Cursor, placed: Sequence[Placed], moment: float) -> None:

@@ -312,20 +312,27 @@ class Table:
 
         Columns in ``rising`` are lifted to their value; what stands higher stays.
         """
-        if not rows:
-            return
-        if on_postgresql():
-            names = [*key, *columns]
-            sets = ", ".join(
-                f"{name} = GREATEST(old.{name}, new.{name})" if name in rising else f"{name} = new.{name}"
-                for name in columns
-            )
-            cursor.execute(
-                f"UPDATE {self.name} AS old SET {sets} FROM unnest({self._arrays(names)}) AS new({', '.join(names)}) "
-                f"WHERE {' AND '.join(f'old.{name} = new.{name}' for name in key)} {every_tenant('by key')}",
-                self._packed(names, rows),
-            )
-            return
+        if rows:
+            update = self._update_at_once if on_postgresql() else self._update_in_turn
+            update(cursor, columns, rows, key, rising)
+
+    def _update_at_once(
+        self, cursor: Cursor, columns: Sequence[str], rows: Sequence[Row], key: Sequence[str], rising: Sequence[str]
+    ) -> None:
+        names = [*key, *columns]
+        sets = ", ".join(
+            f"{name} = GREATEST(old.{name}, new.{name})" if name in rising else f"{name} = new.{name}"
+            for name in columns
+        )
+        cursor.execute(
+            f"UPDATE {self.name} AS old SET {sets} FROM unnest({self._arrays(names)}) AS new({', '.join(names)}) "
+            f"WHERE {' AND '.join(f'old.{name} = new.{name}' for name in key)} {every_tenant('by key')}",
+            self._packed(names, rows),
+        )
+
+    def _update_in_turn(
+        self, cursor: Cursor, columns: Sequence[str], rows: Sequence[Row], key: Sequence[str], rising: Sequence[str]
+    ) -> None:
         sets = ", ".join(f"{name} = MAX({name}, %s)" if name in rising else f"{name} = %s" for name in columns)
         cursor.executemany(
             f"UPDATE {self.name} SET {sets} WHERE {' AND '.join(f'{name} = %s' for name in key)} "
