@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -26,6 +25,7 @@ from hailgate.api.schemas.dead_letters import (
     SettleIn,
     SettleOut,
 )
+from hailgate.core.uids import find_uid
 from hailgate.delivery_codes import advise, explain, remedy_of
 from hailgate.messaging.deadletters.dead_letters import (
     DeadLetterFilter,
@@ -68,7 +68,7 @@ def list_causes(request: HttpRequest, filters: Filter) -> Causes:
 def revive(request: HttpRequest, body: ReviveIn) -> ReviveOut:
     """Send messages again, in their place. Later ones may have overtaken them; an unknown one may arrive twice."""
     tenant_id = tenant_of(request)
-    wanted = {given: uid for given in body.ids if (uid := _uid(given))}
+    wanted = {given: uid for given in body.ids if (uid := find_uid(given))}
     found = dict(find_letters(tenant_id).filter(uid__in=wanted.values()).values_list("id", "uid"))
     deed = _deed(
         request, AuditAction.MESSAGE_REVIVED, f"message:{next(iter(found.values()))}" if len(found) == 1 else ""
@@ -93,7 +93,7 @@ def revive_matching(request: HttpRequest, body: LetterFilter) -> ReviveAllOut:
 def dismiss(request: HttpRequest, body: ReviveIn) -> DismissOut:
     """They are dealt with: they leave the list, and keep their end."""
     tenant_id = tenant_of(request)
-    wanted = {given: uid for given in body.ids if (uid := _uid(given))}
+    wanted = {given: uid for given in body.ids if (uid := find_uid(given))}
     deed = _deed(request, AuditAction.FAILURE_DISMISSED, f"message:{body.ids[0]}" if len(body.ids) == 1 else "")
     done = set(write(audited, deed, dismiss_failures, tenant_id, list(wanted.values()), actor_of(request).name))
     return DismissOut(
@@ -154,10 +154,3 @@ def _shown(message: Any) -> DeadLetter:
         to=show_address(message.address_kind, message.address),
         accepted_at=message.accepted_at,
     )
-
-
-def _uid(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from hailgate.core.uids import find_uid
 from hailgate.messaging.deadletters.dead_letters import ALL_STATES, DeadLetterFilter, FailureCause, group_letters
 from hailgate.messaging.models import Channel
 
@@ -82,7 +82,5 @@ def list_channels(tenant_id: int) -> list[tuple[str, str]]:
 
 
 def _uid(given: str) -> str:
-    try:
-        return UUID(given).hex
-    except ValueError:
-        return ""
+    uid = find_uid(given)
+    return uid.hex if uid else ""

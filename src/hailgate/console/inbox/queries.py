@@ -22,6 +22,7 @@ from hailgate.core.content import clean_text
 from hailgate.core.errors import InputError
 from hailgate.core.status import Status
 from hailgate.core.templates import Definition, parse_definition
+from hailgate.core.uids import find_uid
 from hailgate.messaging.models import (
     PERSON,
     TELEPHONE,
@@ -171,13 +172,6 @@ def read_place(given: str) -> int | None:
         return None
 
 
-def read_uid(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None
-
-
 def _conversations(tenant_id: int) -> QuerySet[Conversation]:
     return Conversation.objects.filter(tenant_id=tenant_id).select_related("channel", "contact", "operator")
 
@@ -273,7 +267,7 @@ def _files(tenant_id: int, page: Sequence[Message]) -> dict[int, Attachment]:
         for message in page
         if message.kind in FILES
         and message.pk not in files
-        and (uid := read_uid(attachment_named(read_content(message))))
+        and (uid := find_uid(attachment_named(read_content(message))))
     }
     stored = {file.uid: file for file in keyed(Attachment.objects.filter(uid__in=named.values()), tenant_id)}
     return {id_: file for id_, file in files.items() if id_} | {

@@ -9,9 +9,10 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from hailgate.console.inbox.queries import addresses_of, contacts_like, read_uid, sign_place
+from hailgate.console.inbox.queries import addresses_of, contacts_like, sign_place
 from hailgate.console.presenters import show_address, show_name
 from hailgate.core.consent_scopes import ASSISTANT, MARKETING, UNASKED
+from hailgate.core.uids import find_uid
 from hailgate.messaging.models import Contact, Join, JoinState
 from hailgate.messaging.people.consent_by_hand import ConsentShown, find_consents
 from hailgate.messaging.people.listing import JoinShown, find_joins, show_joins
@@ -135,7 +136,7 @@ def list_consents(tenant_id: int, contact: UUID) -> list[ConsentRow]:
 
 
 def _consent(shown: ConsentShown, word: str) -> ConsentRow:
-    message = read_uid(shown.proof) if shown.reason == "wrote_it" else None
+    message = find_uid(shown.proof) if shown.reason == "wrote_it" else None
     return ConsentRow(
         scope=shown.scope,
         word=_(word),

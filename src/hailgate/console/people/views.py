@@ -12,12 +12,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from hailgate.accounts.audit import AuditAction, AuditRecord, audited, operator_of
 from hailgate.accounts.operators import CurrentOperator
-from hailgate.console.inbox.queries import LONGEST_SEARCH, read_place, read_uid
+from hailgate.console.inbox.queries import LONGEST_SEARCH, read_place
 from hailgate.console.inbox.views import get_conversation, refuse, show_pane
 from hailgate.console.people import queries
 from hailgate.console.sign_in.access import parse_uid, signed_in
 from hailgate.core.content import clean_text
 from hailgate.core.errors import Conflict, InputError, NotFound
+from hailgate.core.uids import find_uid
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, name_contact, take_suggestion, undo_join
 from hailgate.messaging.people.consent_by_hand import LONGEST_PROOF, choose_by_hand
 from hailgate.messaging.store.sqlite_writer import write
@@ -34,7 +35,7 @@ _NOTES: Final = {
 @require_GET
 @signed_in
 def show_people(request: HttpRequest, viewer: CurrentOperator) -> HttpResponse:
-    show, contact = request.GET.get("show", "all"), read_uid(request.GET.get("contact", ""))
+    show, contact = request.GET.get("show", "all"), find_uid(request.GET.get("contact", ""))
     page = queries.list_joins(viewer.tenant_id, show, contact, read_place(request.GET.get("before", "")))
     note = _NOTES.get(request.GET.get("said", ""))
     context = {

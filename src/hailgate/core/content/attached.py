@@ -10,6 +10,7 @@ from hailgate.core.content.outbound import Outbound
 from hailgate.core.content.parts import AnyFile, AudioFile, DocumentFile, Part
 from hailgate.core.filenames import fit_name
 from hailgate.core.media import show_name
+from hailgate.core.uids import find_uid
 
 # A moving picture in a template's header is a video that plays by itself.
 _SENT_AS = {"gif": "video"}
@@ -49,13 +50,6 @@ def with_provider_ids(content: Outbound, handed: Mapping[UUID, HandedFile]) -> O
     """
     told: Outbound = _told(content, handed)
     return told
-
-
-def find_uid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _named(value: Any, path: str) -> Iterator[NamedFile]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection
 
-from hailgate.core.content.attached import find_uid
 from hailgate.core.content.parts import (
     CAPTION_LIMIT,
     FILENAME_LIMIT,
@@ -15,6 +14,7 @@ from hailgate.core.content.parts import (
 )
 from hailgate.core.content.refusals import refused
 from hailgate.core.egress import leads_inside
+from hailgate.core.uids import find_uid
 from hailgate.core.urls import find_parts
 
 ID_LIMIT = 255

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from hailgate.core.content.attached import find_uid
 from hailgate.core.content.parts import DocumentFile, File
 from hailgate.core.content.templates import (
     BodyComponent,
@@ -25,6 +24,7 @@ from hailgate.core.content.templates import (
 )
 from hailgate.core.templates.definition import VARIABLE, Button, Definition, TemplateDefinition, names_in
 from hailgate.core.templates.variables import FILES, told_by
+from hailgate.core.uids import find_uid
 
 Values = Mapping[str, str]
 """By the keys of `list_variables`."""

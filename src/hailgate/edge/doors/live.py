@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from hailgate.accounts.operators import CurrentOperator
 from hailgate.core.errors import Overloaded, StoreUnavailable, Unauthenticated
+from hailgate.core.uids import find_uid
 from hailgate.edge.http.background_tasks import report_end
 from hailgate.edge.http.sessions import OperatorSessions
 from hailgate.messaging.people.view_fingerprint import glance_at_list, glance_at_thread
@@ -90,7 +91,7 @@ class Live:
         if viewer is None:
             raise Unauthenticated("Sign in to the console.")
         self._check_room(viewer)
-        client = Client(viewer, key, _parse_uid(request.query_params.get("conversation", "")))
+        client = Client(viewer, key, find_uid(request.query_params.get("conversation", "")))
         return _Stream(self._events(client))
 
     def end(self) -> None:
@@ -223,10 +224,3 @@ class _Stream(StreamingResponse):
             writing.cancel()
             await asyncio.gather(hanging, writing, return_exceptions=True)
             await self._events.aclose()
-
-
-def _parse_uid(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None

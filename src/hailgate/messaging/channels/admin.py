@@ -14,6 +14,7 @@ from hailgate.core.consent_words import WORDS
 from hailgate.core.content.templates import TemplateCall
 from hailgate.core.errors import ChannelRefused, ChannelUnauthorized, InputError, NotFound
 from hailgate.core.limits import Limit
+from hailgate.core.uids import find_uid
 from hailgate.core.window import Outside
 from hailgate.messaging.assistants.registry import list_answering
 from hailgate.messaging.channels.credentials import unseal_settings
@@ -46,7 +47,7 @@ def get_channel_row(tenant_id: int, id_or_name: str) -> Channel:
     """Also one that is switched off. Raises NotFound."""
     ours = Channel.objects.filter(tenant_id=tenant_id)
     found = ours.filter(name=id_or_name).first()
-    if found is None and (uid := _as_uuid(id_or_name)):
+    if found is None and (uid := find_uid(id_or_name)):
         found = ours.filter(uid=uid).first()
     if found is None:
         raise NotFound("there is no channel of this id or name; the list of channels has both", field="channel")
@@ -171,10 +172,3 @@ def count_queued(tenant_id: int, channel_ids: Iterable[int]) -> Mapping[int, Que
 
 def _change(tenant_id: int, channel: UUID, **columns: Any) -> bool:
     return bool(Channel.objects.filter(tenant_id=tenant_id, uid=channel).update(**columns))
-
-
-def _as_uuid(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None

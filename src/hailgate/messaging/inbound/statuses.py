@@ -11,6 +11,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.events import MessageStatus
 from hailgate.core.status import Status
+from hailgate.core.uids import find_uid
 from hailgate.messaging.inbound.status_reports import StatusReport, apply_reports
 from hailgate.messaging.models import Direction
 from hailgate.messaging.people.identify import settle_parties
@@ -195,10 +196,7 @@ def apply_early_statuses(limit: int = 500) -> int:
 
 def _tracked(event: MessageStatus) -> UUID | None:
     """The message's own id in what the provider echoes: ``<uuid>.<attempt>``."""
-    try:
-        return UUID((event.tracker or "").partition(".")[0])
-    except ValueError:
-        return None
+    return find_uid((event.tracker or "").partition(".")[0])
 
 
 def _messages_by_uid(cursor: Cursor, news: Sequence[News]) -> dict[tuple[int, UUID], _Known]:

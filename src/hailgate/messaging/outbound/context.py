@@ -1,16 +1,14 @@
 """Quoting: the message that another one answers or reacts to, by our id of it or by the provider's."""
 
-from uuid import UUID
-
 from hailgate.core.errors import InputError
+from hailgate.core.uids import find_uid
 from hailgate.messaging.models import Message
 
 
 def find_context(tenant_id: int, channel_id: int, message_id: str, field: str = "context.message_id") -> str:
     """The provider's id of the message that is meant, by ours. Raises InputError where it has none."""
-    try:
-        uid = UUID(message_id)
-    except ValueError:
+    uid = find_uid(message_id)
+    if uid is None:
         return message_id
     known = Message.objects.filter(tenant_id=tenant_id, channel_id=channel_id, uid=uid)
     provider_id = known.values_list("provider_id", flat=True).first()

@@ -1,7 +1,6 @@
 """Take-over: who answers a conversation from now on. What an assistant has not sent by then is never sent."""
 
-from uuid import UUID
-
+from hailgate.core.uids import find_uid
 from hailgate.messaging.models import PERSON
 from hailgate.messaging.outbound.cancel import cancel_answers
 from hailgate.messaging.people.consents import lift_refusal
@@ -13,9 +12,8 @@ def hand_over(tenant_id: int, conversation_uid: str, to: str) -> bool:
 
     The version rises, so that an answer being composed at this moment is dropped at its review.
     """
-    try:
-        uid = UUID(conversation_uid)
-    except ValueError:
+    uid = find_uid(conversation_uid)
+    if uid is None:
         return False
     with atomic_cursor() as cursor:
         found = fetch_one(
