@@ -12,7 +12,8 @@ from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided
 from hailgate.core.status import Status
 from hailgate.messaging.models import Contact, Conversation, Direction, IdempotencyKey, Message, WorkState
-from hailgate.messaging.outbound.accept import IDEMPOTENCY_LIFE_S, Accepted, accept_messages, find_accepted
+from hailgate.messaging.outbound.accept import Accepted, accept_messages, find_accepted
+from hailgate.messaging.outbound.idempotency import IDEMPOTENCY_LIFE_S
 from hailgate.messaging.outbound.new_message import Idempotency
 from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
 from messaging.acting import (

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from hailgate.accounts.keys import find_key
 from hailgate.core.cache import Cache
 from hailgate.core.errors import StoreUnavailable, Unauthenticated
-from hailgate.messaging.outbound.quotas import RateLimit, paces_of
+from hailgate.messaging.outbound.quotas import RateLimit, rate_limits_of
 from hailgate.messaging.store.ports import Db
 
 # Keys of ours have 59 characters.
@@ -51,4 +51,4 @@ async def find_sharer(keys: Keys, cookie: str, scope: Scope) -> Hashable | None:
 
 def find_caller(key: str) -> Caller | None:
     found = find_key(key)
-    return None if found is None else Caller(found.tenant_id, paces_of(found.tenant_id, found.id))
+    return None if found is None else Caller(found.tenant_id, rate_limits_of(found.tenant_id, found.id))

@@ -4,27 +4,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import IdempotencyMismatch, IdempotencyUndecided, InputError, ThreadElsewhere
 from hailgate.core.status import Status
 from hailgate.core.thread_owner import ThreadOwner
 from hailgate.messaging.models import Direction, WorkKind
+from hailgate.messaging.outbound.idempotency import CallerKey, claim_keys, find_keys, find_undecided, key_of_caller
 from hailgate.messaging.outbound.media_refs import find_unsendable
 from hailgate.messaging.outbound.new_message import NewMessage
 from hailgate.messaging.people.addresses import read_called
 from hailgate.messaging.people.conversations import Open, Party, open_conversations
 from hailgate.messaging.store.commit_counters import count_after_commit
 from hailgate.messaging.store.sql import Cursor, among, array, as_uuid, atomic_cursor, fetch, now, waited_for_lock
-from hailgate.messaging.store.tables import CONVERSATION, IDEMPOTENCY, MESSAGE
+from hailgate.messaging.store.tables import CONVERSATION, MESSAGE
 from hailgate.messaging.work import rows
 from hailgate.telemetry.metrics import ACCEPTED
-
-IDEMPOTENCY_LIFE_S = 24 * 3600.0
-# A wait for another's claim of a key has ended in vain already when it is asked which key that was.
-UNDECIDED_MS = 10
-NIL = UUID(int=0)
 
 
 class Accepted(NamedTuple):
@@ -44,11 +40,11 @@ def accept_messages(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
     except ThreadsElsewhere as elsewhere:
         return _accept_but(batch, elsewhere.uids)
     except OperationalError as failed:
-        undecided = _undecided(batch) if waited_for_lock(failed) else set()
+        undecided = find_undecided(batch) if waited_for_lock(failed) else set()
         if not undecided:
             raise
-    accepted = iter(_accept([message for message in batch if _place(message) not in undecided]))
-    return [IdempotencyUndecided() if _place(message) in undecided else next(accepted) for message in batch]
+    accepted = iter(_accept([message for message in batch if key_of_caller(message) not in undecided]))
+    return [IdempotencyUndecided() if key_of_caller(message) in undecided else next(accepted) for message in batch]
 
 
 class ThreadsElsewhere(Exception):  # noqa: N818 -- says where they are; undoes the transaction that met them
@@ -69,8 +65,8 @@ def _accept(batch: Sequence[NewMessage]) -> list[Accepted | Exception]:
         moment = now(cursor)
         unsendable = _unsendable(cursor, batch)
         sendable = [message for message in batch if message.uid not in unsendable] if unsendable else batch
-        winners = _claim_keys(cursor, sendable, moment)
-        new = [message for message in sendable if winners.get(_place(message), message.uid) == message.uid]
+        winners = claim_keys(cursor, sendable, moment)
+        new = [message for message in sendable if winners.get(key_of_caller(message), message.uid) == message.uid]
         accept_new(cursor, new, moment)
         answers = iter(_answers(cursor, sendable, winners, moment))
         return [unsendable[message.uid] if message.uid in unsendable else next(answers) for message in batch]
@@ -80,8 +76,8 @@ def _unsendable(cursor: Cursor, batch: Sequence[NewMessage]) -> Mapping[UUID, In
     """Refused for their files. A repeat is answered as the first time was, whatever became of its file since."""
     faults = find_unsendable(cursor, batch)
     if faults:
-        places = {m.uid: place for m in batch if m.uid in faults and (place := _place(m))}
-        known = _stored_keys(cursor, dict.fromkeys(places.values()))
+        places = {m.uid: place for m in batch if m.uid in faults and (place := key_of_caller(m))}
+        known = find_keys(cursor, dict.fromkeys(places.values()))
         faults = {uid: fault for uid, fault in faults.items() if places.get(uid) not in known}
     return faults
 
@@ -95,11 +91,11 @@ def find_accepted(batch: Sequence[NewMessage]) -> list[Accepted | None]:
 
 def find_repeated(batch: Sequence[NewMessage]) -> set[UUID]:
     """Those of a batch whose idempotency key is known: they are answered with what was accepted then."""
-    places = {place: message for message in batch if (place := _place(message))}
+    places = {place: message for message in batch if (place := key_of_caller(message))}
     if not places:
         return set()
     with atomic_cursor(read_only=True) as cursor:
-        known = _stored_keys(cursor, places)
+        known = find_keys(cursor, places)
     return {message.uid for place, message in places.items() if place in known}
 
 
@@ -195,79 +191,18 @@ def _expires_at(message: NewMessage, moment: float) -> float:
     return message.expires_at or max(moment, message.send_at or 0.0) + message.life_s
 
 
-# --- idempotency ------------------------------------------------------------------------------------------------------
-
-
-def _place(message: NewMessage) -> tuple[int, str] | None:
-    return (message.tenant_id, message.idempotency.key) if message.idempotency else None
-
-
-def _claim_keys(cursor: Cursor, batch: Sequence[NewMessage], moment: float) -> dict[tuple[int, str] | None, UUID]:
-    """Which message each key belongs to. A racing transaction is waited for by the unique index itself."""
-    first: dict[tuple[int, str], NewMessage] = {}
-    for message in batch:
-        if place := _place(message):
-            first.setdefault(place, message)
-    if not first:
-        return {}
-    columns = ("tenant_id", "key", "fingerprint", "message_uid", "created_at")
-    claims = [(*place, m.idempotency.fingerprint, m.uid, moment) for place, m in first.items() if m.idempotency]
-    _forget_expired(cursor, first, moment)
-    IDEMPOTENCY.insert_new(cursor, columns, claims, unique=("tenant_id", "key"))
-    return {place: uid for place, (uid, _) in _stored_keys(cursor, first).items()}
-
-
-def _forget_expired(cursor: Cursor, places: dict[tuple[int, str], NewMessage], moment: float) -> None:
-    cursor.execute(
-        f"DELETE FROM messaging_idempotencykey WHERE {among('tenant_id')} AND {among('key')} AND created_at < %s",
-        [
-            array({tenant for tenant, _ in places}),
-            array({key for _, key in places}),
-            moment - IDEMPOTENCY_LIFE_S,
-        ],
-    )
-
-
-def _undecided(batch: Sequence[NewMessage]) -> set[tuple[int, str] | None]:
-    """Keys that somebody else is claiming at this moment and has not committed. Writes nothing."""
-    claims = {place: message for message in batch if (place := _place(message))}
-    with atomic_cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = {UNDECIDED_MS}")
-        found: set[tuple[int, str] | None] = {place for place in sorted(claims) if _is_taken(cursor, *place)}
-        transaction.set_rollback(True)
-    return found
-
-
-def _is_taken(cursor: Cursor, tenant_id: int, key: str) -> bool:
-    columns = ("tenant_id", "key", "fingerprint", "message_uid", "created_at")
-    try:
-        with transaction.atomic():
-            IDEMPOTENCY.insert_new(cursor, columns, [(tenant_id, key, "", NIL, 0.0)], unique=("tenant_id", "key"))
-    except OperationalError as failed:
-        if not waited_for_lock(failed):
-            raise
-        return True
-    return False
-
-
-def _stored_keys(cursor: Cursor, places: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[UUID, str]]:
-    columns = ("tenant_id", "key", "message_uid", "fingerprint")
-    stored = IDEMPOTENCY.find(cursor, columns, places, by=("tenant_id", "key"))
-    return {(tenant, key): (as_uuid(uid), fingerprint) for tenant, key, uid, fingerprint in stored}
-
-
 def _answers(
-    cursor: Cursor, batch: Sequence[NewMessage], winners: dict[tuple[int, str] | None, UUID], moment: float
+    cursor: Cursor, batch: Sequence[NewMessage], winners: dict[CallerKey | None, UUID], moment: float
 ) -> list[Accepted | Exception]:
-    losers = [message for message in batch if winners.get(_place(message), message.uid) != message.uid]
+    losers = [message for message in batch if winners.get(key_of_caller(message), message.uid) != message.uid]
     if not losers:
         return [Accepted(message.uid, moment) for message in batch]
-    places = {place: message for message in losers if (place := _place(message))}
-    stored = _stored_keys(cursor, places)
+    places = {place: message for message in losers if (place := key_of_caller(message))}
+    stored = find_keys(cursor, places)
     times = _accepted_at(cursor, losers, [uid for uid, _ in stored.values()])
     answers: list[Accepted | Exception] = []
     for message in batch:
-        place = _place(message)
+        place = key_of_caller(message)
         if place is None or place not in stored or not message.idempotency:
             answers.append(Accepted(message.uid, moment))
             continue

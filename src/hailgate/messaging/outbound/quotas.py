@@ -56,7 +56,7 @@ def per_second(tenant_id: int, allowed: Allowed, api_key_id: int | None = None) 
     return None if interval is None else round(1 / interval, 3)
 
 
-def paces_of(tenant_id: int, api_key_id: int) -> Sequence[RateLimit]:
+def rate_limits_of(tenant_id: int, api_key_id: int) -> Sequence[RateLimit]:
     """All that a caller with this key has to keep."""
     ours = Allowance.objects.filter(tenant_id=tenant_id, allowed=Allowed.ACCEPT)
     found = ours.filter(Q(api_key_id=api_key_id) | Q(api_key=None)).order_by("id")

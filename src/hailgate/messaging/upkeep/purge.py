@@ -17,8 +17,8 @@ from django.db.models import Model, QuerySet
 from hailgate.accounts.models import AuditEntry, RaisedAlarm, SignInLink
 from hailgate.core.alarms import WATCHED
 from hailgate.messaging.models import EventState
-from hailgate.messaging.outbound.accept import IDEMPOTENCY_LIFE_S
 from hailgate.messaging.outbound.consumed import ID_LIFE_S
+from hailgate.messaging.outbound.idempotency import IDEMPOTENCY_LIFE_S
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
 
 DAY_S: Final = 86_400.0
