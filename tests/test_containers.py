@@ -14,7 +14,7 @@ import yaml
 
 from conftest import SERVER
 from hailgate.accounts.seal import Sealer
-from hailgate.env import make_sealing_key
+from hailgate.key_file import make_sealing_key
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"

@@ -14,17 +14,9 @@ import pytest
 
 from hailgate.accounts.seal import Sealer
 from hailgate.core.errors import ConfigurationError
-from hailgate.env import (
-    KEYS_FILE,
-    SAMPLE_SECRETS,
-    SECRET_FIELDS,
-    WAL_KEPT,
-    Environment,
-    database_settings,
-    load_environment,
-    make_sealing_key,
-    split_bind,
-)
+from hailgate.database import WAL_KEPT, database_settings
+from hailgate.env import SAMPLE_SECRETS, SECRET_FIELDS, Environment, load_environment, split_bind
+from hailgate.key_file import KEYS_FILE, make_sealing_key
 
 KEY = f"k1:{urlsafe_b64encode(bytes(range(32))).decode()}"
 

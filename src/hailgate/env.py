@@ -5,15 +5,13 @@ file named by the ``*_FILE`` variant. All faults are listed at once, as sentence
 """
 
 import os
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -21,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hailgate.core.errors import ConfigurationError
 from hailgate.core.urls import find_parts, is_loopback
+from hailgate.key_file import KEYS_FILE, read_or_make_keys
 
 PREFIX = "HAILGATE_"
 SECRET_FIELDS = (
@@ -29,7 +28,6 @@ SECRET_FIELDS = (
 )  # fmt: skip
 VHOST: Final = "/whatsapp"
 SAMPLE_SECRETS = frozenset({"change-me", "changeme", "secret", "example", "your-secret-key"})
-KEYS_FILE = "secret_keys"
 # Read by the demo, the simulator, the tests and a container's entry point.
 OTHERS = ("HAILGATE_PORT", "HAILGATE_SIM", "HAILGATE_TEST_", "HAILGATE_OPENAPI_DIR", "HAILGATE_MIGRATE")
 NO_KEYS = (
@@ -37,8 +35,6 @@ NO_KEYS = (
     "make one with `hailgate key seal` and give it to all of them"
 )
 
-# What SQLite's write-ahead log may keep of its room on the disk once it is empty.
-WAL_KEPT = 32 * 1024 * 1024
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -353,7 +349,7 @@ class Environment(BaseSettings):
         path = self.home / KEYS_FILE
         if not path.exists() and not self.on_sqlite:
             raise ConfigurationError([NO_KEYS])
-        return _read_or_make_keys(path)
+        return read_or_make_keys(path)
 
     @property
     def reached_at(self) -> str:
@@ -375,11 +371,6 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 def split_bind(bind: str) -> tuple[str, int]:
     host, _, port = bind.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def make_sealing_key() -> str:
-    """A new key string: a short id, a colon, 32 random bytes in base64url."""
-    return f"k{secrets.token_hex(3)}:{urlsafe_b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def load_environment(**overrides: Any) -> Environment:
@@ -456,109 +447,3 @@ def _scheme_of(url: str) -> str:
 
 def _is_sample(key: str) -> bool:
     return key.lower() in SAMPLE_SECRETS or key.partition(":")[2].lower() in SAMPLE_SECRETS
-
-
-def _read_or_make_keys(path: Path) -> tuple[str, ...]:
-    """Made once, readable by the owner alone; two processes that start together end with the same keys."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        _make_keys(path)
-    keys = tuple(line.strip() for line in path.read_text(encoding="ascii").splitlines() if line.strip())
-    if not keys:
-        raise ConfigurationError([f"{KEYS_FILE} in HAILGATE_HOME is empty: bring back the keys that were in it"])
-    return keys
-
-
-def _make_keys(path: Path) -> None:
-    """On disk before anything is sealed with them: a key that a power cut takes away takes the data with it."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    with draft.open("w", encoding="ascii") as file:
-        file.write(make_sealing_key() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
-def database_settings(env: Environment) -> dict[str, Any]:
-    """Django's DATABASES["default"] for this environment."""
-    return _sqlite(env) if env.on_sqlite else _postgresql(env)
-
-
-def _sqlite(env: Environment) -> dict[str, Any]:
-    name = env.database.removeprefix("sqlite:///")
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": name or str(env.home / "hailgate.db"),
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            # A deferred transaction that turns into a write fails at once with SQLITE_BUSY; an immediate one waits.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 5,
-            # FULL: in WAL, NORMAL may lose the last commits at a power cut, which breaks "200 means committed".
-            # The log that grew while a long reader kept checkpoints from finishing is cut back at its next restart.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; "
-            f"PRAGMA journal_size_limit={WAL_KEPT};",
-        },
-    }
-
-
-def _postgresql(env: Environment) -> dict[str, Any]:
-    url = urlsplit(env.database)
-    query = dict(parse_qsl(url.query))
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(url.path.lstrip("/")),
-        "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
-        "HOST": query.pop("host", unquote(url.hostname or "")),
-        "PORT": str(url.port or query.pop("port", "")),
-        "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "pool": {
-                "min_size": 1,
-                "max_size": env.web_threads + env.database_threads + 4,
-                "timeout": 3.0,
-                "reconnect_timeout": 2.0,
-            },
-            "server_side_binding": True,
-            "prepare_threshold": 3 if env.prepare else None,
-            "connect_timeout": 3,
-            "application_name": "hailgate",
-            # A pooler refuses them: there they are defaults of the role, which `hailgate migrate` writes.
-            **({} if env.direct else {"options": session_options()}),
-            # A peer that vanished without a word is noticed within 15 s, not after two hours.
-            "keepalives_idle": 5,
-            "keepalives_interval": 3,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-            **query,
-        },
-        "DIRECT": env.direct,
-    }
-
-
-# Plans are made once for each connection, while a queue is still empty: a walk through the whole table looks cheapest
-# then, and would be kept when it is not any more. Nothing here is worth compiling.
-# A wait for a lock ends before its statement does, so that it is known to have been one.
-SESSION_SETTINGS: Final[Mapping[str, str]] = {
-    "statement_timeout": "5s",
-    "lock_timeout": "4500ms",
-    "idle_in_transaction_session_timeout": "5s",
-    "enable_seqscan": "off",
-    "jit": "off",
-}
-
-
-def session_options() -> str:
-    """For libpq's ``options``."""
-    return " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())

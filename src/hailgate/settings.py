@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from hailgate.console.assets import static_url
-from hailgate.env import database_settings, load_environment
+from hailgate.database import database_settings
+from hailgate.env import load_environment
 
 ENV = load_environment()
 _BEHIND_TLS = ENV.public_url.startswith("https://")

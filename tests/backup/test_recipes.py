@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hailgate.env import make_sealing_key
+from hailgate.key_file import make_sealing_key
 
 SERVER = os.environ.get("HAILGATE_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from hailgate.core.errors import InputError
-from hailgate.env import KEYS_FILE, Environment
+from hailgate.env import Environment
+from hailgate.key_file import KEYS_FILE
 
 FIELD = "HAILGATE_SECRET_KEYS"
 

@@ -192,9 +192,9 @@ def revoke_key(prefix: str, tenant: str | None, *, as_json: bool) -> None:
 @json_option
 def make_sealing_key(*, as_json: bool) -> None:
     """Print a new key for HAILGATE_SECRET_KEYS. Nothing is stored."""
-    from hailgate import env
+    from hailgate import key_file
 
-    made = env.make_sealing_key()
+    made = key_file.make_sealing_key()
     tell({"key": made}, made, as_json=as_json)
 
 

@@ -34,7 +34,7 @@ def init(
 
     A file that is there is left alone.
     """
-    from hailgate.env import make_sealing_key
+    from hailgate.key_file import make_sealing_key
 
     if file.exists():
         raise Conflict(f"{file} is there already: change it by hand, or name another with --file.", code="file_exists")

@@ -3,7 +3,7 @@
 import secrets
 from typing import Final
 
-from hailgate.env import SESSION_SETTINGS
+from hailgate.database import SESSION_SETTINGS
 
 HEARD_WITHIN_S: Final = 3.0
 
