@@ -59,11 +59,11 @@ def test_the_armed_passing_ends_the_process_at_once(armed, passed, ending):
 
 SWALLOW = """
 import sys
-from hailgate.pipeline.faultpoints import swallow
-swallow("turn", "harmless")
-swallow("turn", b"\\xff harmless")
-swallow("webhook", sys.argv[1].encode())
-swallow("turn", sys.argv[1])
+from hailgate.pipeline.faultpoints import crash_on
+crash_on("turn", "harmless")
+crash_on("turn", b"\\xff harmless")
+crash_on("webhook", sys.argv[1].encode())
+crash_on("turn", sys.argv[1])
 print("alive")
 """
 

@@ -1,4 +1,4 @@
-"""The watch: looks round for what an operator must know, and tells it. Whatever fails here harms nothing else."""
+"""Alarms: looks round for what an operator must know, and tells it. Whatever fails here harms nothing else."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""One attempt to deliver one message: the value that goes through `outbound`, and what is decided about it. Pure."""
+"""A delivery attempt: the value that goes through `outbound`, and what is decided about it. Pure."""
 
 import random
 from dataclasses import replace

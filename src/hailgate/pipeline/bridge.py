@@ -1,4 +1,4 @@
-"""Where the two colours meet: coroutines call ordinary database functions here, one at a time or gathered.
+"""The bridge of coroutines and the database: they call ordinary functions here, one at a time or gathered.
 
 ``Database`` runs one function in one of its threads. ``Gate`` is for the many: callers submit an item and wait; all
 that gathered while the last commit ran is written by one function in one transaction (self-clocked group commit,
@@ -47,7 +47,7 @@ class ThreadedDatabase:
     async def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result:
         # Shielded: a caller that is cancelled must not leave a transaction half way; it ends by itself.
         work = asyncio.get_running_loop().run_in_executor(self._executor, run_in_database, function, *arguments)
-        work.add_done_callback(_seen)
+        work.add_done_callback(ignore_failure)
         return await asyncio.shield(work)
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -60,7 +60,7 @@ class ThreadedDatabase:
         self._connections.close()
 
 
-def _seen(work: "asyncio.Future[Any]") -> None:
+def ignore_failure(work: "asyncio.Future[Any]") -> None:
     """A failure whose caller went away meanwhile is nobody's news."""
     if not work.cancelled():
         work.exception()

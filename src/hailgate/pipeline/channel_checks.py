@@ -1,4 +1,4 @@
-"""Asking a paused channel's provider whether it can send again."""
+"""Channel checks: a paused channel's provider is asked whether it can send again."""
 
 from hailgate.core.errors import StoreUnavailable
 from hailgate.messaging.channels.checks import ChannelCheck, record_check

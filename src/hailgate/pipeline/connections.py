@@ -1,4 +1,4 @@
-"""Providers, connected: one transport per provider, one connected channel per version of its credentials."""
+"""Connections: one transport per provider, one connected channel per version of its credentials."""
 
 from collections.abc import Mapping
 from functools import partial

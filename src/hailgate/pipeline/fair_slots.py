@@ -1,4 +1,4 @@
-"""A semaphore whose places are shared out by channel: whoever is slow holds none that others need."""
+"""Fair slots: a semaphore whose places are shared by channel, so that a slow one holds none that others need."""
 
 import asyncio
 import itertools

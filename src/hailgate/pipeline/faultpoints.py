@@ -1,4 +1,4 @@
-"""Named instants and marked contents at which the fault harness kills this process; off in production.
+"""Fault points: instants and contents at which the fault harness kills this process; off in production.
 
 `HAILGATE_FAULTPOINTS` arms them: `before_first_byte` at its first passing, `before_first_byte:7` at its seventh,
 several separated by commas. `HAILGATE_POISON=mark` makes content deadly that holds `mark-webhook`, `mark-delivery` or
@@ -21,7 +21,7 @@ def faultpoint(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def swallow(stage: str, content: str | bytes) -> None:
+def crash_on(stage: str, content: str | bytes) -> None:
     """Dies by SIGKILL, as an interpreter that crashes would end it, if this content is poison for this stage."""
     if not _poison:
         return

@@ -24,7 +24,7 @@ from hailgate.messaging.inbound.ingest import (
 from hailgate.messaging.models import EventState
 from hailgate.messaging.store.ports import Db
 from hailgate.pipeline.bridge import in_thread
-from hailgate.pipeline.faultpoints import swallow
+from hailgate.pipeline.faultpoints import crash_on
 from hailgate.providers.contract import WebhookRequest
 
 # Beyond this a body holds files; what is left without them is far smaller.
@@ -92,7 +92,7 @@ def _understood(taken: Sequence[TakenWebhook | Refused], parse: partial[Sequence
 
 def _parse(hook: HookView, url: str, stored: StoredRequest) -> Sequence[ProviderEvent]:
     """The request as the edge received it."""
-    swallow("webhook", stored.body)
+    crash_on("webhook", stored.body)
     where = f"{url}{hook.path.reveal()}{stored.path}"
     return hook.receiver.parse(
         WebhookRequest(

@@ -1,4 +1,4 @@
-"""The loop of the way in: each hook's webhooks, in the order in which they came."""
+"""The loop of ingest: each hook's webhooks, in the order in which they came."""
 
 import math
 import time

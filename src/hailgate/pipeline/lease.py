@@ -1,4 +1,4 @@
-"""Keeping a worker's lease, from a thread and a connection of its own, so that a busy loop or pool never costs it."""
+"""The lease of a worker, kept from a thread and connection of its own: a busy loop or pool never costs it."""
 
 import threading
 import time

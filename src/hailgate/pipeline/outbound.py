@@ -37,7 +37,7 @@ from hailgate.messaging.work.marks import Marks
 from hailgate.pipeline.attempts import NO_FILES, DeliveryAttempt, bury, decide_outcome, find_refusal, snooze
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connected, Connections
-from hailgate.pipeline.faultpoints import faultpoint, swallow
+from hailgate.pipeline.faultpoints import crash_on, faultpoint
 from hailgate.pipeline.outcome_telemetry import tell_attempt, tell_call, tell_outcome
 from hailgate.pipeline.uploads import Uploads, find_handed
 from hailgate.providers.contract import SendReceipt
@@ -190,7 +190,7 @@ class Outbound:
             return refused
         if claim.opted_out and await self._is_marketing(claim):
             return bury("suppressed", "The recipient wants no marketing, and this template is not known to be other.")
-        swallow("delivery", claim.content)
+        crash_on("delivery", claim.content)
         return connected
 
     async def _stands(self, refused: Decision, claim: Claim) -> bool:

@@ -1,4 +1,4 @@
-"""Telling what attempts came to: counters, log lines, spans. Nothing is decided here."""
+"""Telemetry of outcomes: counters, log lines, spans. Nothing is decided here."""
 
 import time
 from functools import cache, lru_cache

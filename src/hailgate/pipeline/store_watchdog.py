@@ -1,4 +1,4 @@
-"""Whether the store answers at all. A server that froze keeps every connection open and never refuses anything.
+"""Store watchdog: whether the store answers at all. One that froze keeps every connection and refuses nothing.
 
 No time-out of the database's own falls then, and a wait has no end. So the store is asked for nothing, again and again;
 while it owes even that answer, whoever waits for it is told that it is away, and nobody new begins to wait. So it is
@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from hailgate.core.errors import StoreUnavailable
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.store.sql import atomic_cursor
-from hailgate.pipeline.bridge import had_no_connection
+from hailgate.pipeline.bridge import had_no_connection, ignore_failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class StoreWatchdog:
     async def beat_for_ever(self) -> None:
         while True:
             asked = asyncio.ensure_future(self._db(_answer_nothing))
-            asked.add_done_callback(_seen)
+            asked.add_done_callback(ignore_failure)
             try:
                 if not await _is_done(asked, self._patience):
                     self._fall_silent()
@@ -127,11 +127,6 @@ def _answer_nothing() -> None:
 async def _is_done(asked: "asyncio.Future[None]", patience: float | None) -> bool:
     done, _ = await asyncio.wait([asked], timeout=patience)
     return bool(done)
-
-
-def _seen(asked: "asyncio.Future[None]") -> None:
-    if not asked.cancelled():
-        asked.exception()
 
 
 def _silent() -> StoreUnavailable:

@@ -1,4 +1,4 @@
-"""The loops of what no event brings about: taking over from the dead, promoting what is due, cleaning up."""
+"""Sweeps: what no event brings about, such as taking over from the dead, promoting what is due, cleaning up."""
 
 import asyncio
 import time

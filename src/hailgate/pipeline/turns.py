@@ -44,7 +44,7 @@ from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline.assistants import Assistants, said_in
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connections
-from hailgate.pipeline.faultpoints import swallow
+from hailgate.pipeline.faultpoints import crash_on
 from hailgate.pipeline.purse import TurnPurse
 from hailgate.pipeline.tools import Tools, TurnTools
 from hailgate.pipeline.turn_files import TurnFiles
@@ -113,7 +113,7 @@ class Turns:
             return []
         await self._show_reading(turn)
         for line in turn.unanswered:
-            swallow("turn", line.content)
+            crash_on("turn", line.content)
         begun = time.monotonic()
         try:
             composed = await self._writes.decide(turn) or await self._compose(turn, assistant)

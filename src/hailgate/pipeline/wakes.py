@@ -1,4 +1,4 @@
-"""Waiting for work: until somebody says that there is some, until something is due, or until the next look round."""
+"""Wakes: loops wait until there is work, until something is due, or until the next look round."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""What a provider told us, folded in: messages, statuses, and the turns they call for.
+"""Applying events: what a provider told, folded in: messages, statuses, and the turns they call for.
 
 Raw webhooks may repeat; effects do not. The effect key of an event is written first, in the transaction of the effect
 itself, and an event whose key is there already has none. An event for a number that is not attached to this hook has

@@ -1,4 +1,4 @@
-"""What people did to messages that were there already: reactions, edits and deletions, in any order, early or late.
+"""Edits, deletions and reactions: what people did to messages that were here, in any order, early or late.
 
 Each is kept as it came. An edit or a deletion replaces the content of its message, so that whoever reads a message
 reads what stands now; what stood before is kept with the change. One that comes before its message waits for it.

@@ -1,4 +1,4 @@
-"""The way in, second half: what was stored is understood in order per hook, and applied in one transaction."""
+"""Ingest: what was stored is understood in order per hook, and applied in one transaction."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The way in, first half: a webhook is stored raw before it is answered."""
+"""Receiving: a webhook is stored raw before it is answered."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Looking through what is stored for contacts that are one person: of before joins were, or of a wrong undo.
+"""Searching for split contacts: stored ones that are one person, of before joins were or of a wrong undo.
 
 What is found is asked, not done: an operator joins it, or whatever tells it anew.
 """

@@ -1,4 +1,4 @@
-"""What became of messages, as their provider tells it: in any order, repeated, with gaps, early or for strangers."""
+"""Statuses: what became of messages, told in any order, repeated, with gaps, early or for strangers."""
 
 from collections import defaultdict
 from collections.abc import Sequence

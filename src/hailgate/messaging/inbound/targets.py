@@ -1,4 +1,4 @@
-"""The message that another one answers, changes or takes back: by its id, else by what its several ids share."""
+"""Targets: the message that another one answers, changes or takes back, by its id or what its ids share."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Messages that their provider could not read yet: they wait for the readable one, and are shown as unreadable."""
+"""Unreadable messages: they wait for the readable one, and are shown as unreadable where none comes."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The one way out: every message that anybody wants to send is accepted here, in one transaction with its delivery."""
+"""Accepting messages: the one way out, in one transaction with their deliveries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

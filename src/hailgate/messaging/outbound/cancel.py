@@ -1,4 +1,4 @@
-"""Taking back what was accepted and has not left: the row goes, the message ends as failed with ``cancelled``.
+"""Cancelling: what was accepted and has not left is taken back; the message ends as failed with ``cancelled``.
 
 A claim whose attempt is not on record yet loses its row under it: it finds nothing to record an attempt on, and without
 one no byte leaves. From the attempt on it is too late, and the caller is told so.

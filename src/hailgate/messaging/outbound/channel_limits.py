@@ -1,4 +1,4 @@
-"""What a channel and its tenant may send now: columns of the rows that they limit, locked by whoever claims."""
+"""Channel limits: what a channel and its tenant may send now, columns of rows that whoever claims locks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

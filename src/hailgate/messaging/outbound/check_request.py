@@ -1,4 +1,4 @@
-"""What a caller wants to send, held against its channel and the rules of time, and brought into the store's form."""
+"""Checking a request to send against its channel and the rules of time; then it is in the form of the store."""
 
 import time
 from hashlib import blake2b

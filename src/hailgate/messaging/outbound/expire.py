@@ -1,4 +1,4 @@
-"""Deliveries whose time ran out before anybody claimed them: behind a pause, an open breaker, a long queue.
+"""Expiry: deliveries whose time ran out before they were claimed, behind a pause, an open breaker, a long queue.
 
 Those that are claimed are judged at the moment of sending; these would otherwise stay queued for as long as their
 channel stands still, and every message has to come to an end that a person can see.

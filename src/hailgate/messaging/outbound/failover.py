@@ -1,4 +1,4 @@
-"""What becomes of the work of a worker that ended.
+"""Failover: what becomes of the work of a worker that ended.
 
 It is declared dead in one transaction: rows without an open attempt are ready again, and so are those whose mark says
 that their attempt never left; all others with one are parked as unknown, because a byte may have left. From then on it

@@ -1,4 +1,4 @@
-"""Files of ours in what is sent: whether a message may name them, and which of them a channel's provider has already.
+"""Files that messages name: whether they may, and which of them a channel's provider has already.
 
 Nothing here is asked for messages that name no file.
 """

@@ -1,4 +1,4 @@
-"""How much a tenant, or one of its keys, may hand in and send: set by hand, none unless somebody has."""
+"""Rate limits of a tenant or a key: how much they may hand in and send, where somebody has set one."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A message that somebody wants to send, as every door takes it: the Cloud API's own shape, and what belongs to it."""
+"""A request to send, as every door takes it: the Cloud API's own shape, and what belongs to it."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal

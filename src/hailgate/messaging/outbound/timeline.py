@@ -1,4 +1,4 @@
-"""What happened to one message, in order and in the words that people and programs are told."""
+"""Timeline: what happened to one message, in order and in the words that people and programs are told."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

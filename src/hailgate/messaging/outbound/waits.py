@@ -1,4 +1,4 @@
-"""What one message waits for now, and until when: worked out when somebody asks, from the rows that limit it."""
+"""Waits: why a message is not sent yet, and until when; worked out on demand from the rows that limit it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
