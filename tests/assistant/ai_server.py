@@ -11,7 +11,7 @@ GOOD = '{"reply": "We are open.", "route": "assistant", "reason": "hours"}'
 class AiServer:
     """``plan`` are texts to answer with, statuses to refuse with, or tools to ask for, in turn; the last is repeated.
 
-    A tool is a mapping of its name and arguments.
+    A tool is a mapping of its name and arguments. ``took`` are the tokens that it tells, where a test counts them.
     """
 
     def __init__(self) -> None:
@@ -19,6 +19,7 @@ class AiServer:
         self.asked: list[dict] = []
         self.keys: list[str] = []
         self.port = 0
+        self.took: tuple[int, int] | None = None
 
     @property
     def target(self) -> str:
@@ -36,8 +37,12 @@ class AiServer:
             "choices": [
                 {"index": 0, "finish_reason": "stop", "message": message},
             ],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
+            "usage": self._usage(),
         })  # fmt: skip
+
+    def _usage(self) -> dict[str, int]:
+        read, written = self.took or (11, 5)
+        return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
     async def messages(self, request: web.Request) -> web.Response:
         planned = await self._next(request, request.headers.get("X-Api-Key") or _bearer(request))

@@ -379,11 +379,11 @@ def test_a_turn_knows_of_the_switch_and_another_tenants_does_not(tenant, answere
 # --- races ------------------------------------------------------------------------------------------------------------
 
 
-RACES = 20 * int(os.environ.get("SCALE", "1"))
+RACES = 100 * int(os.environ.get("SCALE", "1"))
 
 
 def test_an_operator_and_an_assistant_that_answer_at_once_make_one_answer(tenant, answered, worker, postgresql):
-    """`SCALE=100` makes it two thousand."""
+    """`SCALE=20` makes it two thousand."""
     ends = Counter()
     for number in range(RACES):
         hear_from(answered, number)
