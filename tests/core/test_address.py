@@ -81,6 +81,33 @@ def test_a_refusal_names_the_field_and_what_to_do(raw, field, advice):
     assert advice in refusal.value.detail
 
 
+@pytest.mark.parametrize(
+    ("raw", "code", "number"),
+    [
+        # Too few for Brazil, Mexico and Argentina, whose codes they begin with.
+        ("5550100042", "1", "15550100042"), ("5550100042", "", None), (" 5550100042", "1", "15550100042"),
+        ("5512345678", "52", "525512345678"), ("5412345678", "52", "525412345678"), ("5212345678", "1", "15212345678"),
+        ("55991234567", "55", "5555991234567"), ("55991234567", "", None), ("5512345", "", None),
+        # A plus sign says that a country code follows, whatever comes then.
+        ("+5550100042", "1", "5550100042"), ("+55991234567", "", "55991234567"),
+        # Enough digits, Brazil's numbers of eight, and codes of other countries are taken as they are.
+        ("551151000042", "1", "551151000042"), ("5511951000042", "", "5511951000042"),
+        ("521551234567", "1", "521551234567"), ("5540040001", "1", "5540040001"), ("5530030001", "", "5530030001"),
+        ("15550100042", "55", "15550100042"), ("4915112345", "1", "4915112345"), ("5912345678", "1", "5912345678"),
+    ],
+)  # fmt: skip
+def test_bare_digits_too_few_for_their_country_are_written_as_at_home(raw, code, number):
+    if number is not None:
+        assert parse_address(raw, code).value == number
+        return
+    with pytest.raises(InputError, match="with its country code"):
+        parse_address(raw, code)
+
+
+def test_a_number_that_a_provider_told_is_taken_as_it_is():
+    assert parse_address({"kind": "phone", "value": "5550100042"}, "1").value == "5550100042"
+
+
 @pytest.mark.parametrize("digits", ["1234567", "123456789012345"])
 def test_the_shortest_and_the_longest_phone_are_read(digits):
     assert parse_address(digits).value == digits

@@ -3,6 +3,7 @@
 A person may be known by a business-scoped id or a LID and have no visible phone at all.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import cast
@@ -16,6 +17,11 @@ PHONE_DIGITS = range(7, 16)
 
 # National numbers of most countries, without what is dialled before them: at most ten digits.
 LONGEST_AT_HOME = 10
+
+# Bare digits that begin like a number of Mexico, Argentina or Brazil and are too few for one: all three have national
+# numbers of ten digits at least (IFT, Plan Técnico Fundamental de Numeración; Secretaría de Comunicaciones, Resolución
+# 46/1997; Anatel, Resolução nº 749/2022), but for Brazil's 400x and 300x, which have eight.
+_NO_COUNTRY = re.compile(r"(?:52|54|55(?![34]00\d{5}$))\d{5,9}", re.ASCII)
 
 # Business-scoped ids have up to 131 characters, JIDs of groups about 40.
 MAX_VALUE_LENGTH = 256
@@ -69,10 +75,12 @@ def parse_address(raw: object, calling_code: str = "") -> Address:
     """Read `"+1 (555) 123-4567"` or `{"kind": "bsuid", "value": "US.1234"}`.
 
     A number that is written as at home, such as `(555) 123-4567`, gets the `calling_code`; without one it is refused.
+    So are bare digits that are too few for the country whose code they begin with. An object is what a provider told.
     Total: whatever JSON comes in, the only error is InputError, and it never repeats the value.
     """
     if isinstance(raw, str):
-        return Address(AddressKind.PHONE, _digits(raw, "to", calling_code))
+        at_home = bool(_NO_COUNTRY.fullmatch(raw.translate(_INVISIBLE).strip()))
+        return Address(AddressKind.PHONE, _digits(raw, "to", calling_code, at_home=at_home))
     if isinstance(raw, Mapping):
         return _parse_object(cast("Mapping[object, object]", raw), calling_code)
     raise _refused('must be a phone number such as "+15551234567" or an object {"kind", "value"}', "to")
@@ -91,11 +99,11 @@ def _parse_object(raw: Mapping[object, object], calling_code: str) -> Address:
     return Address(AddressKind(kind), value)
 
 
-def _digits(phone: str, field: str, calling_code: str) -> str:
+def _digits(phone: str, field: str, calling_code: str, *, at_home: bool = False) -> str:
     """Strip what people write between digits; refuse what they cannot have meant."""
     phone = phone.translate(_INVISIBLE)
     digits = phone.translate(_PHONE_SEPARATORS).removeprefix("+")
-    if _is_written_as_at_home(phone.strip(), digits):
+    if at_home or _is_written_as_at_home(phone.strip(), digits):
         if not calling_code:
             raise _refused("must be a phone number with its country code, such as +15551234567", field)
         digits = calling_code + digits.lstrip("0")
