@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hailgate.core.status import Status
 
-from .dialects import Call, Send, Told
+from .dialects import Call, Listed, Send, Told
 from .network import Answer
 from .rows import POISON
 
@@ -29,6 +29,9 @@ class Carrier:
         self._dialect, self._hook_url = world.dialect, world.premises.hook_url
         self._world, self._faults, self._chance, self._loop = world, world.faults, world.chance, world.loop
         self._numbers = count(1)
+        self._taken: list[Listed] = []
+        late = self._dialect.finds_sent and self._faults.strikes("late_list")
+        self._lag = self._chance.uniform(1.0, 400.0) if late else 0.0
         self.under_way = 0
 
     # --- sends --------------------------------------------------------------------------------------------------------
@@ -57,6 +60,12 @@ class Carrier:
         else:
             self._take(send, answered)
 
+    def show(self, url: str, answered: "asyncio.Future[Answer]") -> None:
+        """What was taken, and what others sent a moment ago; some lists lag behind, for the whole story."""
+        until = self._world.moment() - self._lag
+        listed = [one for one in self._taken if one.at <= until]
+        self._answer(answered, 200, self._dialect.shown(url, listed, until))
+
     def _refusal(self) -> tuple[int, int, Mapping[str, str]] | None:
         """HTTP status, the provider's code (0: none), headers."""
         refusals, choice = self._dialect.refusals, self._chance.choice
@@ -79,6 +88,7 @@ class Carrier:
         self._world.promises.taken(send.uid, send.attempt, send.text)
         provider_id = f"wamid.out{next(self._numbers)}"
         self._world.note("taken", send.uid, send.attempt, provider_id)
+        self._taken.append(Listed(send, provider_id, self._world.moment()))
         self._report(send, provider_id)
         if self._faults.strikes("taken_then_reset"):
             self._reset(answered)

@@ -5,6 +5,8 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, parse_qsl, urlencode
 from uuid import UUID
@@ -27,6 +29,14 @@ class Send(NamedTuple):
     @property
     def tracker(self) -> str:
         return f"{self.uid}.{self.attempt}"
+
+
+class Listed(NamedTuple):
+    """One that the provider took, as whoever looks it up is shown it."""
+
+    send: Send
+    provider_id: str
+    at: float
 
 
 class Call(NamedTuple):
@@ -61,6 +71,7 @@ class Dialect(Protocol):
     refusals: Refusals
     header: str
     public_url: str
+    finds_sent: bool
 
     def channel(self, account: str, /) -> Mapping[str, str]: ...
     def account(self, number: str, /) -> str: ...
@@ -74,6 +85,8 @@ class Dialect(Protocol):
         """People wrote: (id, number, text)."""
 
     def proof(self, url: str, body: bytes, /) -> str: ...
+    def shown(self, url: str, listed: Sequence[Listed], until: float, /) -> dict[str, Any]:
+        """Where what was sent can be looked up; others sent something, too, at ``until``."""
 
 
 class Cloud:
@@ -81,6 +94,7 @@ class Cloud:
     hook = {"app_secret": APP_SECRET, "verify_token": "verify"}
     header = "x-hub-signature-256"
     public_url = ""
+    finds_sent = False
     refusals = Refusals(
         throttled=((400, 429), (130429, 131056)),
         failing=((500,), (131016, 131000, 2)),
@@ -128,6 +142,9 @@ class Cloud:
     def proof(self, _: str, body: bytes) -> str:
         return "sha256=" + hmac.new(APP_SECRET.encode(), body, hashlib.sha256).hexdigest()
 
+    def shown(self, _: str, __: Sequence[Listed], ___: float) -> dict[str, Any]:
+        return {}
+
     def _call(self, account: str, news: Mapping[str, Any]) -> Call:
         value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": account}, **news}
         entry = {"id": "1", "changes": [{"field": "messages", "value": value}]}
@@ -135,12 +152,13 @@ class Cloud:
 
 
 class Twilio:
-    """Its forms, and our id in the URL that it calls back. What it sent can be looked up; no story does that yet."""
+    """Its forms, our id in the URL that it calls back, and a list of what it sent."""
 
     provider = "twilio"
     hook = {"auth_token": AUTH_TOKEN}
     header = "x-twilio-signature"
     public_url = PUBLIC_URL
+    finds_sent = True
     refusals = Refusals(
         throttled=((429,), (20429, 21611, 63018)),
         failing=((503,), (20503, 63009, 63010)),
@@ -185,6 +203,20 @@ class Twilio:
     def proof(self, url: str, body: bytes) -> str:
         fields = "".join(f"{name}{value}" for name, value in sorted(parse_qsl(body.decode())))
         return b64encode(hmac.digest(AUTH_TOKEN.encode(), (url + fields).encode(), "sha1")).decode()
+
+    def shown(self, url: str, listed: Sequence[Listed], until: float) -> dict[str, Any]:
+        query = dict(parse_qsl(url.partition("?")[2]))
+        ours = [_shown(one.send.to, one.send.text, one.provider_id, one.at) for one in listed]
+        others = _shown("15550999999", "of others", "wamid.others", until)
+        return {"messages": [one for one in (*ours, others) if query.get("To") in {None, one["to"]}]}
+
+
+def _shown(to: str, text: str, sid: str, at: float) -> dict[str, str]:
+    created = format_datetime(datetime.fromtimestamp(int(at), UTC))
+    return {
+        "sid": sid, "to": f"whatsapp:+{to}", "body": text, "num_media": "0", "date_created": created,
+        "direction": "outbound-api",
+    }  # fmt: skip
 
 
 DIALECTS: Mapping[str, Dialect] = {dialect.provider: dialect for dialect in (Cloud(), Twilio())}

@@ -44,6 +44,7 @@ WORST: Mapping[str, float] = {
     "refused": 0.15,
     "opted_out": 0.05,
     "token_revoked": 0.05,
+    "late_list": 0.60,
     # what it reports
     "withheld_statuses": 0.50,
     "early_status": 0.50,

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from types import FunctionType
 from typing import NamedTuple
 
-from hailgate.core import delivery
+from hailgate.core import delivery, evidence
 from hailgate.messaging.channels import registry
 from hailgate.messaging.inbound import apply_events, effects, ingest, status_reports
 from hailgate.messaging.inbound import turns as turn_rows
@@ -299,6 +299,19 @@ MUTANTS = (
         ],
         ("a byte left before the provider's Retry-After",),
         ("throttled",),
+    ),
+    Mutant(
+        0,
+        "takes_a_late_list_for_evidence",
+        [
+            Change(
+                evidence.judge,
+                "positive = not found.matches and found.newer and found.settled",
+                "positive = not found.matches",
+            )
+        ],
+        ("a row was revived that nobody touched", *TWICE),
+        ("late_list", "taken_then_reset", "withheld_statuses"),
     ),
     Mutant(
         0,

@@ -33,6 +33,9 @@ class SimulatedSession:
     def post(self, url: str, *, data: GuardedBody, timeout: aiohttp.ClientTimeout, **_: Any) -> "Exchange":
         return Exchange(self._process, url, data, timeout)
 
+    def get(self, url: str, *, timeout: aiohttp.ClientTimeout, **_: Any) -> "Exchange":
+        return Exchange(self._process, url, None, timeout)
+
     async def close(self) -> None:
         return
 
@@ -53,9 +56,9 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """One request and its answer."""
+    """One request and its answer; without ``data`` it only looks something up."""
 
-    def __init__(self, process: Process, url: str, data: GuardedBody, timeout: aiohttp.ClientTimeout) -> None:
+    def __init__(self, process: Process, url: str, data: GuardedBody | None, timeout: aiohttp.ClientTimeout) -> None:
         self._process, self._url, self._data, self._timeout = process, url, data, timeout
         self._carrier: Carrier = process.world.carrier
         self._chance = process.world.faults
@@ -65,8 +68,11 @@ class Exchange:
     async def __aenter__(self) -> Answer:
         async with asyncio.timeout(self._timeout.total):
             await self._connected()
-            await self._data.write_with_length(self, None)
-            self._process.world.fault_at_byte()
+            if self._data is None:
+                self._carrier.show(self._url, self.answered)
+            else:
+                await self._data.write_with_length(self, None)
+                self._process.world.fault_at_byte()
             return await self.answered
 
     async def __aexit__(self, *_: object) -> None:

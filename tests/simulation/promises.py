@@ -16,8 +16,9 @@ from .store import Change
 
 
 class Promises:
-    def __init__(self, moment: Callable[[], float]) -> None:
-        self._moment = moment
+    def __init__(self, moment: Callable[[], float], *, finds_sent: bool) -> None:
+        """``finds_sent``: what the provider did not take is found out, and sent again by itself."""
+        self._moment, self._finds_sent = moment, finds_sent
         self.broken: list[str] = []
         self.works: dict[int, Work] = {}
         self.messages: dict[int, Message] = {}
@@ -113,10 +114,11 @@ class Promises:
 
     def _check_revived(self, work: Work, *, may_have_been_taken: bool) -> None:
         message = self.messages[work.message_id or 0]
-        self.holds(work.id in self.by_hand, "a row was revived that nobody touched:", work)
+        absent = self._finds_sent and self._taken[message.id] <= self._second_knocks[message.id]
+        self.holds(work.id in self.by_hand or absent, "a row was revived that nobody touched:", work)
         self.holds(not self._is_proven(work), "a message was sent again that was proven sent:", message)
         self._revived.add(message.id)
-        self._second_knocks[message.id] += may_have_been_taken
+        self._second_knocks[message.id] += may_have_been_taken and work.id in self.by_hand
         # What was said of the sends before does not count for this one, which a person asked for.
         self._reported[message.id].clear()
         self._wait_until.pop(message.id, None)

@@ -100,16 +100,17 @@ _ELSEWHERE = frozenset({"watch", "search", "poll", "check", "list", "fetch"})
 
 def _built(build: Callable[..., WorkerParts]) -> Callable[..., WorkerParts]:
     def build_what_a_story_has(*given: Any) -> WorkerParts:
-        parts = build(*given)
-        if _world().looks_everywhere:
+        parts, world = build(*given), _world()
+        if world.looks_everywhere:
             return parts
-        return parts._replace(steps={name: step for name, step in parts.steps.items() if name not in _ELSEWHERE})
+        left_out = _ELSEWHERE - {"search"} if world.dialect.finds_sent else _ELSEWHERE
+        return parts._replace(steps={name: step for name, step in parts.steps.items() if name not in left_out})
 
     return build_what_a_story_has
 
 
 def _begun(begin_duties: Callable[[], list[Callable[[], int]]]) -> Callable[[], list[Callable[[], int]]]:
-    return lambda: begin_duties() if _world().looks_everywhere else []
+    return lambda: begin_duties() if _world().looks_everywhere or _world().dialect.finds_sent else []
 
 
 # --- poison -----------------------------------------------------------------------------------------------------------
