@@ -8,7 +8,7 @@ from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import Action
 from hailgate.core.errors import NotFound
-from hailgate.core.events import ContactChange, MarketingChoice
+from hailgate.core.events import Change, ContactChange, MarketingChoice, MessageChange
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.messaging.inbound.turns import claim_turns, finish_turns
@@ -61,6 +61,7 @@ from messaging.acting import (
 )
 
 SCOPED = Address(AddressKind.BSUID, "US.13491208655302741918")
+THIRD = Address(AddressKind.BSUID, "US.77791208655302741918")
 OTHER = Address(AddressKind.BSUID, "US.99991208655302741918")
 BRAZIL = Address(AddressKind.PHONE, "551112340016")
 BRAZIL_9 = Address(AddressKind.PHONE, "5511912340016")
@@ -219,6 +220,14 @@ def test_a_webhook_that_names_two_ids_joins_who_was_known_by_each(channel):
     assert said(talk) == ["by number", "by id", "both"]
 
 
+@pytest.mark.parametrize("done", [Change.REACTION, Change.EDIT, Change.DELETION])
+def test_so_does_one_that_changes_a_message(wide, done):
+    apply(wide, wrote(wide, 1, body="by number", message_id="in.target"), wrote(wide, SCOPED, body="by id"))
+    chat = (phone(1), SCOPED)
+    apply(wide, MessageChange(account_of(wide), f"change.{done}", "in.target", done, chat[0], 0.0, chat=chat))
+    only_person(wide)
+
+
 def test_both_ids_at_once_join_in_one_batch_too(channel):
     apply(channel, wrote(channel, 1, body="a"))
     apply(channel, wrote(channel, SCOPED, body="b"))
@@ -260,6 +269,26 @@ def test_changes_count_by_the_providers_time(wide, worker, clock, turned):
     send(wide, 1)
     assert claim_one(worker).to == phone(3)
     only_person(wide)
+
+
+def test_a_change_says_that_what_it_was_known_by_before_is_one_persons(wide):
+    apply(wide, wrote(wide, 1, body="by number"), wrote(wide, SCOPED, body="by id"))
+    apply(wide, changed(wide, (phone(1), SCOPED), (phone(2), OTHER)))
+    only_person(wide)
+
+
+def test_a_change_onto_a_number_that_somebody_with_another_id_has_leaves_them_apart(wide):
+    apply(wide, wrote(wide, 1, SCOPED, body="a"), wrote(wide, 2, OTHER, body="b"))
+    apply(wide, changed(wide, (phone(1), SCOPED), (phone(2), THIRD)))
+    apply(wide, wrote(wide, 2, THIRD, body="a2"), wrote(wide, OTHER, body="b2"))
+    assert sorted(map(said, talks(wide))) == [["a", "a2"], ["b", "b2"]]
+
+
+def test_nor_does_it_join_a_number_that_is_anothers_by_now(wide, clock):
+    apply(wide, wrote(wide, 1, OTHER, body="theirs"), wrote(wide, SCOPED, body="mine"))
+    apply(wide, changed(wide, (phone(1), SCOPED), (phone(2), THIRD), clock.now))
+    apply(wide, wrote(wide, 2, THIRD, body="mine too"), wrote(wide, 1, OTHER, body="theirs too"))
+    assert sorted(map(said, talks(wide))) == [["mine", "mine too"], ["theirs", "theirs too"]]
 
 
 def test_ones_own_card_proves_and_a_forwarded_one_does_not(wide):
@@ -668,6 +697,29 @@ def test_consent_holds_however_the_number_is_spelt(wide, clock, known: str, name
     assert stopped(wide) == set()
 
 
+def test_what_a_number_refused_stays_with_who_refused_it_when_it_changes_hands(wide, clock):
+    apply(wide, wrote(wide, 1, SCOPED, at=clock.now - 200))
+    apply(wide, choice(wide, phone(1), wanted=False, at=clock.now - 100))
+    apply(wide, wrote(wide, 1, OTHER, at=clock.now - 50))
+    assert stopped(wide) == {SCOPED.value}
+    apply(wide, wrote(wide, 5, SCOPED, at=clock.now - 40))
+    assert stopped(wide) == {SCOPED.value, phone(5).value}
+
+
+def test_a_choice_from_before_is_theirs_also_where_it_is_told_late(wide, clock):
+    apply(wide, wrote(wide, 1, SCOPED, at=clock.now - 200))
+    apply(wide, wrote(wide, 1, OTHER, at=clock.now - 50))
+    apply(wide, choice(wide, phone(1), wanted=False, at=clock.now - 100))
+    assert stopped(wide) == {SCOPED.value}
+
+
+def test_a_number_takes_on_what_its_new_holder_refused(wide, clock):
+    apply(wide, wrote(wide, 1, SCOPED), wrote(wide, OTHER))
+    apply(wide, choice(wide, OTHER, wanted=False, at=clock.now - 100))
+    apply(wide, wrote(wide, 1, OTHER))
+    assert stopped(wide) == {OTHER.value, phone(1).value}
+
+
 # --- undoing ----------------------------------------------------------------------------------------------------------
 
 
@@ -731,6 +783,16 @@ def test_consent_from_before_is_each_ones_own_again(wide, clock):
     apply(wide, wrote(wide, 1), wrote(wide, 2))
     apply(wide, choice(wide, phone(1), wanted=False, at=clock.now - 100))
     join_two(wide)
+    undo(wide)
+    assert stopped(wide) == {phone(1).value}
+
+
+def test_a_refusal_that_the_others_later_choice_had_lifted_stands_again(wide, clock):
+    apply(wide, wrote(wide, 1), wrote(wide, 2))
+    apply(wide, choice(wide, phone(1), wanted=False, at=clock.now - 100))
+    join_two(wide)
+    apply(wide, choice(wide, phone(2), wanted=True, at=clock.now - 50))
+    assert stopped(wide) == set()
     undo(wide)
     assert stopped(wide) == {phone(1).value}
 

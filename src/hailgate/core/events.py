@@ -93,7 +93,8 @@ class MessageChange(_Event, frozen=True):
 
     `message_id` is the provider's id of this change itself. `author` is None where it was us, on a telephone of the
     business. `emoji` is of a reaction, and empty where it was taken
-    away; `content` is of an edit. `chat` is where it was said, as far as that is told.
+    away; `content` is of an edit. `chat` is where it was said, as far as that is told, and `name` what they call
+    themselves.
     """
 
     account: str
@@ -105,6 +106,7 @@ class MessageChange(_Event, frozen=True):
     emoji: str = ""
     content: Inbound | None = None
     chat: tuple[Address, ...] = ()
+    name: str | None = None
 
     def effect_key(self) -> bytes:
         return _key("change", self.account, self.message_id, self.change)
@@ -154,6 +156,7 @@ class MarketingChoice(_Event, frozen=True):
     addresses: tuple[Address, ...]
     wanted: bool
     at: float
+    name: str | None = None
 
     def effect_key(self) -> bytes:
         return _key("marketing", self.account, self.addresses[0].key, str(self.at), str(self.wanted))

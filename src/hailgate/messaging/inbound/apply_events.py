@@ -89,7 +89,7 @@ class _Batch:
             case MessageStatus():
                 self.statuses.append(News(channel.tenant_id, channel.id, event, channel.portfolio))
             case MessageChange():
-                self.changes.append((arrival.id, Amended(channel.tenant_id, channel.id, event)))
+                self.changes.append((arrival.id, Amended(channel.tenant_id, channel.id, event, channel.portfolio)))
             case ContactChange():
                 self.contacts.append((channel, event))
             case ThreadOwnerChange():

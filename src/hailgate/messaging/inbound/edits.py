@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from hailgate.accounts.seal import sealer
-from hailgate.core.address import Address
+from hailgate.core.address import Address, AddressKind
 from hailgate.core.content import encode_content
 from hailgate.core.content.inbound import Deleted
 from hailgate.core.events import Change, MessageChange
@@ -16,6 +16,9 @@ from hailgate.messaging.assistants.summaries import forget_covering
 from hailgate.messaging.inbound.targets import Target, find_targets
 from hailgate.messaging.models import Direction
 from hailgate.messaging.people.conversations import address_digest
+from hailgate.messaging.people.identify import settle_parties
+from hailgate.messaging.people.party import Party
+from hailgate.messaging.people.proofs import ProofKind
 from hailgate.messaging.store.sql import Cursor, Row, among, array, atomic_cursor, every_tenant, fetch, locked, now
 from hailgate.messaging.store.tables import AMENDMENT, MESSAGE
 
@@ -29,12 +32,14 @@ class Amended(NamedTuple):
     tenant_id: int
     channel_id: int
     event: MessageChange
+    portfolio: str = ""
 
 
 def record_changes(cursor: Cursor, changes: Sequence[Amended], moment: float) -> list[bool]:
     """Of each whether the message that it names is here."""
     if not changes:
         return []
+    settle_parties(cursor, [_party(one) for one in changes if _is_persons(one)], ProofKind.WEBHOOK, moment)
     targets = [Target(one.tenant_id, one.channel_id, one.event.target, _chat(one)) for one in changes]
     found = find_targets(cursor, targets)
     rows: list[Row] = [_row(one, at.id if at else None, moment) for one, at in zip(changes, found, strict=True)]
@@ -46,6 +51,19 @@ def record_changes(cursor: Cursor, changes: Sequence[Amended], moment: float) ->
 def _chat(amended: Amended) -> tuple[Address, ...]:
     event = amended.event
     return event.chat or ((event.author,) if event.author else ())
+
+
+def _is_persons(amended: Amended) -> bool:
+    chat = amended.event.chat
+    return bool(chat) and chat[0].kind is not AddressKind.GROUP
+
+
+def _party(amended: Amended) -> Party:
+    """Whom it names, and how they are known."""
+    tenant_id, channel_id, event, portfolio = amended
+    return Party(
+        tenant_id, channel_id, event.chat, "", event.name or "", told=True, at=event.at, portfolio=portfolio
+    )  # fmt: skip
 
 
 def apply_early_changes(limit: int = 500) -> int:

@@ -96,7 +96,7 @@ def _report(one: News, message: _Known, moment: float) -> StatusReport:
 def _renames(one: News, message: _Known) -> bool:
     """Whether it says more of the recipient than we know."""
     event = one.event
-    return event.recipient is not None and bool(event.also or message.value != event.recipient.value)
+    return event.recipient is not None and bool(event.also or event.name or message.value != event.recipient.value)
 
 
 _FACTS = (

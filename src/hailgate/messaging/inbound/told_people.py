@@ -7,7 +7,6 @@ from hailgate.messaging.inbound.arrivals import HookChannel
 from hailgate.messaging.people.addresses import line_digests
 from hailgate.messaging.people.changes import record_change
 from hailgate.messaging.people.consents import ConsentChoice, record_choices
-from hailgate.messaging.people.conversations import Party
 from hailgate.messaging.people.identify import settle_parties
 from hailgate.messaging.people.proofs import ProofKind
 from hailgate.messaging.store.sql import Cursor
@@ -28,10 +27,7 @@ def record_marketing_choices(
     cursor: Cursor, choices: Sequence[tuple[HookChannel, MarketingChoice]], moment: float
 ) -> None:
     """A choice holds for each address that it names, however it is spelt; that they are one person is told with it."""
-    parties = [
-        Party(channel.tenant_id, channel.id, event.addresses, "", told=True, at=event.at, portfolio=channel.portfolio)
-        for channel, event in choices
-    ]
+    parties = [channel.party(event.addresses, event.at, event.name or "") for channel, event in choices]
     settle_parties(cursor, parties, ProofKind.WEBHOOK, moment)
     record_choices(
         cursor,

@@ -18,12 +18,23 @@ def record_change(cursor: Cursor, tenant_id: int, portfolio: str, event: Contact
         return False
     party = Party(tenant_id, 0, event.learned, "", told=True, at=event.at, portfolio=portfolio)
     at = event.at or moment
+    record_proofs(cursor, _told_together(cursor, party, before, at), moment)
     for address in sorted(event.learned, key=is_scoped, reverse=True):
         if not _took(cursor, party, address, moment):
             left = next((one for one in before if one.kind == address.kind), before[0])
             proof = PersonProof(tenant_id, ProofKind.CHANGE, left, address, at, event.kind, portfolio)
             record_proofs(cursor, [proof], moment)
     return True
+
+
+def _told_together(cursor: Cursor, party: Party, before: Sequence[Address], at: float) -> list[PersonProof]:
+    """What names them as they were before says that all of it is one person's; but for a number that is another's."""
+    scoped = next(filter(is_scoped, before), None)
+    theirs = [one for one in before if not _is_anothers_number(cursor, party, one, scoped)]
+    return [
+        PersonProof(party.tenant_id, ProofKind.WEBHOOK, theirs[0], other, at, portfolio=party.portfolio)
+        for other in theirs[1:]
+    ]
 
 
 def _before(cursor: Cursor, tenant_id: int, event: ContactChange) -> Sequence[Address]:
@@ -56,14 +67,19 @@ def _other_address(cursor: Cursor, tenant_id: int, home: int | None) -> Address 
 
 def _took(cursor: Cursor, party: Party, address: Address, moment: float) -> bool:
     """A number that somebody else had, who is known by another id: it has changed hands, and they stay apart."""
-    scoped = next((one for one in party.addresses if is_scoped(one)), None)
-    if address.kind is not AddressKind.PHONE or scoped is None:
-        return False
-    number, taker = (_known(cursor, party.tenant_id, one) for one in (address, scoped))
-    if number is None or not is_anothers(cursor, party, key_of(party.tenant_id, address), number, taker):
+    scoped = next(filter(is_scoped, party.addresses), None)
+    if scoped is None or not _is_anothers_number(cursor, party, address, scoped):
         return False
     move_addresses(cursor, party, [key_of(party.tenant_id, address)], scoped, moment)
     return True
+
+
+def _is_anothers_number(cursor: Cursor, party: Party, address: Address, scoped: Address | None) -> bool:
+    """Whether it is known with another id than ``scoped``."""
+    if address.kind is not AddressKind.PHONE or scoped is None:
+        return False
+    number, taker = (_known(cursor, party.tenant_id, one) for one in (address, scoped))
+    return number is not None and is_anothers(cursor, party, key_of(party.tenant_id, address), number, taker)
 
 
 def _known(cursor: Cursor, tenant_id: int, address: Address) -> Known | None:

@@ -31,6 +31,7 @@ class ConsentChoice(NamedTuple):
 
 def record_choices(cursor: Cursor, choices: Sequence[ConsentChoice]) -> None:
     """The newest choice at each address stands; of the same moment a stop goes before a resume."""
+    choices = _of_who_chose(cursor, choices)
     for scope in SCOPES:
         if some := [choice for choice in choices if choice.scope == scope]:
             _record_choices(cursor, scope, some)
@@ -54,6 +55,64 @@ def _record_choices(cursor: Cursor, scope: str, choices: Sequence[ConsentChoice]
     _settle(cursor, scope, [*_people(cursor, contacts.values()), *_unknown(counting, contacts)])
 
 
+def _of_who_chose(cursor: Cursor, choices: Sequence[ConsentChoice]) -> Sequence[ConsentChoice]:
+    """What was chosen before an address changed hands is for the other addresses of who had it then."""
+    moved = fetch(
+        cursor,
+        f"SELECT tenant_id, digest, until, contact_id FROM messaging_formeraddress WHERE {among('tenant_id')} "
+        f"AND {among('digest')} ORDER BY until",
+        [array({choice.tenant_id for choice in choices}), array({choice.digest for choice in choices})],
+    )
+    if not moved:
+        return choices
+    former: dict[_Place, list[tuple[float, int]]] = defaultdict(list)
+    for tenant_id, digest, until, contact_id in moved:
+        former[tenant_id, digest].append((until, contact_id))
+    holders = [
+        next((holder for until, holder in former[choice.tenant_id, choice.digest] if choice.at < until), 0)
+        for choice in choices
+    ]
+    theirs = _at_home(cursor, set(holders))
+    return [
+        choice._replace(digest=digest)
+        for choice, holder in zip(choices, holders, strict=True)
+        for digest in (theirs[holder] if holder else [choice.digest])
+    ]
+
+
+def _at_home(cursor: Cursor, contact_ids: Collection[int]) -> dict[int, list[str]]:
+    found = fetch(
+        cursor,
+        f"SELECT contact.id, address.digest FROM messaging_contact contact JOIN messaging_contactaddress address "
+        f"ON address.contact_id = coalesce(contact.merged_into_id, contact.id) "
+        f"AND coalesce(address.home_id, address.contact_id) = contact.id "
+        f"WHERE {among('contact.id')} {every_tenant('by key')} ORDER BY address.id",
+        [array(contact_ids)],
+    )
+    digests: dict[int, list[str]] = defaultdict(list)
+    for home, digest in found:
+        digests[home].append(digest)
+    return digests
+
+
+def part_consents(cursor: Cursor, tenant_id: int, digests: Sequence[str]) -> None:
+    """These have changed hands: what was chosen at them goes with who chose it."""
+    given = [tenant_id, array(digests)]
+    where = f"WHERE tenant_id = %s AND {among('digest')} AND scope IN {SCOPES}"
+    chosen = fetch(cursor, f"SELECT digest, wanted, at, reason, scope, proof FROM messaging_consent {where}", given)
+    stood = fetch(cursor, f"SELECT digest, at, reason, scope FROM messaging_suppression {where}", given)
+    choices = [ConsentChoice(tenant_id, *row) for row in chosen]
+    known = {(choice.digest, choice.scope) for choice in choices}
+    choices += [
+        ConsentChoice(tenant_id, digest, False, at, reason, scope)
+        for digest, at, reason, scope in stood
+        if reason != FOLLOWS and (digest, scope) not in known
+    ]
+    cursor.execute(f"DELETE FROM messaging_consent {where}", given)
+    cursor.execute(f"DELETE FROM messaging_suppression {where}", given)
+    record_choices(cursor, choices)
+
+
 def lift_refusal(cursor: Cursor, tenant_id: int, contact_id: int, moment: float) -> None:
     """A person gave them back to the assistant."""
     refused = fetch(
@@ -73,9 +132,12 @@ def settle_consents(cursor: Cursor, contact_ids: Collection[int]) -> None:
         return
     concerned = fetch(
         cursor,
-        f"SELECT DISTINCT address.contact_id FROM messaging_contactaddress address JOIN messaging_suppression stopped "
-        f"ON stopped.tenant_id = address.tenant_id AND stopped.digest = address.digest "
-        f"WHERE {among('address.contact_id')} {every_tenant('by key')}",
+        f"SELECT DISTINCT address.contact_id FROM messaging_contactaddress address "
+        f"LEFT JOIN messaging_suppression stopped ON stopped.tenant_id = address.tenant_id "
+        f"AND stopped.digest = address.digest LEFT JOIN messaging_consent refused "
+        f"ON refused.tenant_id = address.tenant_id AND refused.digest = address.digest AND NOT refused.wanted "
+        f"WHERE {among('address.contact_id')} AND (stopped.id IS NOT NULL OR refused.id IS NOT NULL) "
+        f"{every_tenant('by key')}",
         [array(contact_ids)],
     )
     people = _people(cursor, [id_ for (id_,) in concerned])

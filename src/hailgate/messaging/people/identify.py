@@ -19,7 +19,9 @@ from hailgate.messaging.people.addresses import (
     key_of,
     learn_addresses,
 )
+from hailgate.messaging.people.consents import part_consents, settle_consents
 from hailgate.messaging.people.contacts import make_contacts
+from hailgate.messaging.people.names import name_parties
 from hailgate.messaging.people.party import Party
 from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs
 from hailgate.messaging.people.roots import lock_roots
@@ -36,7 +38,7 @@ class _Told(NamedTuple):
 
 
 def settle_parties(cursor: Cursor, parties: Sequence[Party], kind: ProofKind, moment: float) -> None:
-    """What was told of people in passing: learned, joined or moved. What one contact has at home is nothing new."""
+    """What was told of people in passing: learned, joined, moved and named. What one contact has at home is no news."""
     keys = {key_of(party.tenant_id, address) for party in parties for address in party.addresses}
     if not keys:
         return
@@ -45,6 +47,7 @@ def settle_parties(cursor: Cursor, parties: Sequence[Party], kind: ProofKind, mo
         met = [known.get(key_of(party.tenant_id, address)) for address in party.addresses]
         if len({one.home_id if one else None for one in met}) > 1:
             identify(cursor, party, moment, kind)
+    name_parties(cursor, parties)
 
 
 def identify(cursor: Cursor, party: Party, moment: float, kind: ProofKind = ProofKind.WEBHOOK) -> int:
@@ -160,3 +163,5 @@ def move_addresses(cursor: Cursor, party: Party, keys: Sequence[Key], to: Addres
         f"UPDATE messaging_contactaddress SET instead_id = NULL WHERE tenant_id = %s AND {among('instead_id')}",
         [party.tenant_id, array(known[key].id for key in keys)],
     )
+    part_consents(cursor, party.tenant_id, [key.digest for key in keys])
+    settle_consents(cursor, {taker.contact_id, *(known[key].contact_id for key in keys)})

@@ -5,7 +5,7 @@ contacts beside it say how else they are known, statuses do both, and a system m
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Raw
 
@@ -26,6 +26,9 @@ class Person(NamedTuple):
 
     addresses: tuple[Address, ...]
     name: str | None
+
+
+NOBODY: Final = Person((), None)
 
 
 def read_people(raw: Raw) -> People:

@@ -32,7 +32,9 @@ from hailgate.providers.cloud.errors import explain, find_channel_fault, tells_o
 from hailgate.providers.cloud.handovers import HANDOVERS, parse_handovers
 from hailgate.providers.cloud.media import remote_media
 from hailgate.providers.cloud.people import (
+    NOBODY,
     People,
+    Person,
     addresses_of,
     contact_change,
     own_numbers,
@@ -134,8 +136,10 @@ def _parse_message(raw: Raw, account: str, people: People) -> ProviderEvent:
         return Ignored(account, MESSAGES, message.type[:64], "The message names no sender.", message_id)
     group = address(AddressKind.GROUP, message.group_id)
     chat = (group,) if group else person
-    if message.type in CHANGES and (change := _message_change(message, raw, account, message_id, person[0], chat)):
-        return change
+    if message.type in CHANGES:
+        change = _message_change(message, raw, account, message_id, person[0], Person(chat, name))
+        if change:
+            return change
     context = read(shapes.context, message.context)
     content = _content(message.type, message.text, raw)
     return InboundMessage(
@@ -182,7 +186,7 @@ def _message_change(  # noqa: PLR0917 -- what was read of it so far
     account: str,
     message_id: str,
     author: Address | None,
-    chat: tuple[Address, ...],
+    chat: Person,
 ) -> MessageChange | None:
     """None for what names no message: it is then shown as it came."""
     changed = read(shapes.changed, raw) or shapes.Changed()
@@ -199,7 +203,7 @@ def _message_change(  # noqa: PLR0917 -- what was read of it so far
         return None
     at = _seconds(message.timestamp)
     return MessageChange(
-        account, message_id, known, CHANGES[message.type], author, at, emoji[:MAX_EMOJI], content, chat
+        account, message_id, known, CHANGES[message.type], author, at, emoji[:MAX_EMOJI], content, *chat
     )
 
 
@@ -268,11 +272,11 @@ def _parse_preferences(change: shapes.CloudChange) -> Iterator[ProviderEvent]:
     account, people = _account(value.metadata), read_people(value.contacts)
     for raw in _items(value.user_preferences):
         told = read(shapes.preference, raw)
-        person = told and addresses_of(told.wa_id, told.user_id, people).addresses
+        person, name = addresses_of(told.wa_id, told.user_id, people) if told else NOBODY
         if account is None or told is None or not person:
             yield _malformed("user preference", account)
         elif (choice := told.value.lower()) in {"stop", "resume"} and told.category == "marketing_messages":
-            yield MarketingChoice(account, person, choice == "resume", _seconds(told.timestamp))
+            yield MarketingChoice(account, person, choice == "resume", _seconds(told.timestamp), name)
         else:
             yield Ignored(account, PREFERENCES, told.value[:64], "No such choice is known.")
 
@@ -307,7 +311,9 @@ def _parse_echoes(change: shapes.CloudChange, *, responder: bool = False) -> Ite
             yield _malformed("echo", account)
             continue
         person, name = addresses_of(echo.to, echo.to_user_id, people)
-        if echo.type in CHANGES and (told := _message_change(echo, raw, account, message_id, None, person)):
+        if echo.type in CHANGES and (
+            told := _message_change(echo, raw, account, message_id, None, Person(person, name))
+        ):
             yield told
             continue
         if not person:
