@@ -85,7 +85,7 @@ def test_a_batch_is_small_and_a_walk_ends_at_the_first_young_row(wide, clock, ke
     with django_executes() as statements:
         keep()
     looks = [one for one in statements if one.startswith("SELECT id, received_at")]
-    assert len(looks) == 4
+    assert len(looks) == 5
 
 
 def test_attempts_of_what_is_through_go_and_those_that_explain_a_dead_letter_stay(wide, worker, clock, keep):

@@ -16,6 +16,7 @@ from hailgate.messaging.models import (
     Contact,
     ContactAddress,
     Conversation,
+    EarlyContactChange,
     Join,
     JoinState,
     Message,
@@ -29,11 +30,13 @@ from hailgate.messaging.outbound.failover import declare_dead
 from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.people.byhand import dismiss_suggestion, join_by_hand, take_suggestion, undo_join
+from hailgate.messaging.people.early_changes import EARLY_LIFE_S, apply_early_contacts
 from hailgate.messaging.people.joins import join_proven, take_step
 from hailgate.messaging.people.proofs import PersonProof, ProofKind, record_proofs, suggest
 from hailgate.messaging.people.roots import of_thread
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import atomic_cursor
+from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
 from messaging.acting import (
     HOLD_S,
     LEASE_S,
@@ -264,11 +267,30 @@ def test_changes_count_by_the_providers_time(wide, worker, clock, turned):
     ]
     for one in reversed(changes) if turned else changes:
         apply(wide, one)
-    if turned:  # of a stranger nothing is kept, so the second is told again
-        apply(wide, changed(wide, (phone(2),), (phone(3),), clock.now - 9))
+    assert apply_early_contacts() == (1 if turned else 0)
     send(wide, 1)
     assert claim_one(worker).to == phone(3)
     only_person(wide)
+
+
+def test_a_change_that_comes_before_its_person_is_followed_once_they_write(wide, clock):
+    apply(wide, changed(wide, (phone(1), SCOPED), (phone(2), OTHER), clock.now - 10))
+    assert not people(wide)
+    assert apply_early_contacts() == 0
+    apply(wide, wrote(wide, SCOPED, body="before", at=clock.now - 20), wrote(wide, 2, OTHER, body="after"))
+    assert apply_early_contacts() == 1
+    only_person(wide)
+    assert sorted(said(talks(wide)[0])) == ["after", "before"]
+
+
+def test_a_change_of_a_stranger_is_forgotten_after_a_week(wide, clock):
+    apply(wide, changed(wide, (phone(1),), (phone(2),), clock.now))
+    assert EarlyContactChange.objects.filter(tenant_id=wide.tenant_id).count() == 1
+    clock.forward(EARLY_LIFE_S + 60)
+    house = Housekeeping(RetentionPeriods())
+    while house.some():
+        pass
+    assert not EarlyContactChange.objects.filter(tenant_id=wide.tenant_id).exists()
 
 
 def test_a_change_says_that_what_it_was_known_by_before_is_one_persons(wide):

@@ -12,6 +12,7 @@ from hailgate.messaging.inbound.statuses import apply_early_statuses
 from hailgate.messaging.outbound.expire import EXPIRED_AT_ONCE, bury_expired
 from hailgate.messaging.outbound.failover import declare_dead, find_ended
 from hailgate.messaging.outbound.parked import settle_parked
+from hailgate.messaging.people.early_changes import apply_early_contacts
 from hailgate.messaging.people.joins import join_proven
 from hailgate.messaging.store.notify import Wake
 from hailgate.messaging.store.ports import Db
@@ -69,6 +70,7 @@ class Sweeps:
             join_proven,
             apply_early_statuses,
             apply_early_changes,
+            apply_early_contacts,
             forget_codes,
             release_held,
         ):

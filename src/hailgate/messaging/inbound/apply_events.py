@@ -34,6 +34,7 @@ from hailgate.messaging.inbound.settle import settle_arrivals
 from hailgate.messaging.inbound.statuses import News, record_statuses
 from hailgate.messaging.inbound.thread_owners import OwnerTold, record_owners
 from hailgate.messaging.inbound.told_people import follow_contacts, record_marketing_choices
+from hailgate.messaging.people.early_changes import EarlyChange, keep_early
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.sql import Cursor
 from hailgate.messaging.templates.sync import TemplateNews, record_template_changes
@@ -53,7 +54,7 @@ def apply_events(
     unheard = follow_contacts(cursor, batch.contacts, moment)
     record_owners(cursor, batch.owners, moment)
     record_messages(cursor, batch.messages, debounce, moment)
-    follow_contacts(cursor, unheard, moment)
+    keep_early(cursor, follow_contacts(cursor, unheard, moment), moment)
     record_statuses(cursor, batch.statuses, moment)
     found = record_changes(cursor, [change for _, change in batch.changes], moment)
     record_marketing_choices(cursor, batch.choices, moment)
@@ -73,7 +74,7 @@ class _Batch:
     messages: list[Incoming] = field(default_factory=list)
     statuses: list[News] = field(default_factory=list)
     changes: list[tuple[int, Amended]] = field(default_factory=list)
-    contacts: list[tuple[HookChannel, ContactChange]] = field(default_factory=list)
+    contacts: list[EarlyChange] = field(default_factory=list)
     choices: list[tuple[HookChannel, MarketingChoice]] = field(default_factory=list)
     templates: list[TemplateNews] = field(default_factory=list)
     sessions: list[tuple[int, int]] = field(default_factory=list)
@@ -91,7 +92,7 @@ class _Batch:
             case MessageChange():
                 self.changes.append((arrival.id, Amended(channel.tenant_id, channel.id, event, channel.portfolio)))
             case ContactChange():
-                self.contacts.append((channel, event))
+                self.contacts.append(EarlyChange(channel.tenant_id, channel.portfolio, event))
             case ThreadOwnerChange():
                 self.owners.append(OwnerTold(channel.party(event.chat, event.at), event))
             case MarketingChoice():

@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 
-from hailgate.core.events import ContactChange, MarketingChoice
+from hailgate.core.events import MarketingChoice
 from hailgate.messaging.inbound.arrivals import HookChannel
 from hailgate.messaging.people.addresses import line_digests
 from hailgate.messaging.people.changes import record_change
 from hailgate.messaging.people.consents import ConsentChoice, record_choices
+from hailgate.messaging.people.early_changes import EarlyChange
 from hailgate.messaging.people.identify import settle_parties
 from hailgate.messaging.people.proofs import ProofKind
 from hailgate.messaging.store.sql import Cursor
 
 
-def follow_contacts(
-    cursor: Cursor, changed: Sequence[tuple[HookChannel, ContactChange]], moment: float
-) -> list[tuple[HookChannel, ContactChange]]:
-    """In order of the provider's time. Returns those of people whom nobody knows (yet)."""
+def follow_contacts(cursor: Cursor, changes: Sequence[EarlyChange], moment: float) -> list[EarlyChange]:
+    """In order of the provider's time. Returns those of people whom nobody knows yet."""
     return [
-        (channel, event)
-        for channel, event in sorted(changed, key=lambda told: told[1].at)
-        if not record_change(cursor, channel.tenant_id, channel.portfolio, event, moment)
+        one
+        for one in sorted(changes, key=lambda told: told.event.at)
+        if not record_change(cursor, one.tenant_id, one.portfolio, one.event, moment)
     ]
 
 

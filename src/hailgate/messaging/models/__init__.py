@@ -27,7 +27,7 @@ from hailgate.messaging.models.conversations import (
     Message,
 )
 from hailgate.messaging.models.files import Attachment, AttachmentState, FileLink, ProviderFile
-from hailgate.messaging.models.inbound import Amendment, EarlyStatus, Effect
+from hailgate.messaging.models.inbound import Amendment, EarlyContactChange, EarlyStatus, Effect
 from hailgate.messaging.models.outbound import Attempt, Dismissal, IdempotencyKey, Receipt, Search
 from hailgate.messaging.models.people import (
     Consent,
@@ -70,6 +70,7 @@ __all__ = [
     "ConversationSummary",
     "Direction",
     "Dismissal",
+    "EarlyContactChange",
     "EarlyStatus",
     "Effect",
     "EventOrigin",

@@ -45,6 +45,22 @@ class EarlyStatus(HotModel):
         ]
 
 
+class EarlyContactChange(HotModel):
+    """A told change of a number or id of somebody whom nobody knows yet, under each address that it says they had.
+
+    Kept for a week, and applied when that address is known. ``change`` is sealed.
+    """
+
+    portfolio = models.CharField(max_length=24, blank=True)
+    digest = models.CharField(max_length=40)
+    change = models.TextField()
+    at = InstantField()
+    received_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "digest"], name="early_contact_change")]
+
+
 class Amendment(HotModel):
     """What a person did to a message that was there: a reaction, an edit or a deletion, by the provider's id of it.
 

@@ -12,7 +12,7 @@ from hailgate.messaging.store.sql import Cursor, fetch_value
 
 
 def record_change(cursor: Cursor, tenant_id: int, portfolio: str, event: ContactChange, moment: float) -> bool:
-    """False where nobody is known by what was before: of a stranger nothing is kept but the webhook."""
+    """False where nobody is known by what was before."""
     before = _before(cursor, tenant_id, event)
     if not before:
         return False

@@ -19,6 +19,7 @@ from hailgate.core.alarms import WATCHED
 from hailgate.messaging.models import EventState
 from hailgate.messaging.outbound.consumed import ID_LIFE_S
 from hailgate.messaging.outbound.idempotency import IDEMPOTENCY_LIFE_S
+from hailgate.messaging.people.early_changes import EARLY_LIFE_S
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
 
 DAY_S: Final = 86_400.0
@@ -61,6 +62,7 @@ def _walks(kept: RetentionPeriods) -> list[_Walk]:
         _Walk("messaging_webhookevent", "received_at", free, kept.events_s),
         _Walk("messaging_consumedmessage", "created_at", done, ID_LIFE_S),
         _Walk("messaging_attempt", "started_at", done, kept.attempts_s),
+        _Walk("messaging_earlycontactchange", "received_at", "1 = 1", EARLY_LIFE_S),
         _Walk("messaging_filelink", "expires_at", "1 = 1", DAY_S),
         _Walk("messaging_toolcall", "created_at", "1 = 1", kept.attempts_s),
         # Not before the webhook that told of it, which could be read once more.
