@@ -24,12 +24,33 @@ def test_a_countrys_plan_proves_two_spellings_of_one_line_both_ways(one, other):
     assert source_of(one, other) == source_of(other, one) is not None
 
 
+# Each of the 67 areas, from São Paulo to Maranhão.
+AREAS = [
+    *range(11, 20), 21, 22, 24, 27, 28, *range(31, 36), 37, 38, *range(41, 50), 51, 53, 54, 55, *range(61, 70),
+    71, 73, 74, 75, 77, 79, *range(81, 90), *range(91, 100),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_a_ninth_digit_is_proven_in_each_area_and_never_of_a_fixed_line(area):
+    assert proven_spellings(f"55{area}987654321") == {f"55{area}87654321"}
+    assert proven_spellings(f"55{area}87654321") == {f"55{area}987654321"}
+    for first in "2345":
+        assert proven_spellings(f"55{area}{first}7654321") == frozenset()
+        assert proven_spellings(f"55{area}9{first}7654321") == frozenset()
+
+
 @pytest.mark.parametrize(
     ("number", "why"),
     [
         ("551132345678", "a fixed line in São Paulo"),
         ("5511932345678", "a mobile number whose eight digits would be a fixed line"),
-        ("551087654321", "no area 10"),
+        ("551178654321", "a trunked radio in São Paulo, which never got a 9"),
+        ("5521970123456", "a mobile number whose eight digits would be a trunked radio"),
+        *(
+            (f"55{area}87654321", f"no area {area}")
+            for area in (10, 20, 23, 25, 26, 29, 36, 39, 52, 56, 60, 72, 76, 78, 90)
+        ),
         ("521512345678", "Mexico has no number that begins with 1"),
         ("5215512345", "too short"),
         ("549511234567", "too short"),

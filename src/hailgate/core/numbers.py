@@ -23,11 +23,14 @@ def _rules(source: str, *spellings: tuple[str, str]) -> tuple[Rule, ...]:
 
 
 # Mobile numbers got a 9 in front of their eight digits, area by area, from 2012 to 2016. Those eight began with 6 to 9;
-# what begins with 2 to 5 is a fixed line, and the mobile number with a 9 before it is another line.
+# what begins with 2 to 5 is a fixed line, and the mobile number with a 9 before it is another line. Trunked radio (70
+# and 77 to 79) kept eight digits. No area has the codes that are left out.
+_AREA = r"([14689][1-9]|2[12478]|3[1-578]|5[13-5]|7[13-579])"
+_MOBILE = r"((?:[689]\d|7[1-6])\d{6})"
 _BRAZIL = _rules(
     "Anatel, Resolução nº 553/2010 (SMP, nono dígito), complete since 2016-11-06",
-    (r"55([1-9][1-9])9([6-9]\d{7})", r"55\1\2"),
-    (r"55([1-9][1-9])([6-9]\d{7})", r"55\g<1>9\2"),
+    (rf"55{_AREA}9{_MOBILE}", r"55\1\2"),
+    (rf"55{_AREA}{_MOBILE}", r"55\g<1>9\2"),
 )
 # The 1 before mobile numbers that are called from abroad is gone since 2019-08-03.
 _MEXICO = _rules(
