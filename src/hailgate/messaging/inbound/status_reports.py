@@ -110,7 +110,8 @@ def _note_free_entry(cursor: Cursor, told: Mapping[int, float]) -> None:
 def _tell_both(cursor: Cursor, before: Sequence[Row], best: Mapping[int, StatusReport]) -> None:
     """A message that was sent again because it had failed: that one of the two arrived is told at both."""
     arrived = {id_: one for id_, one in best.items() if one.status >= Status.DELIVERED}
-    again = [(first, arrived[id_]) for id_, _, first in before if first is not None and id_ in arrived]
+    news = [(id_, first) for id_, status, first in before if id_ in arrived and status < Status.DELIVERED]
+    again = [(first, arrived[id_]) for id_, first in news if first is not None]
     late = [id_ for id_, status, _ in before if status == Status.FAILED and id_ in arrived]
     if late:
         found = fetch(
