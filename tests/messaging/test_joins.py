@@ -735,6 +735,13 @@ def test_a_choice_from_before_is_theirs_also_where_it_is_told_late(wide, clock):
     assert stopped(wide) == {SCOPED.value}
 
 
+def test_what_is_chosen_with_the_message_that_a_number_comes_with_is_its_new_holders(wide, clock):
+    ahead = clock.now + 5
+    apply(wide, wrote(wide, 1, SCOPED))
+    apply(wide, wrote(wide, 1, OTHER, at=ahead), choice(wide, phone(1), OTHER, wanted=False, at=ahead))
+    assert stopped(wide) == {OTHER.value, phone(1).value}
+
+
 def test_a_number_takes_on_what_its_new_holder_refused(wide, clock):
     apply(wide, wrote(wide, 1, SCOPED), wrote(wide, OTHER))
     apply(wide, choice(wide, OTHER, wanted=False, at=clock.now - 100))

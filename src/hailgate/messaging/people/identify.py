@@ -150,7 +150,8 @@ def move_addresses(cursor: Cursor, party: Party, keys: Sequence[Key], to: Addres
     lock_roots(cursor, [taker.contact_id])
     known = find_known(cursor, keys)
     upto = fetch_value(cursor, f"SELECT max(id) FROM messaging_message {every_tenant('a place in time')}") or 0
-    at = party.at or moment
+    # What the new holder chooses in this very message is not from before, though the provider's clock be ahead of ours.
+    at = min(party.at, moment) if party.at > 0 else moment
     columns = ("tenant_id", "digest", "contact_id", "upto", "until")
     FORMER_ADDRESS.insert(cursor, columns, [(key.tenant_id, key.digest, known[key].home_id, upto, at) for key in keys])
     home = taker.home_id if taker.home_id != taker.contact_id else None
