@@ -116,6 +116,34 @@ async def test_a_dead_letter_is_changed_and_sent_again_on_record(site, key, told
     assert "Another" not in str(entry)
 
 
+async def test_a_dismissed_one_leaves_the_list_keeps_its_end_and_is_on_record(site, key, stranger_key, told) -> None:
+    dead = str(told.dead.uid)
+    assert (await site.post("/v1/dead-letters/dismiss", {"ids": [dead]}, key=stranger_key)).json["dismissed"] == []
+    answer = await site.post("/v1/dead-letters/dismiss", {"ids": [dead, "x", str(told.delivered.uid)]}, key=key)
+    assert answer.json == {"dismissed": [dead], "not_found": ["x", str(told.delivered.uid)]}
+    assert dead not in str((await site.get("/v1/dead-letters", key=key)).json)
+    assert dead not in str((await site.get("/v1/dead-letters/causes", key=key)).json)
+    assert (await site.get(f"/v1/messages/{dead}", key=key)).json["status"] == "failed"
+    [entry] = (await site.get("/v1/audit", key=key)).json["items"]
+    assert (entry["action"], entry["actor"]["name"], entry["count"]) == ("message.dismissed", "default", 1)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_an_unknown_one_is_settled_once_and_on_record(site, key, told, sent: bool) -> None:
+    path = f"/v1/dead-letters/{told.parked.uid}/settle"
+    assert (await site.post(path, {"sent": sent}, key=key)).json == {"id": str(told.parked.uid), "sent": sent}
+    shown = (await site.get(f"/v1/messages/{told.parked.uid}", key=key)).json
+    assert shown["status"] == ("sent" if sent else "failed")
+    assert (await site.post(path, {"sent": sent}, key=key)).code == "not_unknown"
+    [entry] = (await site.get("/v1/audit", key=key)).json["items"]
+    assert (entry["action"], entry["detail"]) == ("message.settled", "sent" if sent else "not sent")
+
+
+async def test_what_is_anothers_is_settled_by_nobody_else(site, stranger_key, told) -> None:
+    path = f"/v1/dead-letters/{told.parked.uid}/settle"
+    assert (await site.post(path, {"sent": True}, key=stranger_key)).status == 404
+
+
 async def test_each_of_two_who_revive_the_same_is_told_of_it_once(site, key, told) -> None:
     ids = {"ids": [str(told.dead.uid)]}
     answers = await asyncio.gather(*(site.post("/v1/dead-letters/revive", ids, key=key) for _ in range(4)))

@@ -123,6 +123,22 @@ def test_what_is_done_from_the_command_line_is_on_record(ask, run, stop, channel
     assert [entry.action for entry in entries][-2:] == ["message.revived", "channel.paused"]
 
 
+def test_one_is_dismissed_once_and_on_record(ask, stop) -> None:
+    letter = stop(DEAD, "rejected")
+    assert ask("deadletters", "dismiss", letter) == {"dismissed": 1}
+    assert ask("deadletters", "list") == []
+    entry = ask("audit")[0]
+    assert (entry["action"], entry["subject"]) == ("message.dismissed", f"message:{letter}")
+
+
+@pytest.mark.parametrize(("word", "sent"), [("--sent", True), ("--not-sent", False)])
+def test_an_unknown_one_is_settled_on_record(ask, stop, word, sent) -> None:
+    letter = stop(PARKED, "outcome_unknown")
+    assert ask("deadletters", "settle", letter, word) == {"id": letter, "sent": sent}
+    assert len(ask("deadletters", "list", "--state", "dead")) == (0 if sent else 1)
+    assert ask("audit")[0]["action"] == "message.settled"
+
+
 @pytest.mark.parametrize(
     ("given_as", "typed"),
     [(("--text", "-"), "Another try"), (("--content", "-"), '{"type": "text", "text": {"body": "Another try"}}')],
