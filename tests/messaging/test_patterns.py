@@ -8,7 +8,7 @@ from hailgate.core.patterns import PatternCall
 from hailgate.core.slots import open_room
 from hailgate.messaging.assistants.patterns import fill_call, list_patterns, remove_pattern, set_pattern
 from hailgate.messaging.assistants.registry import add_assistant, publish_version
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import claim_turns
 from messaging.acting import add_number, apply, wrote
 

@@ -13,7 +13,7 @@ from hailgate.core.events import Change, MessageChange
 from hailgate.core.slots import open_room
 from hailgate.messaging.assistants import summaries
 from hailgate.messaging.assistants.registry import add_assistant
-from hailgate.messaging.inbound.apply_events import Debounce
+from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Contact, Conversation, ConversationSummary, Join
 from hailgate.messaging.outbound.takeover import hand_over
