@@ -13,6 +13,7 @@ import pytest
 import given
 from hailgate.commands import probes
 from hailgate.commands.check import _examine_home, _examine_settings, _examine_spool, examine
+from hailgate.commands.open_home import find_opened
 from hailgate.env import Environment
 
 
@@ -40,6 +41,11 @@ def test_a_home_that_others_can_read_fails(tmp_path) -> None:
     assert (found.state, "secret_keys" in found.detail) == ("fail", True)
     home.chmod(0o700)
     assert _examine_home(Environment(home=home)).state == "ok"
+
+
+def test_a_home_that_is_not_there_yet_is_open_to_nobody(tmp_path):
+    """`serve` beside a database that was migrated elsewhere makes it."""
+    assert find_opened(tmp_path / "home") is None
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])

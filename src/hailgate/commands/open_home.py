@@ -9,7 +9,12 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def find_opened(home: Path) -> str | None:
-    """What others can do there, in words; None where they can do nothing. Whoever can write replaces what is shut."""
+    """What others can do there, in words; None where they can do nothing. Whoever can write replaces what is shut.
+
+    A home that is not there yet is made for this user alone.
+    """
+    if not home.exists():
+        return None
     mode = home.stat().st_mode
     if mode & _OTHERS_WRITE:
         return f"others on this machine can write to {home}"
