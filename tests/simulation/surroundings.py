@@ -118,7 +118,7 @@ def _begun(begin_duties: Callable[[], list[Callable[[], int]]]) -> Callable[[], 
 _DEADLY = {"webhook": POISON, "delivery": POISON, "turn": POISON_FOR_ASSISTANTS}
 
 
-def _swallow(stage: str, content: str | bytes) -> None:
+def _die_of_poison(stage: str, content: str | bytes) -> None:
     text = content.decode() if isinstance(content, bytes) else content
     if _DEADLY[stage] in text:
         _world().kill_here()
@@ -164,7 +164,7 @@ _EVERYWHERE: Sequence[tuple[str, object, object]] = (
     ("on_postgresql", sql.on_postgresql, lambda: False),
     ("log", log, SimulatedLog()),
     ("faultpoint", faultpoints.faultpoint, lambda name: _world().faultpoint(name)),
-    ("swallow", faultpoints.swallow, _swallow),
+    ("crash_on", faultpoints.crash_on, _die_of_poison),
 )  # fmt: skip
 
 
