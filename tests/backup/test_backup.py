@@ -5,15 +5,17 @@ import io
 import os
 
 import pytest
+from django.db import connection
 
 from conftest import empty_tables, tenancy
+from hailgate.backup import restoring
 from hailgate.backup.archive import BackupPart, read_archive, write_archive
 from hailgate.backup.encryption import decrypted, encrypt, make_identity, parse_identities, parse_recipients
 from hailgate.backup.keys import check_has_keys, take_keys
 from hailgate.backup.making import MANIFEST_ENDING, Sources, make_backup
 from hailgate.backup.opening import opened, verify_closed, verify_open
 from hailgate.backup.restoring import RestoreTarget, check_empty, restore
-from hailgate.backup.tables import list_tables, read_schema
+from hailgate.backup.tables import list_tables, migrate_to, read_schema
 from hailgate.core.errors import ConfigurationError, Conflict, InputError
 from hailgate.core.sessions import SessionState
 from hailgate.core.slots import open_room
@@ -119,6 +121,34 @@ def test_every_row_comes_back_as_it_was(channel, back_up, bring_back):
     assert changed <= {
         "messaging_message", "messaging_work", "messaging_receipt", "messaging_conversation", "accounts_installation",
     }  # fmt: skip
+
+
+def test_a_slow_machine_is_not_cut_off_on_its_way_back(channel, back_up, bring_back, monkeypatch):
+    """PostgreSQL would end a transaction that idles: between two statements of a migration seconds may pass."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL cuts off")
+    told = []
+
+    def migrate_and_look(schema):
+        told.append(read_time_outs())
+        migrate_to(schema)
+
+    monkeypatch.setattr(restoring, "migrate_to", migrate_and_look)
+    before = read_time_outs()
+    back_up()
+    lose_everything()
+    bring_back()
+    assert (told[0], read_time_outs()) == (["0", "0", "0"], before)
+    assert "0" not in before
+
+
+def read_time_outs():
+    found = []
+    with connection.cursor() as cursor:
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"SHOW {name}")
+            found.append(cursor.fetchone()[0])
+    return found
 
 
 def test_new_rows_come_after_those_that_were_restored(channel, back_up, bring_back):

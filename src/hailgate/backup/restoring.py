@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from hailgate.accounts.schema import pending_migrations
 from hailgate.accounts.seal import sealer
@@ -22,7 +22,7 @@ from hailgate.backup.opening import OpenBackup
 from hailgate.backup.tables import LEFT_OUT, list_newest, list_tables, migrate_to, read_schema, reset_sequences
 from hailgate.core.errors import Conflict, InputError
 from hailgate.messaging.files.storage import StoredFiles
-from hailgate.messaging.store.sql import on_postgresql
+from hailgate.messaging.store.sql import without_time_outs
 from hailgate.messaging.upkeep.restored import Settled, settle_restored
 
 # Made by `migrate` before anybody has done anything.
@@ -62,20 +62,27 @@ def restore(backup: OpenBackup, parts: Iterator[BackupPart], target: RestoreTarg
     The backup of an older version is held and settled once the database has been brought to this one.
     """
     began = time.monotonic()
-    migrate_to(backup.head.schema)
+    with without_time_outs():
+        migrate_to(backup.head.schema)
+        settled = _bring_rows(backup, parts, target, hold_s)
+        if settled is None:
+            migrate_to(list_newest())
+            settled = settle_restored(hold_s)
+    return Restored(backup.told, settled, time.monotonic() - began)
+
+
+def _bring_rows(
+    backup: OpenBackup, parts: Iterator[BackupPart], target: RestoreTarget, hold_s: float
+) -> Settled | None:
+    """None where a schema that is not this version's cannot be settled yet."""
     with transaction.atomic():
-        _be_patient()
         for table in backup.tables().values():
             table.empty()
         _load(backup, parts, target)
         _read_back(backup)
         sealer().digest("")  # the keys of this process open what was brought
         reset_sequences(list(backup.tables().values()))
-        settled = None if pending_migrations() else settle_restored(hold_s)
-    if settled is None:
-        migrate_to(list_newest())
-        settled = settle_restored(hold_s)
-    return Restored(backup.told, settled, time.monotonic() - began)
+        return None if pending_migrations() else settle_restored(hold_s)
 
 
 def _load(backup: OpenBackup, parts: Iterator[BackupPart], target: RestoreTarget) -> None:
@@ -112,10 +119,3 @@ def _bring_segment(spool: Path, name: str, data: bytes) -> None:
         raise InputError("holds a spooled webhook under a name that is none of ours", field="file")
     (spool / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     write_file(spool / folder / segment, data)
-
-
-def _be_patient() -> None:
-    if on_postgresql():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0")
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")

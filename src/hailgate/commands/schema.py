@@ -50,12 +50,12 @@ def _alone() -> Iterator[None]:
     """On SQLite each migration takes the one write lock by itself."""
     from django.db import connection
 
+    from hailgate.messaging.store.sql import without_time_outs
+
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
-        # A migration may take longer than any statement of normal work is allowed to, and think longer between two.
-        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+    with without_time_outs(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             yield

@@ -132,6 +132,24 @@ def one_moment() -> Iterator[None]:
 
 
 @contextmanager
+def without_time_outs() -> Iterator[None]:
+    """For work on the whole database: PostgreSQL cuts off no statement meanwhile, and no pause between two."""
+    if not on_postgresql():
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(f"SET {name} = 0" for name in _TIME_OUTS))
+        try:
+            yield
+        finally:
+            with suppress(OperationalError):  # the server ended the connection, or its transaction failed
+                cursor.execute("; ".join(f"RESET {name}" for name in _TIME_OUTS))
+
+
+_TIME_OUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+
+@contextmanager
 def in_one_flight() -> Iterator[Cursor]:
     """A cursor for statements whose results nobody reads, in a transaction of their own, or part of the caller's.
 
