@@ -15,6 +15,7 @@ from hailgate.commands import probes
 from hailgate.commands.check import _examine_home, _examine_settings, _examine_spool, examine
 from hailgate.commands.open_home import find_opened
 from hailgate.env import Environment
+from hailgate.messaging.assistants.registry import add_assistant
 
 
 def findings(run) -> dict[str, dict[str, str]]:
@@ -30,6 +31,17 @@ def test_an_empty_installation_is_well_and_lacks_a_channel(run, store) -> None:
     ] * 5
     assert told["channels"]["state"] == "warn"
     assert told["redis"]["detail"] == "not configured, not needed"
+
+
+def test_who_answers_is_told_with_the_models_that_are_asked(run, tenant) -> None:
+    add_assistant(tenant.pk, "front", {"vendor": "openai", "model": "gpt-5", "api_key": "a-key"})
+    add_assistant(tenant.pk, "night", {"vendor": "scripted"})
+    told = findings(run)
+    assert (
+        told[f"assistant {tenant.name}/front"]["detail"]
+        == "asks openai gpt-5; `hailgate assistant check front` tries it"
+    )
+    assert told[f"assistant {tenant.name}/night"]["detail"] == "answers by its script"
 
 
 def test_a_home_that_others_can_read_fails(tmp_path) -> None:

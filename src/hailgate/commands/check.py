@@ -74,7 +74,7 @@ def examine() -> Iterator[Finding]:
             yield _handshake("redis", env.redis_url, ping_redis)
             yield _handshake("rabbitmq", env.rabbitmq_url, greet_rabbitmq)
             yield from _examine_channels()
-            yield Finding("assistant", "ok", "scripted, needs no key")
+            yield from _examine_assistants()
             yield from _examine_hooks(env)
     except ConfigurationError as refused:
         for fault in refused.faults:
@@ -237,6 +237,24 @@ def _examine_channels() -> Iterator[Finding]:
         if channel.business_id is not None:
             business = Business.objects.get(tenant_id=channel.tenant_id, id=channel.business_id)
             yield _judge_business(f"templates {channel.tenant.name}/{channel.name}", business, channel.provider)
+
+
+def _examine_assistants() -> Iterator[Finding]:
+    """Who answers. Whether models do is not asked here: each answer is paid."""
+    from hailgate.accounts.models import Tenant
+    from hailgate.messaging.assistants.registry import list_standing
+    from hailgate.messaging.store.sql import atomic_cursor
+
+    with atomic_cursor(read_only=True) as cursor:
+        standing = list_standing(cursor)
+    if not standing:
+        yield Finding("assistant", "ok", "no tenant has one of its own")
+    names = dict(Tenant.objects.values_list("id", "name"))
+    for each in standing:
+        asked = ", then ".join(f"{choice.vendor} {choice.model}" for choice in each.settings.choices)
+        by_model = f"asks {asked}; `hailgate assistant check {each.name}` tries it"
+        detail = "answers by its script" if each.settings.is_scripted else by_model
+        yield Finding(f"assistant {names[each.tenant_id]}/{each.name}", "ok", detail)
 
 
 def _tenants() -> "Iterable[int]":
