@@ -16,6 +16,7 @@ from hailgate.commands.check import _examine_home, _examine_settings, _examine_s
 from hailgate.commands.open_home import find_opened
 from hailgate.env import Environment
 from hailgate.messaging.assistants.registry import add_assistant
+from hailgate.messaging.channels.hooks import add_hook
 
 
 def findings(run) -> dict[str, dict[str, str]]:
@@ -42,6 +43,11 @@ def test_who_answers_is_told_with_the_models_that_are_asked(run, tenant) -> None
         == "asks openai gpt-5; `hailgate assistant check front` tries it"
     )
     assert told[f"assistant {tenant.name}/night"]["detail"] == "answers by its script"
+
+
+def test_a_provider_that_is_told_no_address_is_warned_of(run, tenant) -> None:
+    add_hook(tenant.pk, "twilio", {"auth_token": "a-token"})
+    assert findings(run)[f"webhook {tenant.name}/twilio"]["detail"] == "its provider is told no address"
 
 
 def test_a_home_that_others_can_read_fails(tmp_path) -> None:

@@ -304,12 +304,23 @@ def _examine_hooks(env: "Environment") -> Iterator[Finding]:
     from hailgate.messaging.models import Hook
 
     hooks = [row for tenant_id in _tenants() for row in _active(Hook, tenant_id)]
+    if not env.public_url:
+        yield from filter(None, map(_miss_public_url, hooks))
     # Where a provider has no handshake, its door is tried by its first message.
     probes = {hook: probe for hook in hooks if (probe := _find_probe(hook))}
     calls = [(f"/hooks/{sealer().unseal(hook.token)}", probe) for hook, probe in probes.items()]
     base = env.reached_at
     for hook, trip in zip(probes, asyncio.run(shake_hands(base, calls)), strict=True):
         yield _judge_trip(f"webhook {hook.tenant.name}/{hook.provider}", base, trip)
+
+
+def _miss_public_url(hook: "Hook") -> Finding | None:
+    from hailgate.providers import get_provider
+
+    if not get_provider(hook.provider).needs_public_url:
+        return None
+    advice = "Set HAILGATE_PUBLIC_URL to the https:// address that it reaches you under."
+    return Finding(f"webhook {hook.tenant.name}/{hook.provider}", "warn", "its provider is told no address", advice)
 
 
 def _find_probe(hook: "Hook") -> "HandshakeProbe | None":
