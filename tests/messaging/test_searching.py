@@ -6,7 +6,7 @@ from hailgate.core.errors import OutcomeUnknown, RecipientUnconfirmed, Recipient
 from hailgate.core.evidence import Looks, Verdict
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.models import Receipt, Search, WorkKind, WorkState
+from hailgate.messaging.models import Contact, Receipt, Search, WorkKind, WorkState
 from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.search import (
     STILL_UNKNOWN,
@@ -15,6 +15,7 @@ from hailgate.messaging.outbound.search import (
     postpone_look,
     record_look,
 )
+from hailgate.messaging.people.byhand import join_by_hand
 from messaging.acting import (
     HOLD_S,
     apply,
@@ -29,6 +30,7 @@ from messaging.acting import (
     told,
     work,
     work_of,
+    wrote,
 )
 
 FINDERS = ["cloud"]  # as if it could be asked
@@ -105,6 +107,19 @@ def test_what_is_absent_is_sent_again_in_its_place(worker, clock, wide, unknown)
     deliver(worker, again)
     assert claim_one(worker).message_id == follower.id
     assert notes_of(unknown) == ["absent"]
+
+
+def test_what_is_absent_of_one_who_was_joined_to_another_is_sent_again_at_once(worker, clock, wide):
+    """Its delivery stands under the root's key, and the message under its own conversation."""
+    apply(wide, wrote(wide, 1))
+    apply(wide, wrote(wide, 2))
+    lost = lose(worker, send(wide, 2))
+    clock.forward(HOLD_S + 1)
+    one, other = Contact.objects.filter(tenant_id=wide.tenant_id).order_by("id")
+    assert join_by_hand(wide.tenant_id, one.uid, other.uid, "somebody")
+    assert work_of(lost).key != lost.conversation_id
+    record_look(worker, look(worker, clock), Verdict.ABSENT, Looks(0.0, 3, 3))
+    assert claim_one(worker).message_id == lost.id
 
 
 def test_its_life_goes_on_while_it_is_looked_for(worker, clock, wide, unknown):

@@ -16,6 +16,7 @@ from hailgate.core.evidence import Looks, Verdict, next_look
 from hailgate.core.slots import Room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Direction, WorkKind, WorkState
+from hailgate.messaging.people.roots import lock_key
 from hailgate.messaging.store.sql import (
     Cursor,
     Row,
@@ -115,7 +116,7 @@ def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Loo
         moment = find_alive(cursor, worker_id)
         if moment is None:
             return False
-        rows.lock_conversations(cursor, [claim.conversation_id])
+        key = lock_key(cursor, claim.tenant_id, claim.uid)
         if not lock_held(cursor, worker_id, [claim]):
             return False
         if not _is_unknown(cursor, claim):
@@ -126,8 +127,8 @@ def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Loo
             return True
         rows.complete(cursor, [claim.id])
         _END[verdict](cursor, claim, moment, provider_id)
-        rows.hold_conversations(cursor, [claim.conversation_id])
-        rows.promote(cursor, WorkKind.DELIVERY, [claim.conversation_id], moment)
+        rows.hold_conversations(cursor, [key])
+        rows.promote(cursor, WorkKind.DELIVERY, [key], moment)
         return True
 
 
