@@ -23,6 +23,7 @@ from messaging.acting import (
     claim,
     claim_one,
     deliver,
+    deliver_all,
     failed,
     fresh,
     send,
@@ -59,6 +60,10 @@ def look(worker, clock):
         batch = claim_searches(worker, open_room(10))
     (only,) = batch.claims
     return only
+
+
+def people_of(channel):
+    return Contact.objects.filter(tenant_id=channel.tenant_id).order_by("id").values_list("uid", flat=True)
 
 
 def notes_of(message):
@@ -115,11 +120,24 @@ def test_what_is_absent_of_one_who_was_joined_to_another_is_sent_again_at_once(w
     apply(wide, wrote(wide, 2))
     lost = lose(worker, send(wide, 2))
     clock.forward(HOLD_S + 1)
-    one, other = Contact.objects.filter(tenant_id=wide.tenant_id).order_by("id")
-    assert join_by_hand(wide.tenant_id, one.uid, other.uid, "somebody")
+    assert join_by_hand(wide.tenant_id, *people_of(wide), "somebody")
     assert work_of(lost).key != lost.conversation_id
     record_look(worker, look(worker, clock), Verdict.ABSENT, Looks(0.0, 3, 3))
     assert claim_one(worker).message_id == lost.id
+
+
+def test_what_one_got_in_a_conversation_that_was_joined_is_no_candidate(worker, clock, wide):
+    apply(wide, wrote(wide, 1))
+    apply(wide, wrote(wide, 2))
+    got = send(wide, 1)
+    deliver_all(worker)
+    lost = lose(worker, send(wide, 2))
+    clock.forward(HOLD_S + 1)
+    join_by_hand(wide.tenant_id, *people_of(wide), "somebody")
+    looked = look(worker, clock)
+    assert (looked.uid, looked.known) == (lost.uid, {fresh(got).provider_id})
+    record_look(worker, looked, Verdict.SENT, looked.looks, fresh(got).provider_id)
+    assert fresh(lost).unknown
 
 
 def test_its_life_goes_on_while_it_is_looked_for(worker, clock, wide, unknown):

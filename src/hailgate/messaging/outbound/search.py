@@ -16,7 +16,7 @@ from hailgate.core.evidence import Looks, Verdict, next_look
 from hailgate.core.slots import Room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Direction, WorkKind, WorkState
-from hailgate.messaging.people.roots import lock_key
+from hailgate.messaging.people.roots import joined_ids, lock_key
 from hailgate.messaging.store.sql import (
     Cursor,
     Row,
@@ -57,7 +57,6 @@ class SearchClaim(NamedTuple):
     message_id: int
     channel_id: int
     crashes: int
-    conversation_id: int
     delivery_id: int
     delivery_lease: int
     delivery_code: str
@@ -122,7 +121,7 @@ def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Loo
         if not _is_unknown(cursor, claim):
             rows.complete(cursor, [claim.id])
             return False
-        if verdict is Verdict.OPEN or (verdict is Verdict.SENT and _is_anothers(cursor, claim, provider_id)):
+        if verdict is Verdict.OPEN or (verdict is Verdict.SENT and _is_anothers(cursor, claim, key, provider_id)):
             _look_again(cursor, claim, looks, moment)
             return True
         rows.complete(cursor, [claim.id])
@@ -158,13 +157,13 @@ def _is_unknown(cursor: Cursor, claim: SearchClaim) -> bool:
     return found is not None
 
 
-def _is_anothers(cursor: Cursor, claim: SearchClaim, provider_id: str) -> bool:
-    """Whether another message of the conversation got this id since the claim; its lock is held."""
+def _is_anothers(cursor: Cursor, claim: SearchClaim, key: int, provider_id: str) -> bool:
+    """Whether another message to the same person got this id since the claim; the lock of ``key`` is held."""
     found = fetch_one(
         cursor,
-        f"SELECT id FROM messaging_message WHERE channel_id = %s AND provider_id = %s AND conversation_id = %s "
+        f"SELECT id FROM messaging_message WHERE channel_id = %s AND provider_id = %s AND {among('conversation_id')} "
         f"AND id <> %s {every_tenant('by key')}",
-        [claim.channel_id, provider_id[:255], claim.conversation_id, claim.message_id],
+        [claim.channel_id, provider_id[:255], array(joined_ids(cursor, key)), claim.message_id],
     )
     return found is not None
 
@@ -235,7 +234,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], _moment: float) -> list[Sear
     """A message that is not unknown any more is not looked for."""
     found = fetch(
         cursor,
-        f"SELECT message.id, message.conversation_id, work.id, work.lease, work.code, message.uid, work.knocks, "
+        f"SELECT message.id, work.key, work.id, work.lease, work.code, message.uid, work.knocks, "
         f"message.address_kind, message.address, message.content, message.context_id, "
         f"coalesce((SELECT max(started_at) FROM messaging_attempt WHERE message_id = message.id), accepted_at), "
         f"(SELECT open_since FROM messaging_session WHERE channel_id = message.channel_id), "
@@ -253,14 +252,20 @@ def _load(cursor: Cursor, leased: Sequence[Leased], _moment: float) -> list[Sear
     return [_claim(row, facts[row.key], known) for row in leased if row.key in facts]
 
 
-def _known(cursor: Cursor, conversation_ids: Sequence[int]) -> dict[int, frozenset[str]]:
-    """The provider's ids of what else we sent lately in each conversation: none of them can be the one looked for."""
+def _known(cursor: Cursor, keys: Sequence[int]) -> dict[int, frozenset[str]]:
+    """The provider's ids of what else we sent each person lately: none of them can be the one looked for.
+
+    A key is a conversation; those that were joined to it are the same person's.
+    """
     found = fetch(
         cursor,
-        f"SELECT conversation_id, provider_id FROM messaging_message WHERE {among('conversation_id')} "
-        f"AND direction = {Direction.OUTBOUND.value} AND provider_id IS NOT NULL AND accepted_at >= %s "
-        f"{every_tenant('by key')}",
-        [array(conversation_ids), now(cursor) - KNOWN_S],
+        f"SELECT coalesce(conversation.merged_into_id, conversation.id), message.provider_id "
+        f"FROM messaging_conversation conversation "
+        f"JOIN messaging_message message ON message.conversation_id = conversation.id "
+        f"WHERE ({among('conversation.id')} OR {among('conversation.merged_into_id')}) "
+        f"AND message.direction = {Direction.OUTBOUND.value} AND message.provider_id IS NOT NULL "
+        f"AND message.accepted_at >= %s {every_tenant('by key')}",
+        [array(keys), array(keys), now(cursor) - KNOWN_S],
     )
     known: dict[int, set[str]] = defaultdict(set)
     for key, provider_id in found:
@@ -271,12 +276,12 @@ def _known(cursor: Cursor, conversation_ids: Sequence[int]) -> dict[int, frozens
 def _claim(row: Leased, facts: Row, known: dict[int, frozenset[str]]) -> SearchClaim:
     unseal = sealer().unseal
     (
-        message_id, conversation_id, delivery_id, delivery_lease, code, uid, attempt_no, kind, address, content,
+        message_id, key, delivery_id, delivery_lease, code, uid, attempt_no, kind, address, content,
         context_id, attempted_at, open_since, since, count, empty, empty_since,
     ) = facts  # fmt: skip
     return SearchClaim(
-        row.id, row.lease, row.tenant_id, message_id, row.channel_id, row.crashes, conversation_id, delivery_id,
+        row.id, row.lease, row.tenant_id, message_id, row.channel_id, row.crashes, delivery_id,
         delivery_lease, code, as_uuid(uid), attempt_no, Address(AddressKind(kind), unseal(address)), unseal(content),
-        context_id, float(attempted_at), float(open_since or 0.0), known.get(conversation_id, frozenset()),
+        context_id, float(attempted_at), float(open_since or 0.0), known.get(key, frozenset()),
         Looks(float(since), count, empty, float(empty_since)),
     )  # fmt: skip
