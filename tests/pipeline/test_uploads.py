@@ -14,6 +14,7 @@ from hailgate.core.errors import (
     ConfigurationError,
     IdempotencyMismatch,
     InputError,
+    MessageFault,
     OutcomeUnknown,
     ProviderUnavailable,
     Rejected,
@@ -242,6 +243,20 @@ async def test_an_upload_that_fails_ends_as_a_send_would_and_is_seen(desk, error
     assert said <= {error.code, ProviderUnavailable.code}
     assert desk.outbound.slots.held == frozenset()
     assert not (await desk.fresh(message)).unknown
+
+
+async def test_no_cap_by_the_providers_code_ends_an_upload_within_minutes(desk, clock):
+    """To repeat it harms nobody, whomever the code blames."""
+    (message,) = await accept(desk, picture(desk.channel, await store(desk)))
+    began = clock.now
+    while clock.now < began + 540:
+        desk.provider.plan_uploads(MessageFault("Not now.", max_attempts=2))
+        await desk.carry_out()
+        row = await desk.row_of(message)
+        assert (row.state, row.code) == (WorkState.READY, "message_fault")
+        clock.now = row.due_at
+    await desk.carry_out()
+    assert (await desk.fresh(message)).status == Status.SENT
 
 
 async def test_a_provider_that_takes_no_files_counts_against_the_breaker(desk):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hailgate.core import window
 from hailgate.core.content import HandedFile, decode_outbound, with_provider_ids
-from hailgate.core.delivery import LONGEST_RETRY_AFTER, Action, Decision, RetryPolicy, decide
+from hailgate.core.delivery import LONGEST_RETRY_AFTER, RIDDEN_OUT_S, Action, Decision, RetryPolicy, decide
 from hailgate.core.errors import LeaseLost, ProviderThrottled, Scope, SendError
 from hailgate.core.media import LocalMedia
 from hailgate.messaging.outbound.attempts import Outcome
@@ -80,6 +80,12 @@ def decide_outcome(claim: Claim, answer: SendReceipt | SendError, moment: float,
         provider_code=(answer.provider_code or "")[:60],
         rests_until=_rest(answer, moment),
     )
+
+
+def as_repeatable(error: SendError) -> SendError:
+    """Of a call that harms nobody when it is repeated: no cap by the provider's code ends it within minutes."""
+    error.max_attempts, error.patience = None, max(error.patience, RIDDEN_OUT_S)
+    return error
 
 
 def snooze(due_at: float, code: str, detail: str) -> Decision:

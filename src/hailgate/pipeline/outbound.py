@@ -34,7 +34,15 @@ from hailgate.messaging.store.ports import Db
 from hailgate.messaging.templates.lookup import is_marketing
 from hailgate.messaging.work.claim import Batch
 from hailgate.messaging.work.marks import Marks
-from hailgate.pipeline.attempts import NO_FILES, DeliveryAttempt, bury, decide_outcome, find_refusal, snooze
+from hailgate.pipeline.attempts import (
+    NO_FILES,
+    DeliveryAttempt,
+    as_repeatable,
+    bury,
+    decide_outcome,
+    find_refusal,
+    snooze,
+)
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connected, Connections
 from hailgate.pipeline.faultpoints import crash_on, faultpoint
@@ -229,7 +237,7 @@ class Outbound:
         try:
             handed = await self._uploads.hand_over(attempt.claim, attempt.connected, attempt.lent)
         except SendError as error:
-            return error
+            return as_repeatable(error)
         faultpoint("after_upload")
         return attempt._replace(handed=handed)
 
