@@ -257,6 +257,7 @@ async def test_a_webhook_that_leads_elsewhere_is_told_by_the_check():
     async with Connected(server) as provider:
         health = await provider.check()
     assert (health.ok, health.detail) == (False, "The server's webhook leads elsewhere.")
+    assert health.sends
 
 
 async def test_an_open_connection_is_not_closed_but_told_to_be_silent():
@@ -338,7 +339,7 @@ async def test_a_file_is_asked_for_by_its_message():
         (400, "Timed Out", Disposition.PARK),
         (400, "Connection Closed", Disposition.PARK),
         (500, "Connection Closed", Disposition.SNOOZE),
-        (502, None, Disposition.RETRY),
+        (502, None, Disposition.PARK),
     ],
 )
 async def test_a_file_is_given_up_only_where_the_server_surely_has_none(status, said, disposition):

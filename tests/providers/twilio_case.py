@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from hailgate.core.errors import (
+    AddressRefuses,
     ChannelRefused,
     ChannelUnauthorized,
     OutcomeUnknown,
@@ -119,7 +120,7 @@ OUTCOMES = {
     "success, but of nothing": (OutcomeUnknown, answer_json(201, {})),
     "reset": (OutcomeUnknown, loopback.accept_then_reset),
     "garbage": (OutcomeUnknown, loopback.garbage),
-    "redirected": (OutcomeUnknown, answer(307, b"", {"Location": "http://127.0.0.1:1/"})),
+    "redirected": (AddressRefuses, answer(307, b"", {"Location": "http://127.0.0.1:1/"})),
 }
 
 

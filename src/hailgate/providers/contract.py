@@ -83,11 +83,15 @@ class SendReceipt(msgspec.Struct, frozen=True):
 
 
 class ChannelHealth(msgspec.Struct, frozen=True):
-    """`facts` are for the owner's eyes (they hold the channel's number), not for logs."""
+    """`facts` are for the owner's eyes (they hold the channel's number), not for logs.
+
+    `sends` is for a channel that can send, although something else about it is not as it should be.
+    """
 
     ok: bool
     detail: str
     facts: Mapping[str, str] = {}
+    sends: bool = False
 
 
 Keep = Callable[[Mapping[str, Secret]], Awaitable[None]]

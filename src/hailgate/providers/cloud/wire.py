@@ -10,23 +10,18 @@ from hailgate.core.content import encode_content
 from hailgate.core.delivery import parse_retry_after
 from hailgate.core.errors import (
     AddressRefuses,
-    ChannelRefused,
     OutcomeUnknown,
-    ProviderThrottled,
     Rejected,
-    Scope,
     SendError,
 )
 from hailgate.providers.cloud.errors import Refusal, send_error
 from hailgate.providers.contract import ChannelHealth, OutboundMessage, SendReceipt
 from hailgate.providers.reading import address, identifier, read
+from hailgate.providers.strangers import refuse_stranger
 
 HEALTH_FIELDS = (
     "display_phone_number,verified_name,quality_rating,messaging_limit_tier,throughput,status,name_status,health_status"
 )
-
-# A proxy that gave up waiting may have passed the call on.
-REQUEST_TIMEOUT = 408
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -75,7 +70,7 @@ def parse_send_answer(status: int, headers: Mapping[str, str], body: bytes, now:
         raise send_error(refusal, status, parse_retry_after(headers.get("Retry-After"), now))
     if 200 <= status < 300:
         return _receipt(answer)
-    raise _unexplained(status, headers, now)
+    raise refuse_stranger("Meta", status, parse_retry_after(headers.get("Retry-After"), now))
 
 
 def parse_ack(status: int, headers: Mapping[str, str], body: bytes, now: float) -> None:
@@ -83,7 +78,7 @@ def parse_ack(status: int, headers: Mapping[str, str], body: bytes, now: float) 
     if refusal := _refusal(_decode(body)):
         raise send_error(refusal, status, parse_retry_after(headers.get("Retry-After"), now))
     if not 200 <= status < 300:
-        raise _unexplained(status, headers, now)
+        raise refuse_stranger("Meta", status, parse_retry_after(headers.get("Retry-After"), now))
 
 
 def parse_health(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ChannelHealth:
@@ -145,24 +140,6 @@ def _first(items: object) -> Mapping[str, Any]:
     if isinstance(items, list) and items and isinstance(items[0], dict):
         return items[0]
     return {}
-
-
-def _unexplained(status: int, headers: Mapping[str, str], now: float) -> SendError:
-    """Of an answer that is not Meta's: a proxy or another server stands at the channel's address.
-
-    It did not take the message, unless it passed the call on and only the answer was lost.
-    """
-    if status == 429:
-        return ProviderThrottled(
-            "Meta asks for a slower pace.",
-            scope=Scope.CHANNEL,
-            retry_after=parse_retry_after(headers.get("Retry-After"), now),
-        )
-    if status in {401, 403}:
-        return ChannelRefused(f"The channel's api_url answered {status} without an error of Meta's.")
-    if 300 <= status < 500 and status != REQUEST_TIMEOUT:
-        return AddressRefuses(f"The channel's api_url answered {status}, not as Meta does: see whether it is right.")
-    return OutcomeUnknown(f"Meta answered {status} without an error code.")
 
 
 def _fact(value: object) -> str | None:

@@ -79,7 +79,7 @@ class EvolutionProvider:
             timeout=self._config.timeout_s,
         )
         try:
-            return parse_send_answer(*reply)
+            return parse_send_answer(*reply, self._clock())
         except AddressRefuses as refused:
             raise refused.at(self._config.api_url) from None
 
@@ -89,9 +89,9 @@ class EvolutionProvider:
             webhook = await self._webhook_fault()
         except SendError as error:
             return ChannelHealth(ok=False, detail=error.detail)
-        if webhook:
-            return ChannelHealth(ok=False, detail=webhook)
         is_open = report.state is SessionState.OPEN
+        if webhook:
+            return ChannelHealth(ok=False, detail=webhook, sends=is_open)
         return ChannelHealth(ok=is_open, detail=f"The session is {report.state}.", facts={"session": report.state})
 
     async def mark_read(self, message_id: str, *, typing: bool) -> None:

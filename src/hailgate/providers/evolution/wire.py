@@ -28,8 +28,8 @@ from hailgate.core.content.outbound import (
     Video,
 )
 from hailgate.core.content.parts import Card, TextBody
+from hailgate.core.delivery import parse_retry_after
 from hailgate.core.errors import (
-    AddressRefuses,
     ChannelDisconnected,
     ChannelRefused,
     ChannelUnauthorized,
@@ -47,6 +47,7 @@ from hailgate.providers.evolution.content import parse_content, seconds
 from hailgate.providers.inline import FILE, FileInJson
 from hailgate.providers.jids import parse_jid, render_jid
 from hailgate.providers.reading import identifier, read
+from hailgate.providers.strangers import refuse_stranger
 
 QR_LIFE_S: Final = 60.0
 TYPED_LIFE_S: Final = 160.0
@@ -238,11 +239,11 @@ def _iso(at: float) -> str:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def parse_send_answer(status: int, _headers: Mapping[str, str], body: bytes) -> SendReceipt:
+def parse_send_answer(status: int, headers: Mapping[str, str], body: bytes, now: float) -> SendReceipt:
     """Read what became of a send. Raises the SendError that the answer means."""
     answer = _decode(body)
     if not 200 <= status < 300:
-        raise refusal(status, body)
+        raise refusal(status, body, parse_retry_after(headers.get("Retry-After"), now))
     key = _parts(answer.get("key"))
     message_id = identifier(key.get("id"))
     if message_id is None:
@@ -264,26 +265,37 @@ def _code(told: object) -> str | None:
     return str(told)[:60] if isinstance(told, int | str) else None
 
 
-def refusal(status: int, body: bytes) -> SendError:  # noqa: PLR0911 -- a table of its sentences
+def refusal(  # noqa: PLR0911 -- a table of its sentences
+    status: int, body: bytes, retry_after: float | None = None
+) -> SendError:
     """What an answer that is no success means: only the text tells, and a 400 is no proof of failure."""
     answer = _decode(body)
     words = " ".join(_words(answer))
     coded = str(status)
+    if status == 413:
+        return Rejected("The message is larger than the server takes.", provider_code=coded)
+    if not _is_its_own(status, answer):
+        return refuse_stranger("Evolution API", status, retry_after)
     if status == 401:
         return ChannelUnauthorized("The server does not take the API key.", provider_code=coded)
     if "LICENSE_REQUIRED" in words:
         return ChannelRefused(LICENSE, code="license_required", provider_code=coded)
-    if 300 <= status < 400 or (not answer and status in {404, 405, 502, 503, 504}):
-        return AddressRefuses(provider_code=coded)
     if "instance does not exist" in words or ("not found" in words and status == 404):
         return ChannelDisconnected("The server has no such instance: pair the channel.", provider_code=coded)
     if "Connection Closed" in words:
         return ChannelDisconnected(provider_code=coded) if status >= 500 else SessionLost(provider_code=coded)
     if _says_nowhere(answer):
         return RecipientUnreachable("This number is not on WhatsApp.", code="not_on_whatsapp", provider_code=coded)
-    if "requires property" in words or "is not one of" in words or "Cannot POST" in words or status in {403, 413}:
+    if "requires property" in words or "is not one of" in words or "Cannot POST" in words or status == 403:
         return Rejected(f"The server refused the message ({status}).", provider_code=coded)
     return OutcomeUnknown(f"The server answered {status}, which proves nothing.", provider_code=coded)
+
+
+def _is_its_own(status: int, answer: Mapping[str, Any]) -> bool:
+    """It leads nowhere else, knows no pace, and tells what it refuses in a ``response``; of a 400 nothing is sure."""
+    if not answer or 300 <= status < 400 or status == 429:
+        return False
+    return status == 400 or status >= 500 or "response" in answer
 
 
 def _says_nowhere(answer: Mapping[str, Any]) -> bool:

@@ -5,7 +5,15 @@ from typing import Final
 from urllib.parse import urlencode
 
 from hailgate.core.content.outbound import Interactive, Outbound, Template
-from hailgate.core.errors import InputError, ProviderUnavailable, Rejected, SendError, TemplateUnavailable, TooLarge
+from hailgate.core.errors import (
+    AddressRefuses,
+    InputError,
+    ProviderUnavailable,
+    Rejected,
+    SendError,
+    TemplateUnavailable,
+    TooLarge,
+)
 from hailgate.core.events import ProviderEvent
 from hailgate.core.evidence import Findings
 from hailgate.core.media import RemoteMedia
@@ -81,6 +89,8 @@ class TwilioProvider:
         )
         try:
             return parse_send_answer(*reply, self._clock())
+        except AddressRefuses as refused:
+            raise refused.at(self._config.api_url) from None
         except TemplateUnavailable as refused:
             raise self._contents.explain(refused, message.content) from None
 

@@ -24,6 +24,7 @@ from hailgate.core.errors import (
 )
 from hailgate.providers.contract import SendReceipt
 from hailgate.providers.reading import identifier, read
+from hailgate.providers.strangers import refuse_stranger
 from hailgate.providers.twilio.errors import classify, is_known
 from hailgate.providers.twilio.kinds import KINDS
 from hailgate.providers.twilio.webhook import PREFIX
@@ -123,20 +124,23 @@ def parse_refusal(status: int, headers: Mapping[str, str], body: bytes, now: flo
     """What a code says that is known; else what the status says, which tells of a code's range how it ended."""
     told = (read(_object, body) or {}).get("code")
     code = str(told) if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
-    error = classify(code) if code and is_known(code) else _by_status(status, code)
-    waits = (parse_retry_after(headers.get("Retry-After"), now), error.retry_after)
+    asked = parse_retry_after(headers.get("Retry-After"), now)
+    if code is None:
+        return refuse_stranger("Twilio", status, asked)
+    error = classify(code) if is_known(code) else _by_status(status, code)
+    waits = (asked, error.retry_after)
     error.retry_after = max((wait for wait in waits if wait is not None), default=None)
     return error
 
 
-def _by_status(status: int, code: str | None) -> SendError:
+def _by_status(status: int, code: str) -> SendError:
     if status == 429:
         return ProviderThrottled("Twilio asks for a slower pace.", scope=Scope.ACCOUNT, provider_code=code)
     if status in {401, 403}:
         return ChannelUnauthorized("Twilio refuses the credentials.", provider_code=code)
     if status >= 500 or status < 400:
         return OutcomeUnknown(f"Twilio answered with {status}.", provider_code=code)
-    return classify(code) if code else Rejected(f"Twilio answered with {status}.")
+    return classify(code)
 
 
 def harmless(error: SendError) -> SendError:

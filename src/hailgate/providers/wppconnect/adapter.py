@@ -37,6 +37,7 @@ from hailgate.providers.wppconnect.wire import (
     parse_session,
     parse_token,
     render_send,
+    tells_of_session,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class WppProvider:
         await self._check_recipient(message.to)
         reply = await self._post(call, guard, again=lambda: render_send(message))
         try:
-            return parse_send_answer(*reply)
+            return parse_send_answer(*reply, self._clock())
         except AddressRefuses as refused:
             raise refused.at(self._config.api_url) from None
 
@@ -112,7 +113,7 @@ class WppProvider:
         known = self._numbers.get(to.value)
         if known is None or self._clock() - known[0] >= NUMBER_KNOWN_S:
             reply = await self._get(f"check-number-status/{to.value}")
-            if reply.status == 404:
+            if reply.status == 404 and tells_of_session(reply.body):
                 raise ChannelDisconnected
             if (exists := parse_number(*reply)) is None:
                 return

@@ -25,8 +25,8 @@ from hailgate.core.content.outbound import (
     Video,
 )
 from hailgate.core.content.parts import AnyFile
+from hailgate.core.delivery import parse_retry_after
 from hailgate.core.errors import (
-    AddressRefuses,
     ChannelUnauthorized,
     OutcomeUnknown,
     ProviderUnavailable,
@@ -41,6 +41,7 @@ from hailgate.providers.contract import OutboundMessage, SendReceipt
 from hailgate.providers.inline import FILE, FileInJson
 from hailgate.providers.jids import parse_jid, render_jid, user_of
 from hailgate.providers.reading import identifier, read
+from hailgate.providers.strangers import REQUEST_TIMEOUT, refuse_stranger
 
 # WhatsApp Web shows a code for about 20 seconds, and a typed one for some minutes.
 QR_LIFE_S: Final = 45.0
@@ -195,14 +196,21 @@ def _poll(poll: PollQuestion) -> dict[str, Any]:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def parse_send_answer(status: int, _headers: Mapping[str, str], body: bytes) -> SendReceipt:
+def parse_send_answer(status: int, headers: Mapping[str, str], body: bytes, now: float) -> SendReceipt:
     """Read what became of a send. Raises the SendError that the answer means."""
     answer = read(_object, body) or {}
-    if status == 401:
-        raise ChannelUnauthorized("The server does not take the session's token.", provider_code="401")
     if 200 <= status < 300:
         return _receipt(answer)
+    if not _is_its_own(status, answer):
+        raise refuse_stranger("WPPConnect Server", status, parse_retry_after(headers.get("Retry-After"), now))
     raise _failure(status, answer)
+
+
+def _is_its_own(status: int, answer: Mapping[str, Any]) -> bool:
+    """Two refusals come as a page: of a call that cannot be read, and of one that is too large."""
+    if 300 <= status < 400 or status in {403, REQUEST_TIMEOUT, 429}:
+        return False
+    return bool(answer) or status in {400, 413}
 
 
 def _receipt(answer: Mapping[str, Any]) -> SendReceipt:
@@ -218,17 +226,22 @@ def _receipt(answer: Mapping[str, Any]) -> SendReceipt:
     return SendReceipt(message_id, address=parse_jid(chat.get("_serialized") if isinstance(chat, dict) else chat))
 
 
+def tells_of_session(body: bytes) -> bool:
+    """Of a 404: it is the server's word on its session, and not of somebody else at its address."""
+    return "status" in (read(_object, body) or {})
+
+
 def _failure(status: int, answer: Mapping[str, Any]) -> SendError:
     """After a 400 and a 404 with a session's status the server goes on and sends all the same (providers.md 5.3)."""
     standing = answer.get("status")
+    if status == 401:
+        return ChannelUnauthorized("The server does not take the session's token.", provider_code="401")
     if status == 400 and standing == "Connected":
         return RecipientUnconfirmed(provider_code="400")
     if status == 404 and standing == "Disconnected":
         return SessionLost(provider_code="404")
     if status == 400 and answer.get("response") is False:
         return ChannelUnauthorized("The server does not take the secret key.", provider_code="400")
-    if 300 <= status < 400 or (status == 404 and not answer):
-        return AddressRefuses(provider_code=str(status))
     if status >= 500:
         return OutcomeUnknown(f"The server answered {status} and does not say why.", provider_code=str(status))
     return Rejected(f"The server refused the message ({status}).", provider_code=str(status))
