@@ -310,9 +310,8 @@ TROUBLE = [ProviderUnavailable(), AddressRefuses(), ProviderUnavailable(max_atte
 
 
 @pytest.mark.parametrize("error", [*TROUBLE, FileUnavailable(), LeaseLost()])
-@pytest.mark.parametrize("passed_at", [None, NOW - 100_000.0, NOW - 86_400.0])
-def test_trouble_of_the_whole_channel_is_ridden_out_for_as_long_as_the_message_lives(error, passed_at):
-    decision = decided(error, 10**6, failing_since=NOW - 86_400.0, passed_at=passed_at, well=True)
+def test_trouble_of_the_whole_channel_is_ridden_out_for_as_long_as_the_message_lives(error):
+    decision = decided(error, 10**6, failing_since=NOW - 86_400.0, passing_since=None, well=True)
 
     assert (decision.action, decision.spends) == (Action.RETRY, False)
 
@@ -322,7 +321,7 @@ def test_trouble_of_the_whole_channel_is_ridden_out_for_as_long_as_the_message_l
     ("lasted", "action"), [(RIDDEN_OUT_S - 1, Action.RETRY), (RIDDEN_OUT_S, Action.BURY), (86_400.0, Action.BURY)]
 )
 def test_a_message_that_alone_meets_trouble_for_ten_minutes_lets_its_followers_go_on(error, lasted, action):
-    decision = decided(error, failing_since=NOW - lasted, passed_at=NOW - 1, well=True)
+    decision = decided(error, failing_since=NOW - lasted, passing_since=NOW - 10**6, well=True)
 
     assert decision.action == action
     if action is Action.BURY:
@@ -330,15 +329,24 @@ def test_a_message_that_alone_meets_trouble_for_ten_minutes_lets_its_followers_g
 
 
 @pytest.mark.parametrize("error", TROUBLE)
+@pytest.mark.parametrize(("passing", "action"), [(1, Action.RETRY), (RIDDEN_OUT_S, Action.BURY)])
+def test_the_ten_minutes_are_counted_while_others_pass(error, passing, action):
+    """A message that waited out an outage of hours with all others is not ended by the first failure after it."""
+    decision = decided(error, failing_since=NOW - 7200.0, passing_since=NOW - passing, well=True)
+
+    assert decision.action == action
+
+
+@pytest.mark.parametrize("error", TROUBLE)
 def test_where_a_part_of_all_calls_fails_a_message_has_only_had_no_luck_yet(error):
     """Others pass, but not many in a row: nothing is given up in a brown-out."""
-    decision = decided(error, failing_since=NOW - 86_400.0, passed_at=NOW - 1, well=False)
+    decision = decided(error, failing_since=NOW - 86_400.0, passing_since=NOW - 43_200.0, well=False)
 
     assert decision.action == Action.RETRY
 
 
 def test_our_own_trouble_with_a_file_is_not_the_messages_end():
-    past = {"failing_since": NOW - 86_400.0, "passed_at": NOW, "well": True}
+    past = {"failing_since": NOW - 86_400.0, "passing_since": NOW - 43_200.0, "well": True}
     assert decided(FileUnavailable(), **past).action == Action.RETRY
 
 

@@ -52,7 +52,7 @@ def meet(worker, message, error, clock, seconds):
     until = clock.now + seconds
     while clock.now <= until and work_of(message).state == WorkState.READY:
         clock.now = max(clock.now, work_of(message).due_at)
-        change_channel_of(message, breaker_failures=0, breaker_opened_at=None, ready_at=0)
+        change_channel_of(message, breaker_failures=0, breaker_opened_at=None, breaker_share=0, ready_at=0)
         fail(worker, claim_one(worker), error, clock)
 
 
@@ -83,15 +83,23 @@ def test_while_the_whole_channel_fails_its_messages_wait_for_hours(wide, worker,
 
 
 def let_others_pass(worker, channel, count):
+    """Those that failed before wait meanwhile, even where they are due."""
+    failed = Work.objects.filter(tenant_id=channel.tenant_id, failing_since__isnull=False)
+    due = dict(failed.values_list("id", "due_at"))
+    failed.update(due_at=2**40)
     send_all(channel, [new_message(channel, to=100 + number) for number in range(count)])
     change_channel(channel, breaker_failures=0, breaker_opened_at=None, ready_at=0)
-    others = [one for one in claim(worker) if one.failing_since is None]
+    others = claim(worker)
     assert len(others) == count
     deliver(worker, *others)
+    for id_, due_at in due.items():
+        failed.filter(id=id_).update(due_at=due_at)
 
 
 def test_a_message_that_alone_meets_trouble_ends_and_its_followers_go_on(wide, worker, clock):
     stuck, follower = send(wide, to=1), send(wide, to=1)
+    fail(worker, claim_one(worker), DOWN, clock)
+    let_others_pass(worker, wide, 1)
     meet(worker, stuck, DOWN, clock, RIDDEN_OUT_S)
     assert work_of(stuck).state == WorkState.READY
     clock.forward(1)
@@ -102,6 +110,55 @@ def test_a_message_that_alone_meets_trouble_ends_and_its_followers_go_on(wide, w
     change_channel_of(stuck, breaker_failures=0, breaker_opened_at=None, ready_at=0)
     deliver_all(worker)
     assert fresh(follower).status == 1
+
+
+def let_all_fail(worker, channel, clock):
+    """Five messages in a row open the breaker."""
+    send_all(channel, [new_message(channel, to=number) for number in range(5)])
+    for one in claim(worker):
+        fail(worker, one, DOWN, clock)
+    assert channel_row(channel).breaker_opened_at is not None
+
+
+def let_one_fail(worker, channel, clock):
+    """Of those that failed before, once they are due."""
+    ready = Work.objects.filter(tenant_id=channel.tenant_id, state=WorkState.READY)
+    clock.now = max(clock.now, *(row.due_at for row in ready))
+    change_channel(channel, breaker_failures=0, breaker_opened_at=None, ready_at=0)
+    return fail(worker, claim(worker)[0], DOWN, clock)
+
+
+def test_what_waited_out_an_outage_with_all_others_is_not_ended_by_one_failure_after_it(wide, worker, clock):
+    let_others_pass(worker, wide, 1)
+    let_all_fail(worker, wide, clock)
+    clock.forward(2 * 3600)
+    let_others_pass(worker, wide, WELL_AFTER)
+    assert channel_row(wide).successes == WELL_AFTER
+    assert let_one_fail(worker, wide, clock).due_at is not None
+    clock.forward(RIDDEN_OUT_S)
+    assert let_one_fail(worker, wide, clock).code == "trouble_lasted"
+
+
+def test_a_probe_of_a_provider_that_is_down_ends_nothing(wide, worker, clock):
+    """Others passed for long, and now all of them fail."""
+    message = send(wide)
+    change_channel(wide, passed_at=clock.now, successes=WELL_AFTER)
+    fail(worker, claim_one(worker), DOWN, clock)
+    clock.forward(2 * RIDDEN_OUT_S)
+    change_channel(wide, successes=WELL_AFTER, breaker_failures=5, breaker_opened_at=clock.now - 60, ready_at=0)
+    assert fail(worker, claim_one(worker), DOWN, clock).due_at is not None
+    assert work_of(message).state == WorkState.READY
+
+
+def test_after_a_pause_the_ten_minutes_begin_anew(wide, worker, clock):
+    send(wide)
+    change_channel(wide, passed_at=clock.now, successes=WELL_AFTER)
+    fail(worker, claim_one(worker), DOWN, clock)
+    pause_channel(wide.tenant_id, wide.uid)
+    clock.forward(2 * RIDDEN_OUT_S)
+    resume_channel(wide.tenant_id, wide.uid)
+    let_others_pass(worker, wide, WELL_AFTER)
+    assert let_one_fail(worker, wide, clock).due_at is not None
 
 
 def test_in_a_brown_out_nothing_is_given_up(wide, worker, clock):
@@ -248,6 +305,20 @@ def test_a_channel_that_is_shut_out_is_paused_and_asked_again_after_a_minute(ref
     assert check_of(refused).due_at == clock.now + FIRST_CHECK_S
     assert claim_checks(worker, open_room(10)).claims == []
     assert claim_checks(worker, open_room(10)).again_at == clock.now + FIRST_CHECK_S
+
+
+def test_one_that_is_shut_out_again_is_asked_again_after_a_minute(refused, worker, clock):
+    """However late its last check had become before somebody resumed it."""
+    for _ in range(6):
+        clock.now = check_of(refused).due_at
+        check(worker, passed=False)
+    resume_channel(refused.tenant_id, refused.uid)
+    clock.forward(60)
+    fail(worker, claim_one(worker), SHUT_OUT, clock)
+    clock.forward(FIRST_CHECK_S)
+    check(worker, passed=False)
+    assert check_of(refused).due_at == clock.now + 2 * FIRST_CHECK_S
+    assert check_of(refused).attempts == 1
 
 
 def test_once_a_check_passes_the_channel_goes_on_by_itself(refused, worker, clock):

@@ -70,13 +70,14 @@ class Past:
     """What is known of a message whose attempt just failed. Times are in seconds since the epoch.
 
     `spent` counts the attempts before that blamed the message. `failing_since` is when the first of its attempts
-    failed, None where this one is. `passed_at` is when its channel last got another message through, `well` that
-    it did so for many in a row. `refusals` is how often its recipient was written to too fast.
+    failed, None where this one is. `passing_since` is when its channel got the first other message through after it had
+    let none pass, `well` that it has by now done so for many in a row. `refusals` is how often its recipient was
+    written to too fast.
     """
 
     spent: int = 0
     failing_since: float | None = None
-    passed_at: float | None = None
+    passing_since: float | None = None
     well: bool = False
     refusals: int = 0
     expires_at: float | None = None
@@ -84,12 +85,14 @@ class Past:
     def lasted(self, now: float) -> float:
         return max(0.0, now - self.failing_since) if self.failing_since is not None else 0.0
 
-    @property
-    def others_pass(self) -> bool:
-        """Whether the trouble is this message's alone: where a part of all calls fails, it has only had no luck yet."""
-        if self.failing_since is None or self.passed_at is None:
-            return False
-        return self.well and self.passed_at > self.failing_since
+    def lasted_alone(self, now: float) -> float:
+        """Seconds for which the trouble has been this message's alone: while all failed, it only waited with them.
+
+        0.0 where a part of all calls fails: it has only had no luck yet.
+        """
+        if self.failing_since is None or self.passing_since is None or not self.well:
+            return 0.0
+        return max(0.0, now - max(self.failing_since, self.passing_since))
 
 
 class ProviderWaits(Struct, frozen=True, kw_only=True):
@@ -174,14 +177,14 @@ def _seconds_until(http_date: str, now: float) -> float | None:
 
 def _find_end(error: SendError, past: Past, now: float, policy: RetryPolicy) -> tuple[str, str] | None:
     """Why it is not tried again, as a code and a sentence."""
-    lasted = past.lasted(now)
     if error.blame is Blame.MESSAGE:
         spent = past.spent + 1
         allowed = min(policy.max_attempts, error.max_attempts or policy.max_attempts)
-        if spent >= allowed and lasted >= error.patience:
+        if spent >= allowed and past.lasted(now) >= error.patience:
             return "attempts_exhausted", f"Gave up after {spent} attempts."
-    if error.blame is Blame.PROVIDER and lasted >= RIDDEN_OUT_S and past.others_pass:
-        return "trouble_lasted", f"It failed for {lasted / 60:.0f} minutes, while other messages of the channel passed."
+    alone = past.lasted_alone(now)
+    if error.blame is Blame.PROVIDER and alone >= RIDDEN_OUT_S:
+        return "trouble_lasted", f"It failed for {alone / 60:.0f} minutes, while other messages of the channel passed."
     return None
 
 

@@ -73,6 +73,7 @@ def resume_channel(tenant_id: int, channel: UUID) -> bool:
         breaker_opened_at=None,
         breaker_probe_at=None,
         breaker_share=0,
+        passed_at=None,
     )
 
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from hailgate.core.errors import ChannelRefused
 from hailgate.core.slots import Room
-from hailgate.messaging.models import WorkKind
+from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.store.notify import Wake, wake_after_commit
-from hailgate.messaging.store.sql import Cursor, atomic_cursor
+from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import Batch, Leased, claim_due, lock_held
 from hailgate.messaging.work.leases import find_alive
@@ -30,7 +30,17 @@ class ChannelCheck(NamedTuple):
 
 
 def enqueue_checks(cursor: Cursor, channels: Sequence[tuple[int, int]], moment: float) -> None:
-    """``(tenant, channel)`` of those that were paused just now."""
+    """``(tenant, channel)`` of those that were paused just now.
+
+    A check of an earlier pause, which somebody ended by hand, may be due in an hour: it begins anew.
+    """
+    if not channels:
+        return
+    cursor.execute(
+        f"DELETE FROM messaging_work WHERE kind = {WorkKind.CHECK.value} AND state <> {WorkState.LEASED.value} "
+        f"AND {among('key')} {every_tenant('by key')}",
+        [array(channel_id for _, channel_id in channels)],
+    )
     new = [
         rows.NewWork(tenant_id, WorkKind.CHECK, channel_id, channel_id, due_at=moment + FIRST_CHECK_S)
         for tenant_id, channel_id in channels
@@ -75,7 +85,7 @@ def _still_paused(cursor: Cursor, check: ChannelCheck) -> bool:
 
 def _resume(cursor: Cursor, check: ChannelCheck) -> None:
     cursor.execute(
-        "UPDATE messaging_channel SET paused_at = NULL, paused_reason = '', ready_at = 0 "
+        "UPDATE messaging_channel SET paused_at = NULL, paused_reason = '', ready_at = 0, passed_at = NULL "
         "WHERE tenant_id = %s AND id = %s AND paused_reason = %s",
         [check.tenant_id, check.channel_id, ChannelRefused.code],
     )

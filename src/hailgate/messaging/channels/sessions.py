@@ -102,7 +102,7 @@ def hasten(cursor: Cursor, channels: Iterable[tuple[int, int]], moment: float) -
 def resume_channel(cursor: Cursor, channel_id: int, reasons: Iterable[str]) -> None:
     cursor.execute(
         f"UPDATE messaging_channel SET paused_at = NULL, paused_reason = '', ready_at = 0, breaker_failures = 0, "
-        f"breaker_opened_at = NULL, breaker_probe_at = NULL, breaker_share = 0 "
+        f"breaker_opened_at = NULL, breaker_probe_at = NULL, breaker_share = 0, passed_at = NULL "
         f"WHERE id = %s AND {among('paused_reason')} {every_tenant('by key')}",
         [channel_id, array(reasons)],
     )

@@ -51,6 +51,7 @@ class Channel(TenantModel):
     breaker_share = models.FloatField(db_default=0)
     polled_until = models.FloatField(db_default=0)
     successes = models.SmallIntegerField(db_default=20)
+    # Since when its messages pass; None before the first, after a pause and while all of them fail.
     passed_at = models.FloatField(null=True)
     # What an external tenant service calls its tenant: its credentials are there, and not in ``config``.
     source = models.CharField(max_length=100, blank=True, db_default="")

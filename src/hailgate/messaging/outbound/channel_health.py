@@ -65,7 +65,7 @@ def _learned(before: HealthRow, news: Sequence[Outcome], moment: float) -> Healt
         paused_reason=reason,
         ready_at=_ready_after(before, state, news),
         successes=successes,
-        passed_at=moment if any(outcome.sent for outcome in news) else before.passed_at,
+        passed_at=_passed_after(before, state, news, moment),
     )
 
 
@@ -75,10 +75,23 @@ def _breaker_after(before: HealthRow, news: Sequence[Outcome], moment: float) ->
     for outcome in news:
         faulty = outcome.decision is not None and outcome.decision.breaker_failure
         state = breaker.failed(state, moment, BREAKER) if faulty else breaker.succeeded(state, BREAKER)
-        # What one message meets again and again says nothing more of the others.
-        told = faulty and outcome.claim.past.lasted(moment) < RIDDEN_OUT_S
-        successes = 0 if told else min(successes + outcome.sent, WELL_AFTER)
+        fails = _tells_of_channel(outcome, moment)
+        successes = 0 if fails else min(successes + outcome.sent, WELL_AFTER)
     return state, successes
+
+
+def _passed_after(before: HealthRow, state: breaker.Breaker, news: Sequence[Outcome], moment: float) -> float | None:
+    """Since when messages pass; None while all of the channel fails, and not only what has failed for long."""
+    if state.opened_at is not None and any(_tells_of_channel(outcome, moment) for outcome in news):
+        return None
+    passes = any(outcome.sent for outcome in news)
+    return moment if passes and before.passed_at is None else before.passed_at
+
+
+def _tells_of_channel(outcome: Outcome, moment: float) -> bool:
+    """Of a fault of the provider: what one message meets again and again says nothing more of the others."""
+    faulty = outcome.decision is not None and outcome.decision.breaker_failure
+    return faulty and outcome.claim.past.lasted(moment) < RIDDEN_OUT_S
 
 
 def _pause_after(before: HealthRow, news: Sequence[Outcome], moment: float) -> tuple[float | None, str]:

@@ -63,7 +63,7 @@ class Claim(NamedTuple):
     ``attempt_no`` is the number of the attempt that it may now have, among all of its message; ``spent`` counts those
     that count against it, and ``crashes`` its runs before this one that told no outcome. ``suppressed`` is a person
     who wants no messages at all; ``opted_out`` one who wants no marketing, and this is a template. ``failing_since``,
-    ``passed_at``, ``channel_well`` and ``pair_refusals`` are those of ``Past``.
+    ``passing_since``, ``channel_well`` and ``pair_refusals`` are those of ``Past``.
     ``window_unsure`` where only the provider knows whether the window is open; ``free_until`` keeps it open, too.
     ``cause`` is the turn that it answers. ``unasked`` where the person wants nothing but answers, and this is none.
     """
@@ -91,7 +91,7 @@ class Claim(NamedTuple):
     opted_out: bool
     accepted_at: float
     failing_since: float | None = None
-    passed_at: float | None = None
+    passing_since: float | None = None
     channel_well: bool = False
     pair_refusals: int = 0
     free_until: float = 0.0
@@ -102,7 +102,7 @@ class Claim(NamedTuple):
     def past(self) -> Past:
         """What is known of it when its attempt fails."""
         return Past(
-            self.spent, self.failing_since, self.passed_at, self.channel_well, self.pair_refusals, self.expires_at
+            self.spent, self.failing_since, self.passing_since, self.channel_well, self.pair_refusals, self.expires_at
         )
 
 
@@ -300,8 +300,8 @@ def _claim(head: DeliveryHead, channel: ChannelLimits) -> Claim:
         unasked=bool(head.unasked),
         accepted_at=head.accepted_at,
         failing_since=head.failing_since,
-        passed_at=channel.passed_at,
-        channel_well=channel.is_well,
+        passing_since=channel.passed_at,
+        channel_well=channel.is_well and not channel.is_open,
         pair_refusals=head.pair_refusals,
         free_until=head.free_until,
         cause=head.cause,
