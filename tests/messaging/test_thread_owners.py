@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from hailgate.core.errors import ProviderThrottled, ThreadElsewhere
+from hailgate.core.delivery import Action
+from hailgate.core.errors import ThreadElsewhere
 from hailgate.core.events import EchoedMessage, ThreadOwnerChange
 from hailgate.core.slots import open_room
 from hailgate.core.thread_owner import IDLE_S, ThreadOwner
@@ -11,9 +12,11 @@ from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Conversation, Direction, Message, WorkKind
 from hailgate.messaging.outbound.accept import Accepted, accept_messages
+from hailgate.messaging.outbound.assistant_stop import stop_assistants
 from hailgate.messaging.outbound.new_message import Idempotency
+from hailgate.messaging.outbound.takeover import hand_over
 
-from .acting import NO_WAIT, account_of, apply, attempt, claim, failed, messages, new_message, phone, tell, work, wrote
+from .acting import NO_WAIT, account_of, apply, attempt, claim, decided, messages, new_message, phone, tell, work, wrote
 
 
 def owned(channel, at, *, ours=False, source="handover.1", role="meta_agent") -> ThreadOwnerChange:
@@ -80,17 +83,39 @@ def test_what_an_assistant_composes_is_dropped_when_another_takes_the_thread(ans
     assert deliveries(answering) == 0
 
 
-def test_answers_that_have_not_left_are_cancelled_also_those_that_were_refused_once(answering, worker, clock):
+def take_thread(channel, clock):
+    apply(channel, owned(channel, clock.forward(1)))
+
+
+def take_over(channel, _):
+    assert hand_over(channel.tenant_id, str(thread(channel).uid), "person")
+
+
+def write_on_the_phone(channel, clock):
+    said = wrote(channel, 1, body="I am here", at=clock.forward(1), message_id="typed.1")
+    apply(channel, EchoedMessage(**msgspec.structs.asdict(said)))
+
+
+def stop_all(channel, _):
+    stop_assistants(channel.tenant_id)
+
+
+def refuse(channel, clock):
+    apply(channel, wrote(channel, 1, at=clock.forward(1), body="no bot"))
+
+
+@pytest.mark.parametrize("ends", [take_thread, take_over, write_on_the_phone, stop_all, refuse])
+@pytest.mark.parametrize("spends", [False, True])
+def test_what_has_not_left_is_cancelled_also_what_was_refused_once(answering, worker, clock, ends, spends):
     apply(answering, wrote(answering, 1, at=clock.now))
     turn = claim_turn(worker)
     finish_turns(worker, [Finished(turn, [reply(answering, turn)], hand_over=False)])
     (claimed,) = claim(worker)
     attempt(worker, claimed)
-    tell(worker, failed(claimed, ProviderThrottled("Slower."), clock.now + 5))
+    tell(worker, decided(claimed, Action.RETRY, clock.now + 5, spends=spends))
     assert deliveries(answering) == 1
-    apply(answering, owned(answering, clock.forward(1)))
-    assert deliveries(answering) == 0
-    (row,) = messages(answering.tenant_id, direction=Direction.OUTBOUND)
+    ends(answering, clock)
+    (row, *_) = Message.objects.filter(tenant_id=answering.tenant_id, cause__isnull=False)
     assert row.code == "cancelled"
 
 

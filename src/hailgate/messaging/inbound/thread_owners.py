@@ -76,7 +76,7 @@ def _let_go(cursor: Cursor, ids: Collection[int], moment: float) -> None:
         f"UPDATE messaging_conversation SET version = version + 1 WHERE {among('id')} {every_tenant('by key')}",
         [array(ids)],
     )
-    cancel_answers(cursor, ids, moment, refused=True)
+    cancel_answers(cursor, ids, moment)
 
 
 def _go_on(cursor: Cursor, won: Sequence[tuple[Open, OwnerTold]], moment: float) -> None:

@@ -201,7 +201,7 @@ def take_back_unsent(worker_id: int, turn: Turn) -> Turn:
         wider = _without(turn, {each.message_id for each in unsent})._replace(answered_id=asked_after)
         if not wider.may_be_superseded(moment):
             return turn
-        cancel_answers(cursor, [key], moment)
+        cancel_answers(cursor, [key], moment, refused=False)
         mark_superseded(cursor, key, [each.cause for each in unsent])
         CONVERSATION.update(cursor, ("answered_id",), [(key, asked_after)])
         told = (key, turn.version) in find_disclosed(cursor, [key])

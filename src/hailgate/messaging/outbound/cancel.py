@@ -77,8 +77,8 @@ def find_unsent_answers(
     return [Unsent._make(row) for row in found]
 
 
-def cancel_answers(cursor: Cursor, keys: Iterable[int], moment: float, *, refused: bool = False) -> list[Unsent]:
-    """What assistants have not sent yet is not sent. The caller holds the locks of the conversations."""
+def cancel_answers(cursor: Cursor, keys: Iterable[int], moment: float, *, refused: bool = True) -> list[Unsent]:
+    """What assistants have not sent is not sent, nor tried again. The caller holds the locks of the conversations."""
     unsent = find_unsent_answers(cursor, keys, lock=True, refused=refused)
     _cancel(cursor, unsent, moment)
     return unsent
