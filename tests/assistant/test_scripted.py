@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.assistant import BUILT_IN
+from hailgate.assistant import BUILT_IN, make_assistant
 from hailgate.assistant.contract import ConversationLine, Question
+from hailgate.assistant.fake_models import FakeModels
 from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, ScriptedAssistant
-from hailgate.assistant.settings import ScriptRule
+from hailgate.assistant.sentences import SENTENCES
+from hailgate.assistant.settings import ScriptRule, parse_settings
 from hailgate.core.content import check_content
 from hailgate.core.errors import InputError
 from hailgate.core.patterns import StandingPattern
@@ -24,6 +26,15 @@ def person(text=None, kind="text"):
 
 def us(text):
     return ConversationLine(by_person=False, kind="text", text=text)
+
+
+async def test_an_emergency_comes_before_every_rule():
+    script = [{"pattern": "pain", "reply": "Take a rest."}]
+    settings = parse_settings(
+        {"vendor": "scripted", "script": script, "emergency_words": "chest pain", "language": "pt"}
+    )
+    composed = await make_assistant("clinic", settings, FakeModels()).compose(Question((person("My chest pain"),), 1))
+    assert (told(composed), composed.hand_over, composed.note) == (SENTENCES["pt"].emergency, True, "emergency")
 
 
 async def answer(*asked, before=()):

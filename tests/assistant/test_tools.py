@@ -1,5 +1,6 @@
 """Tools: checked before anything runs, at most five a turn, and a write waits for the person's button."""
 
+import asyncio
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from hailgate.assistant.sentences import SENTENCES
 from hailgate.assistant.settings import describe_settings, parse_settings
 from hailgate.assistant.tool_use import read_press
 from hailgate.assistant.tools import MOST_CALLS, Tool, ToolCallAsked, ToolParameter, ToolResult, check_arguments
-from hailgate.core.errors import InputError
+from hailgate.core.errors import AssistantError, InputError
 
 EN = SENTENCES["en"]
 SECRET = "a secret of sixteen"
@@ -122,6 +123,41 @@ async def test_what_the_tool_does_not_declare_is_not_run(call, code):
     runs = Runs()
     answer = await ask(assistant, runs)
     assert (runs.ran, [each.code for each in answer.called]) == ([], [code])
+
+
+async def test_a_person_is_asked_for_all_that_a_write_would_use():
+    _, assistant = make(asks(("book", {"at": "Monday", "minutes": 30})))
+    assert body_of(await ask(assistant, Runs())) == f"{EN.confirm}\n\nBook Monday?\nminutes: 30"
+
+
+async def test_what_is_too_long_to_be_read_is_not_asked_for():
+    wide = {**BOOK, "parameters": {"at": {"max_length": 2000}}}
+    _, assistant = make(
+        asks(("book", {"at": "x " * 500 + "and everything else"})), says("That is too long."), tools=(wide,)
+    )
+    answer = await ask(assistant, Runs(), first=True)
+    assert (body_of(answer), answer.called[0].code) == (f"{EN.disclosure}\n\nThat is too long.", "arguments")
+    assert not answer.called[0].token
+
+
+async def test_a_tool_takes_no_answer_past_its_deadline():
+    class Slow(Runs):
+        async def run(self, *_):
+            await asyncio.sleep(3600)
+
+    class Late(FakeModels):
+        now = 0.0
+
+        async def call(self, one):
+            self.now = 24.9
+            return await super().call(one)
+
+    models = Late(asks(("hours", {"day": "monday"})))
+    settings = parse_settings({**BASE, "tools": [HOURS]})
+    assistant = ModelAssistant("clinic", settings, models, clock=lambda: models.now)
+    with pytest.raises(AssistantError) as failed:
+        await asyncio.wait_for(ask(assistant, Slow()), 30)
+    assert failed.value.code == "model_timeout"
 
 
 async def test_a_turn_has_so_many_calls_and_then_a_person_goes_on():

@@ -33,6 +33,7 @@ from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns, take_back_unsent
 from hailgate.messaging.models import AssistantVersion, Conversation, Message, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import resume_assistants, stop_assistants
+from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.takeover import hand_over
 from hailgate.messaging.outbound.timeline import tell_timeline
 from hailgate.messaging.upkeep.alarm_checks import AlarmChecks
@@ -192,6 +193,17 @@ def asked_in(turn):
 
 def outcomes(tenant):
     return list(TurnAnswer.objects.filter(tenant_id=tenant.pk).order_by("id").values_list("outcome", flat=True))
+
+
+def test_a_person_whose_first_answer_failed_was_told_nothing(tenant, answered, worker):
+    hear(answered)
+    turn = claim_turn(worker)
+    reply = new_message(answered, turn.to, "I am automated. Yes.", sender="clinic", cause=turn.id, ordinal=0)
+    record = AnswerRecord("answered", "", "clinic", turn.live.version_id, True, Usage(), 0.5, reply.uid)
+    finish_turns(worker, [Finished(turn, [reply], False, record)])
+    cancel_message(tenant.pk, reply.uid)
+    hear(answered, "And tomorrow?")
+    assert not claim_turn(worker).disclosed
 
 
 def answers_of(tenant):

@@ -79,6 +79,13 @@ def test_no_assistant_answers_it_and_each_answers_what_comes_next(answering, clo
     assert len(work(answering.tenant_id, kind=WorkKind.TURN)) == 1
 
 
+def test_what_is_said_beside_it_is_answered(answering, clock):
+    said = [wrote(answering, 1, body=body, at=clock.now, message_id=body) for body in ("chest pain", "STOP")]
+    apply(answering, *said)
+    assert len(work(answering.tenant_id, kind=WorkKind.TURN)) == 1
+    assert len(told(answering)) == 1
+
+
 def test_words_are_of_the_channels_languages(wide, clock):
     apply(wide, wrote(wide, 1, body="parar", at=clock.now))
     assert told(wide) == []

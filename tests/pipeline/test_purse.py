@@ -122,6 +122,18 @@ async def test_a_stopped_tenants_models_are_not_asked(counter, tenant):
     assert (await counter.conversation()).answered_by == PERSON
 
 
+@pytest.mark.parametrize("unit", ["messages", "tokens"])
+async def test_an_emergency_is_answered_also_where_there_is_no_room(counter, tenant, unit):
+    await counter.db(draft_version, tenant.pk, "clinic", {"emergency_words": "chest pain"})
+    await counter.db(publish_version, tenant.pk, "clinic")
+    await budget(counter, tenant, "tenant", unit, 0)
+    await counter.hear("I have chest pain")
+    await counter.answer()
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.emergency}"]
+    assert (counter.models.calls, (await counter.conversation()).answered_by) == ([], PERSON)
+    assert (await spent(counter, tenant))[unit] == 0
+
+
 # --- floods -----------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from hailgate.assistant.contract import Composer
 from hailgate.assistant.model_assistant import ModelAssistant
 from hailgate.assistant.model_processes import CallsModels
-from hailgate.assistant.scripted import ScriptedAssistant
+from hailgate.assistant.scripted import Emergency, ScriptedAssistant
 from hailgate.assistant.settings import SCRIPTED, AssistantSettings
 
 # Where a tenant has no assistant of that name.
@@ -19,5 +19,6 @@ def make_assistant(
 ) -> Composer:
     """From one version of its settings."""
     if settings.is_scripted:
-        return ScriptedAssistant(settings.script, name, settings.language)
+        emergency = Emergency(settings.emergency_words, settings.emergency_reply)
+        return ScriptedAssistant(settings.script, name, settings.language, emergency)
     return ModelAssistant(name, settings, models, private_targets=private_targets)

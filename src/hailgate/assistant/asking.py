@@ -1,5 +1,6 @@
 """Asking models: the calls of one turn, with its tools, within one deadline that covers all of them."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -12,7 +13,7 @@ from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.model_protocol import ModelCall, ModelFile, ModelReply, SaidLine, ToolOffer, ToolTold
 from hailgate.assistant.settings import AssistantSettings, ModelChoice
 from hailgate.assistant.tool_use import ToolUse
-from hailgate.assistant.tools import LONGEST_RESULT, describe_parameters
+from hailgate.assistant.tools import LONGEST_RESULT, ToolCallAsked, describe_parameters
 from hailgate.core.errors import AssistantError, BudgetSpent
 
 # From the end of the typing wait to the answer: all tries, the second model, tools and summary included.
@@ -114,14 +115,25 @@ class Asking:
         """Until the model answers, asks the person to confirm, or has spent its calls."""
         reply = await self._call(call)
         while reply.asked:
-            results = [(asked.id, await self._tools.carry_out(asked)) for asked in reply.asked]
+            told = await self._carry_out(reply.asked)
             if self._tools.proposed or self._tools.spent:
                 return reply
             if self._left < LEAST_CALL_S:
                 raise AssistantError("There was no time to ask a model.", code="model_timeout")
-            told = tuple(ToolTold(id_, result.text[:LONGEST_RESULT]) for id_, result in results)
             reply = await self._call(msgspec.structs.replace(call, resume=reply.resume, told=told))
         return reply
+
+    async def _carry_out(self, calls: Iterable[ToolCallAsked]) -> tuple[ToolTold, ...]:
+        """Within what is left: no tool takes an answer past its deadline."""
+        told = []
+        try:
+            async with asyncio.timeout(max(0.0, self._left)):
+                for asked in calls:
+                    result = await self._tools.carry_out(asked)
+                    told.append(ToolTold(asked.id, result.text[:LONGEST_RESULT]))
+        except TimeoutError:
+            raise AssistantError("The tools took too long.", code="model_timeout") from None
+        return tuple(told)
 
     async def _call(self, call: ModelCall, followed_by: ModelCall | None = None) -> ModelReply:
         so_far, choice = self.usage.plus(1, 0, 0), call.choice

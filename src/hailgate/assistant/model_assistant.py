@@ -55,7 +55,7 @@ class ModelAssistant:
         """Raises AssistantError where no model gave a usable answer in time, BudgetSpent where none may be asked."""
         if fixed := self._fixed(question):
             return fixed
-        tools = ToolUse(self._settings, runs)
+        tools = ToolUse(self._settings, runs, BODY_LIMIT - len(self._before_asking(question)))
         asking = Asking(self._settings, self._models, question, tools, purse, targets=self._targets, clock=self._clock)
         reply = await asking.ask()
         if not reply.asked:
@@ -82,9 +82,12 @@ class ModelAssistant:
         return self._answer(verdict.text, question)
 
     def _ask_to_confirm(self, wanted: str, token: str, question: Question) -> Answer:
-        said = f"{self._disclosure(question)}{self._say.confirm}\n\n{wanted}"[:BODY_LIMIT]
+        said = self._before_asking(question) + wanted
         content = ask_to_confirm(said, token, self._say.yes, self._say.no)
         return Answer((content,), note="asked_to_confirm", disclosed=question.first)
+
+    def _before_asking(self, question: Question) -> str:
+        return f"{self._disclosure(question)}{self._say.confirm}\n\n"
 
     def _fixed(self, question: Question) -> Answer | None:
         """What needs no model, and must not wait for one."""

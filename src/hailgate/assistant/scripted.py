@@ -1,9 +1,11 @@
 """An assistant that needs no key: it follows a short script, so that a fresh installation answers at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from hailgate.assistant.contract import Answer, ConversationLine, Purse, Question
+from hailgate.assistant.safety import has_word
+from hailgate.assistant.sentences import sentences_of
 from hailgate.assistant.settings import SCRIPTED, ScriptRule
 from hailgate.assistant.tools import RunsTools
 from hailgate.core.content import Text, TextBody
@@ -47,6 +49,16 @@ THANKS: Final[Mapping[str, str]] = {
 }
 
 
+class Emergency(NamedTuple):
+    """Words that bring a person at once, whatever the rules say, and what is said then; the usual where it is empty."""
+
+    words: tuple[str, ...] = ()
+    reply: str = ""
+
+
+NO_EMERGENCY: Final = Emergency()
+
+
 class ScriptedAssistant:
     """Answers with the first rule that fits, else by saying what came; nothing it says is invented."""
 
@@ -54,8 +66,14 @@ class ScriptedAssistant:
     deadline_s = 5.0
     tries = 2
 
-    def __init__(self, script: Sequence[ScriptRule] = DEMO_SCRIPT, name: str = SCRIPTED, language: str = "en") -> None:
-        self.name, self._language = name, language
+    def __init__(
+        self,
+        script: Sequence[ScriptRule] = DEMO_SCRIPT,
+        name: str = SCRIPTED,
+        language: str = "en",
+        emergency: Emergency = NO_EMERGENCY,
+    ) -> None:
+        self.name, self._language, self._emergency = name, language, emergency
         self._rules = [(rule.compiled(), rule) for rule in script]
 
     def _fill(self, rule: ScriptRule, named: Mapping[str, str | None], question: Question) -> str:
@@ -71,6 +89,9 @@ class ScriptedAssistant:
         purse: Purse | None = None,  # noqa: ARG002 -- it asks no model
     ) -> Answer:
         """No message where all was taken back before it was answered."""
+        if has_word(question.asked, self._emergency.words):
+            said = self._emergency.reply or sentences_of(self._language).emergency
+            return Answer((Text(TextBody(said)),), hand_over=True, note="emergency")
         texts = [said.text for said in question.asked if said.text is not None]
         for pattern, rule in self._rules:
             if found := next(filter(None, map(pattern.search, texts)), None):

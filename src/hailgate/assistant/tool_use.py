@@ -31,10 +31,10 @@ BODY_LIMIT: Final = 1024
 
 
 class ToolUse:
-    """Of one turn. ``spent`` says that a model wanted more calls than there are."""
+    """Of one turn. ``room`` is for what a person is asked; ``spent``: a model wanted more calls than there are."""
 
-    def __init__(self, settings: AssistantSettings, runs: RunsTools | None) -> None:
-        self._runs = runs
+    def __init__(self, settings: AssistantSettings, runs: RunsTools | None, room: int = BODY_LIMIT) -> None:
+        self._runs, self._room = runs, room
         allowed = allowed_tools(settings.tools, runs.role, confirms=runs.confirms) if runs else []
         self._allowed = {tool.name: tool for tool in allowed}
         self.called: list[CalledTool] = []
@@ -69,7 +69,10 @@ class ToolUse:
         """One at a time: the person answers one question."""
         if self.proposed:
             return self._note(ordinal, tool.name, tool.mode, ToolResult("Another one waits for its answer.", "waits"))
-        self.question = confirmation_of(tool, arguments)[:BODY_LIMIT]
+        question = confirmation_of(tool, arguments)
+        if len(question) > self._room:  # nobody agrees to what they cannot read
+            return self._note(ordinal, tool.name, tool.mode, ToolResult("Too long to ask the person.", "arguments"))
+        self.question = question
         written = msgspec.json.encode(arguments).decode()
         token = secrets.token_hex(16)
         self.called.append(CalledTool(ordinal=ordinal, name=tool.name, mode=tool.mode, token=token, arguments=written))

@@ -161,10 +161,10 @@ def describe_parameters(tool: Tool) -> dict[str, Any]:
 
 def confirmation_of(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """What the person is asked: every value that will be used can be read in it."""
-    if tool.confirm:
-        return _FIELD.sub(lambda field: str(arguments.get(field[1], "")), tool.confirm)
-    listed = "\n".join(f"{name}: {value}" for name, value in arguments.items())
-    return f"{tool.description or tool.name}\n{listed}".strip()
+    asked = _FIELD.sub(lambda field: str(arguments.get(field[1], "")), tool.confirm) or tool.description or tool.name
+    named = _FIELD.findall(tool.confirm)
+    rest = (f"{name}: {value}" for name, value in arguments.items() if name not in named)
+    return "\n".join((asked, *rest))
 
 
 def _check_value(name: str, parameter: ToolParameter, value: object) -> None:

@@ -124,14 +124,15 @@ class Turns:
 
     async def _compose(self, turn: Turn, assistant: Composer) -> Answer:
         connected = await self._connections.get(turn.channel_id)
-        files, waited = ((), 0.0) if _is_urgent(turn) else await self._files.read(turn)
+        urgent = _is_urgent(turn)
+        files, waited = ((), 0.0) if urgent else await self._files.read(turn)
         question = _question(turn, reacts="reaction" in connected.capabilities.kinds)
         question = msgspec.structs.replace(question, files=files, waited_s=waited)
         runs = TurnTools(self._tools, turn, connected.capabilities.kinds)
-        if turn.flood_rules and (flooded := await self._find_flood(turn)):
+        if turn.flood_rules and not urgent and (flooded := await self._find_flood(turn)):
             return flooded
         purse = await self._open_purse(turn, billed=connected.window_seconds is not None)
-        if purse and purse.exceeded:
+        if purse and purse.exceeded and not urgent:
             return _limited(turn, purse.exceeded, Usage())
         composed: Answer | None = None
         try:
@@ -145,9 +146,7 @@ class Turns:
         return composed
 
     async def _find_flood(self, turn: Turn) -> Answer | None:
-        """What is said to whoever writes too much, or nothing; never to an emergency, or who asks for a person."""
-        if _is_urgent(turn):
-            return None
+        """What is said to whoever writes too much, or nothing."""
         group = turn.to.kind is AddressKind.GROUP
         taking_in = partial(take_in, group=group)
         count = len(turn.unanswered)
@@ -301,7 +300,7 @@ class Turns:
 
 
 def _is_urgent(turn: Turn) -> bool:
-    """An emergency, or somebody who asks for a person: nothing is waited for."""
+    """An emergency, or somebody who asks for a person: nothing is waited for, and no limit stands in its way."""
     if turn.live is None:
         return False
     settings = turn.live.settings

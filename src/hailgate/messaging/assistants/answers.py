@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.assistant.contract import Usage
+from hailgate.core.status import Status
 from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch
 from hailgate.messaging.store.tables import TURN_ANSWER
 
@@ -57,11 +58,13 @@ def record_answers(cursor: Cursor, records: Sequence[tuple[TurnPlace, AnswerReco
 
 
 def find_disclosed(cursor: Cursor, conversation_ids: Sequence[int]) -> set[tuple[int, int]]:
-    """Conversations, with the version at which their assistant last told that it is one."""
+    """Conversations, with the version at which their assistant last told that it is one; what failed told nothing."""
     found = fetch(
         cursor,
-        f"SELECT conversation_id, max(conversation_version) FROM messaging_turnanswer WHERE disclosed "
-        f"AND {among('conversation_id')} {every_tenant('by key')} GROUP BY conversation_id",
+        f"SELECT conversation_id, max(conversation_version) FROM messaging_turnanswer answer WHERE disclosed "
+        f"AND {among('conversation_id')} AND NOT EXISTS (SELECT 1 FROM messaging_message message "
+        f"WHERE message.uid = answer.message_uid AND message.status = {Status.FAILED.value}) "
+        f"{every_tenant('by key')} GROUP BY conversation_id",
         [array(conversation_ids)],
     )
     return {(conversation_id, version) for conversation_id, version in found}

@@ -92,7 +92,7 @@ def reserve(tenant_id: int, limits: Sequence[SpendingLimit], wanted: Amounts, cu
         if not exceeded:
             for row in rows:
                 _add(cursor, tenant_id, row, wanted)
-    return Reservation(tenant_id, rows, wanted, exceeded)
+    return Reservation(tenant_id, () if exceeded else rows, wanted, exceeded)
 
 
 def settle(reservation: Reservation, spent: Amounts) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from hailgate.core.thread_owner import ThreadOwner
 from hailgate.messaging.inbound.arrivals import HookChannel
@@ -20,11 +21,11 @@ class Debounce(NamedTuple):
 
 
 def call_for_answers(
-    cursor: Cursor, stored: Sequence[StoredInbound], settled: Collection[int], debounce: Debounce, moment: float
+    cursor: Cursor, stored: Sequence[StoredInbound], settled: Collection[UUID], debounce: Debounce, moment: float
 ) -> None:
     """A turn for each conversation that an assistant answers; one that has not begun yet waits a little longer.
 
-    None where all that was said is ``settled``.
+    None for messages that are ``settled``.
     """
     asked = _asked(stored, settled, moment)
     if not asked:
@@ -42,13 +43,14 @@ def call_for_answers(
     rows.enqueue(cursor, new, moment)
 
 
-def _asked(stored: Sequence[StoredInbound], settled: Collection[int], moment: float) -> dict[int, HookChannel]:
+def _asked(stored: Sequence[StoredInbound], settled: Collection[UUID], moment: float) -> dict[int, HookChannel]:
     """By conversation: the channel at which a person said what an assistant is to answer."""
-    without = {each.conversation.id for each in stored if each.is_echo}.union(settled)
+    without = {each.conversation.id for each in stored if each.is_echo}
     return {
         each.conversation.id: each.channel
         for each in stored
-        if each.conversation.answered_by != PERSON
+        if each.incoming.uid not in settled
+        and each.conversation.answered_by != PERSON
         and each.conversation.id not in without
         and each.conversation.owner(moment) is ThreadOwner.US
     }

@@ -39,7 +39,7 @@ def record_messages(cursor: Cursor, incoming: Sequence[Incoming], debounce: Debo
     wished = _read_wishes(stored, moment)
     record_wishes(cursor, wished, moment)
     _await_files(cursor, stored, moment)
-    call_for_answers(cursor, stored, {each.conversation_id for each in wished}, debounce, moment)
+    call_for_answers(cursor, stored, {each.uid for each in wished}, debounce, moment)
     if is_traced():
         transaction.on_commit(lambda: _trace(incoming))
 
