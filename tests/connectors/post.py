@@ -5,6 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 import aio_pika
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from hailgate.connectors.rabbitmq.connection import QUORUM, Broker
 from hailgate.connectors.rabbitmq.consumer import Consumer
@@ -46,6 +47,12 @@ class Post:
             message = aio_pika.Message(body, delivery_mode=2, message_id=message_id, headers=headers)
             await self._channel.default_exchange.publish(message, self.broker.queue)
 
+    async def remove_queue(self, name: str) -> None:
+        await self._channel.queue_delete(name)
+
+    async def add_queue(self, name: str) -> None:
+        await self._channel.declare_queue(name, durable=True, arguments=QUORUM)
+
     async def listen(self, key="#") -> None:
         listener = await self._channel.declare_queue(f"{self.broker.queue}-listener", durable=True, arguments=QUORUM)
         await listener.bind(self.events, key)
@@ -55,6 +62,12 @@ class Post:
 
     async def letters(self, count: int) -> list:
         return await self._get(self.broker.dead_letter_queue, count)
+
+    async def has_queue(self) -> bool:
+        try:
+            return await self.depth() >= 0
+        except ChannelNotFoundEntity:
+            return False
 
     async def depth(self, name: str | None = None) -> int:
         """Ready or in somebody's hands: a quorum queue tells only of the ready ones."""

@@ -1,15 +1,20 @@
 """The queue is read in order, once, and never acknowledged before the commit; what cannot be taken is a dead letter."""
 
 import asyncio
+import json
 
 import pytest
+from pamqp.encode import encode_table_value
 
-from connectors.post import envelope, running, until
+from connectors.post import DAY_S, envelope, running, until
+from hailgate.accounts.models import RaisedAlarm
 from hailgate.connectors.rabbitmq import consumer as consumer_module
+from hailgate.connectors.tenants import TenantPending
+from hailgate.connectors.understanding import Understanding
 from hailgate.core.content import content_as_json
 from hailgate.core.errors import StoreUnavailable
 from hailgate.messaging.models import ConsumedMessage, Message, Publication, Work
-from hailgate.messaging.outbound.consumed import take
+from hailgate.messaging.outbound.consumed import Delivery, ToHold, as_headers, take
 from hailgate.messaging.outbound.failover import sign_off
 from messaging.acting import HOLD_S, new_worker
 
@@ -166,6 +171,62 @@ async def test_while_the_store_is_away_nothing_is_acknowledged(db, post, wide, w
         away = False
         await until(has(db, wide, 5))
     assert await db(bodies, wide) == [f"number {number}" for number in range(5)]
+
+
+async def test_a_queue_that_is_deleted_under_its_reader_is_declared_and_read_again(db, post, wide, worker):
+    await post.publish(envelope(1))
+    async with running(post.consumer(db, worker)):
+        await until(has(db, wide, 1))
+        await post.remove_queue(post.broker.queue)
+        await until(post.has_queue)
+        await post.publish(envelope(2))
+        await until(has(db, wide, 2))
+
+
+class Undecided:
+    """A tenant service whose answer comes between the first message of a batch and the second."""
+
+    def __init__(self, tenant_id: int) -> None:
+        self._tenant_id, self._asked = tenant_id, 0
+
+    async def get(self, _reference: str) -> int:
+        self._asked += 1
+        if self._asked == 1:
+            raise TenantPending
+        return self._tenant_id
+
+
+async def test_what_comes_behind_one_that_has_to_wait_waits_too_though_the_answer_came_in_between(db, wide):
+    batch = [Delivery("", json.dumps(envelope(number)).encode()) for number in range(3)]
+    understanding = Understanding(db, Undecided(wide.tenant_id), life_s=DAY_S)
+    assert [type(each) for each in await understanding.understand(batch)] == [ToHold] * 3
+
+
+async def test_the_alarm_of_a_pause_that_was_cut_short_ends_with_the_next_reader(db, post, wide, worker, monkeypatch):
+    monkeypatch.setattr(consumer_module, "ROOM_EVERY_S", 0.02)
+    await post.publish(*(envelope(number) for number in range(40)))
+    async with running(post.consumer(db, worker, queue_limit=10, prefetch=10)):
+        await until(holds(db, lambda: bool(standing())))
+    assert consumer_module.BROKER_PAUSED._value.get() == 0
+    await db(Work.objects.filter(tenant_id=wide.tenant_id).delete)
+    async with running(post.consumer(db, worker)):
+        await until(has(db, wide, 40))
+    assert await db(standing) == []
+
+
+def standing() -> list[str]:
+    rows = RaisedAlarm.objects.filter(code="consuming_paused", cleared_at=None)
+    return list(rows.values_list("code", flat=True))
+
+
+@pytest.mark.parametrize(
+    "value", ["\\u0000", "a\0b", '"', 2**62, -1, 1e300, 0.5, float("inf"), True, None, b"\xff", [1]]
+)
+def test_every_header_of_a_sender_is_kept_as_something_that_can_be_told_or_not_at_all(value):
+    kept = json.loads(as_headers({"given": value, "\\u0000": 1, "x-delivery-count": 2}))
+    assert kept.keys() - {"given"} == {"\\u0000"}
+    assert "\0" not in json.dumps(kept)
+    encode_table_value(kept)
 
 
 async def test_while_the_doors_have_too_much_to_write_the_queue_is_not_read(db, post, wide, worker, monkeypatch):

@@ -10,9 +10,10 @@ from hailgate.connectors.rabbitmq import publisher as publisher_module
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import Action
 from hailgate.core.status import Status
-from hailgate.messaging.broker.outbox import due_publications, use_outbox
+from hailgate.messaging.broker.outbox import BrokerDeadLetter, due_publications, record_dead_letters, use_outbox
 from hailgate.messaging.models import Message, Publication
 from hailgate.messaging.outbound.expire import bury_expired
+from hailgate.messaging.store.sql import atomic_cursor, now
 from messaging.acting import apply, attempt, claim_one, decided, deliver_all, new_worker, send, sent, tell, told, wrote
 
 
@@ -138,6 +139,60 @@ async def test_an_event_that_no_queue_takes_waits_with_an_alarm_until_one_does(d
         [event] = await post.told(1)
         await until(lambda: db(lambda: not RaisedAlarm.objects.filter(code="unrouted", cleared_at=None).count()))
     assert event.message_id == str(before)
+
+
+@pytest.mark.usefixtures("outbox", "impatient")
+async def test_the_alarm_stands_as_long_as_one_waits_though_others_are_taken(db, post, wide, worker):
+    await post.listen("clinic.*.message.sent")
+    async with running(post.publisher(db, worker)):
+        await db(lambda: _fail_one(wide, worker))
+        await until(lambda: db(lambda: Publication.objects.filter(tenant_id=wide.tenant_id, tries__gt=0).exists()))
+        await db(lambda: (send(wide), deliver_all(worker)))
+        await post.told(1)
+        await until(lambda: db(lambda: Publication.objects.filter(tenant_id=wide.tenant_id).count() == 1))
+        assert await db(RaisedAlarm.objects.filter(code="unrouted", cleared_at=None).count) == 1
+
+
+async def is_up() -> bool:
+    return publisher_module.BROKER_UP.labels("publisher")._value.get() == 1
+
+
+def _fail_one(channel, worker):
+    send(channel)
+    _fail(worker)
+
+
+def letter(*, body=b"{", reference="") -> BrokerDeadLetter:
+    return BrokerDeadLetter(0, reference, body, "{}", "malformed_body", "Why.", 0)
+
+
+def write_letters(*letters):
+    with atomic_cursor() as cursor:
+        record_dead_letters(cursor, letters, now(cursor))
+
+
+@pytest.mark.usefixtures("outbox", "impatient")
+async def test_of_two_letters_of_one_id_none_counts_as_told_while_no_queue_takes_them(db, post, wide, worker):
+    """Ids are of each tenant; the broker's return names nothing else."""
+    async with running(post.publisher(db, worker)):
+        await until(is_up)
+        await post.remove_queue(post.broker.dead_letter_queue)
+        await db(write_letters, *(letter(reference="order-1") for _ in range(5)))
+        await until(lambda: db(lambda: Publication.objects.filter(tenant_id=0, tries__gt=0).count() == 5))
+        await post.add_queue(post.broker.dead_letter_queue)
+        found = await post.letters(5)
+    assert {each.message_id for each in found} == {"order-1"}
+
+
+@pytest.mark.usefixtures("outbox")
+async def test_a_letter_without_an_id_bears_the_same_one_again_and_one_that_is_too_long_is_no_obstacle(
+    db, post, wide, worker
+):
+    await db(write_letters, letter(body=b"{"), letter(body=b"{"), letter(body=b"["), letter(reference="é" * 200))
+    async with running(post.publisher(db, worker)):
+        ids = [each.message_id for each in await post.letters(4)]
+        await until(lambda: nothing_waits(db))
+    assert len(set(ids)) == 3
 
 
 @pytest.mark.usefixtures("outbox")

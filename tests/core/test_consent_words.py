@@ -23,6 +23,21 @@ from hailgate.core.consent_words import WORDS, find_wish
         ("BAJA", ["es"], False),
         ("No bot!", ["en"], False),
         ("nur Menschen", ["de"], False),
+        ("Stop \U0001f6d1", ["en"], False),
+        ("\u00abSTOP\u00bb", ["en"], False),
+        ("\uff33\uff34\uff2f\uff30", ["en"], False),
+        ("st\u200bop", ["en"], False),
+        ("stop .", ["en"], False),
+        ("\u00a1Baja!", ["es"], False),
+        ("Nao quero receber", ["pt"], False),
+        ("arreter", ["fr"], False),
+        ("ARRE\u0302TER", ["fr"], False),
+        ("M\u2019abonner", ["fr"], True),
+        ("so humano", ["pt"], False),
+        ("STOP", ["de"], False),
+        ("stop?", ["en"], None),
+        ("start\uff1f", ["en"], None),
+        ("\U0001f6d1", ["en"], None),
         ("there is no bot here", ["en"], None),
         ("stop", [""], None),
         ("", ["en"], None),
@@ -40,3 +55,8 @@ def test_what_a_person_is_told_names_a_word_that_undoes_it(language):
     assert any(word.upper() in words.stopped for word in words.start)
     assert any(word.upper() in words.started for word in words.stop)
     assert len(words.stop | words.start | words.refuse) == len(words.stop) + len(words.start) + len(words.refuse)
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_in_every_language_the_word_that_all_know_stops_messages(language):
+    assert find_wish("Stop", [language]).wanted is False

@@ -1,6 +1,7 @@
 """From a delivery of the broker to what it comes to: a message to accept, a refusal with its reason, or a wait."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -40,11 +41,18 @@ class Understanding:
         self._channels: Cache[ChannelView] = Cache(lambda tenant_id, name: db(_find_channel, tenant_id, name))
 
     async def understand(self, batch: Sequence[Delivery], waiting: frozenset[str] = frozenset()) -> list[Understood]:
-        """In order. ``waiting`` are tenants of whom something waits already: what comes after it waits behind it."""
-        checked = [await self._understand_one(delivery, waiting) for delivery in batch]
+        """In order. ``waiting`` are tenants of whom something waits already: what comes after it waits behind it.
+
+        So does what comes after it in this batch, though the answer may have come in between.
+        """
+        checked, behind = [], set(waiting)
+        for delivery in batch:
+            checked.append(each := await self._understand_one(delivery, behind))
+            if isinstance(each, ToHold):
+                behind.add(each.tenant)
         return await self._check_templates(checked)
 
-    async def _understand_one(self, delivery: Delivery, waiting: frozenset[str]) -> _Checked | ToRefuse | ToHold:
+    async def _understand_one(self, delivery: Delivery, waiting: AbstractSet[str]) -> _Checked | ToRefuse | ToHold:
         tenant_id = 0
         try:
             envelope = parse_envelope(delivery.body, delivery.reference)

@@ -3,8 +3,11 @@
 Only a message that is one of the words and nothing else counts: "stop" is a wish, "please stop by at nine" is none.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+from hailgate.core.said import fold_said
 
 
 class ConsentWords(NamedTuple):
@@ -28,15 +31,15 @@ WORDS: Final = {
         "A person will answer you here from now on.",
     ),
     "pt": ConsentWords(
-        frozenset({"parar", "pare", "descadastrar", "cancelar inscrição", "não quero receber"}),
+        frozenset({"stop", "parar", "pare", "descadastrar", "cancelar inscrição", "não quero receber"}),
         frozenset({"voltar a receber", "inscrever", "quero receber"}),
-        frozenset({"sem robô", "sem robo", "sem assistente", "sem ia", "só humano"}),
+        frozenset({"sem robô", "sem assistente", "sem ia", "só humano"}),
         "Você não receberá mais mensagens nossas, só respostas às suas. Escreva QUERO RECEBER para voltar.",
         "Você voltará a receber nossas mensagens. Escreva PARAR para cancelar.",
         "A partir de agora, uma pessoa vai responder você aqui.",
     ),
     "es": ConsentWords(
-        frozenset({"baja", "darme de baja", "parar", "alto"}),
+        frozenset({"stop", "baja", "darme de baja", "parar", "alto"}),
         frozenset({"alta", "darme de alta", "suscribir"}),
         frozenset({"sin robot", "sin asistente", "sin ia", "solo humano"}),
         "No recibirá más mensajes nuestros, solo respuestas a los suyos. Escriba ALTA para recibirlos de nuevo.",
@@ -44,7 +47,7 @@ WORDS: Final = {
         "A partir de ahora le responderá una persona aquí.",
     ),
     "de": ConsentWords(
-        frozenset({"stopp", "abmelden", "abbestellen", "abmeldung"}),
+        frozenset({"stop", "stopp", "abmelden", "abbestellen", "abmeldung"}),
         frozenset({"anmelden", "anmeldung"}),
         frozenset({"kein bot", "kein roboter", "kein assistent", "keine ki", "nur menschen"}),
         "Sie bekommen keine Nachrichten mehr von uns, nur Antworten auf Ihre. Mit ANMELDEN bekommen Sie sie wieder.",
@@ -52,7 +55,7 @@ WORDS: Final = {
         "Ab jetzt antwortet Ihnen hier ein Mensch.",
     ),
     "fr": ConsentWords(
-        frozenset({"arrêter", "arret", "désabonner", "desabonner", "me désabonner"}),
+        frozenset({"stop", "arrêter", "arrêt", "désabonner", "me désabonner"}),
         frozenset({"abonner", "m'abonner", "reprendre"}),
         frozenset({"pas de robot", "pas d'assistant", "pas d'ia", "sans robot"}),
         "Vous ne recevrez plus de messages de notre part, sauf nos réponses. Écrivez ABONNER pour les recevoir.",
@@ -61,6 +64,12 @@ WORDS: Final = {
     ),
 }
 LONGEST: Final = max(len(word) for words in WORDS.values() for word in words.stop | words.start | words.refuse)
+# Signs and emoji around a word leave it what it is; a question mark makes a question of it.
+_AROUND: Final = re.compile(r"^[^\w?]+|[^\w?]+$")
+_FOLDED: Final = {
+    language: tuple(frozenset(map(fold_said, spelt)) for spelt in (words.stop, words.start, words.refuse))
+    for language, words in WORDS.items()
+}
 
 
 class Wish(NamedTuple):
@@ -72,16 +81,16 @@ class Wish(NamedTuple):
 
 
 def find_wish(text: str, languages: Iterable[str]) -> Wish | None:
-    """None where the message as a whole is no word of these languages. A full stop or exclamation mark may end it."""
+    """None where the message as a whole is no word of these languages, with or without accents, signs and emoji."""
     if len(text) > 2 * LONGEST:
         return None
-    said = " ".join(text.casefold().split()).rstrip(".!")
+    said = _AROUND.sub("", fold_said(text))
     for language in languages:
-        words = WORDS.get(language)
-        if words and said in words.stop:
-            return Wish(False, words.stopped)
-        if words and said in words.start:
-            return Wish(True, words.started)
-        if words and said in words.refuse:
-            return Wish(False, words.refused, assistant=True)
+        stop, start, refuse = _FOLDED.get(language, ((), (), ()))
+        if said in stop:
+            return Wish(False, WORDS[language].stopped)
+        if said in start:
+            return Wish(True, WORDS[language].started)
+        if said in refuse:
+            return Wish(False, WORDS[language].refused, assistant=True)
     return None

@@ -104,6 +104,7 @@ class Consumer:
                 log.error(Event.LOOP_FAILED, part="consumer", error=type(bug).__name__, at=where(bug))
             finally:
                 BROKER_UP.labels("consumer").set(0)
+                BROKER_PAUSED.set(0)
                 await self._stop_holding()
             await asyncio.sleep(rest)
             rest = min(rest * 2, AGAIN_MOST_S)
@@ -129,7 +130,10 @@ class Consumer:
 
             channel.close_callbacks.add(end)
             connection.close_callbacks.add(end)
+            # As a broker does that loses the queue: the channel lives on, and would be given nothing any more.
+            (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(end)
             await self._begin_holding()
+            await self._db(clear_alarm, Cause(Alarm.CONSUMING_PAUSED))  # a session that was paused may have ended so
             log.info(Event.BROKER_CONSUMING, worker=self._worker_id)
             while not closed.is_set():
                 tag = await queue.consume(self._arrive)

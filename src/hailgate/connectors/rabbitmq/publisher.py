@@ -5,7 +5,7 @@ waits, and an alarm is raised, unless the installation has chosen to drop such e
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import aio_pika
@@ -76,31 +76,36 @@ class Publisher:
                 due = await self._db(due_publications, AT_ONCE)
                 if due:
                     told = await self._publish_all(due, channel.default_exchange, events)
-                    await self._db(finish_publications, self._worker_id, self._lease, *told)
-                    await self._mind_unrouted(told)
+                    some_wait = await self._db(finish_publications, self._worker_id, self._lease, *told)
+                    await self._mind_unrouted(told, some_wait=some_wait)
                 else:
                     await self._wait()
 
     async def _publish_all(
         self, due: Sequence[NewPublication], letters: AbstractExchange, events: AbstractExchange
     ) -> _Told:
-        """Begun in order on one channel, confirmed as the broker likes. Raises what ended the channel."""
-        calls = [
-            self._publish_one(letters if each.event == DEAD_LETTER else events, render(each, self._broker.queue))
-            for each in due
-        ]
+        """Begun in order on one channel, confirmed as the broker likes. Raises what ended the channel.
+
+        A return names no more than a message id: what bears the same one waits for the next round.
+        """
+        rendered = {each.id: render(each, self._broker.queue) for each in due}
+        due = _first_of_each_id(due, rendered)
+        calls = [self._publish_one(letters if each.event == DEAD_LETTER else events, rendered[each.id]) for each in due]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         confirmed, returned = [], []
         broken: BaseException | None = None
         for each, outcome in zip(due, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
+            if isinstance(outcome, Exception) and not isinstance(outcome, BROKEN):
+                log.error(Event.LOOP_FAILED, part="publication", error=type(outcome).__name__, at=where(outcome))
+                returned.append((each.id, each.tries))
+            elif isinstance(outcome, BaseException):
                 broken = outcome
             elif outcome or (self._drops_unrouted and each.event != DEAD_LETTER):
                 confirmed.append(each.id)
                 PUBLISHED.labels("letter" if each.event == DEAD_LETTER else "event").inc()
             else:
                 returned.append((each.id, each.tries))
-        if broken is not None and not confirmed:
+        if broken is not None and not confirmed and not returned:
             raise broken
         return _Told(confirmed, returned)
 
@@ -124,12 +129,20 @@ class Publisher:
             return False
         return True
 
-    async def _mind_unrouted(self, told: _Told) -> None:
+    async def _mind_unrouted(self, told: _Told, *, some_wait: bool) -> None:
         if told.returned:
             PUBLISHED.labels("returned").inc(len(told.returned))
             await self._db(raise_alarm, Cause(Alarm.UNROUTED))
-        elif told.confirmed:
+        elif not some_wait:
             await self._db(clear_alarm, Cause(Alarm.UNROUTED))
+
+
+def _first_of_each_id(due: Sequence[NewPublication], rendered: Mapping[int, Rendered | None]) -> list[NewPublication]:
+    first: dict[str, NewPublication] = {}
+    for each in due:
+        told = rendered[each.id]
+        first.setdefault(told.message_id if told else str(each.uid), each)
+    return list(first.values())
 
 
 async def _declare_exchange(

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -16,6 +18,8 @@ from hailgate.messaging.models import Direction
 _UNWORDLY: Final = re.compile(r"[^A-Za-z0-9_-]+")
 # The broker takes no longer key.
 LONGEST_KEY: Final = 255
+# In bytes.
+LONGEST_ID: Final = 255
 
 
 class Rendered(NamedTuple):
@@ -51,7 +55,14 @@ def _letter(letter: NewPublication, queue: str) -> Rendered:
         "x-hailgate-at": _moment(letter.at),
     }
     at = datetime.fromtimestamp(letter.at, UTC)
-    return Rendered(letter.reference or str(letter.uid), DEAD_LETTER, f"{queue}.dlq", at, headers, letter.body)
+    return Rendered(_letter_id(letter), DEAD_LETTER, f"{queue}.dlq", at, headers, letter.body)
+
+
+def _letter_id(letter: NewPublication) -> str:
+    """The sender's, where there is one and AMQP has room for it; else one that a repeat has again."""
+    if letter.reference and len(letter.reference.encode()) <= LONGEST_ID:
+        return letter.reference
+    return str(UUID(bytes=blake2b(letter.reference.encode() or letter.body, digest_size=16).digest()))
 
 
 def _event(publication: NewPublication, message: AboutMessage) -> Rendered:

@@ -14,7 +14,17 @@ from hailgate.messaging.broker.election import check_queue
 from hailgate.messaging.models import Direction
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.notify import Wake, wake_after_commit
-from hailgate.messaging.store.sql import Cursor, among, array, as_uuid, atomic_cursor, every_tenant, fetch, now
+from hailgate.messaging.store.sql import (
+    Cursor,
+    among,
+    array,
+    as_uuid,
+    atomic_cursor,
+    every_tenant,
+    fetch,
+    fetch_one,
+    now,
+)
 from hailgate.messaging.store.tables import PUBLICATION
 
 DEAD_LETTER: Final = "dead_letter"
@@ -180,8 +190,8 @@ def due_publications(limit: int) -> list[NewPublication]:
 
 def finish_publications(
     worker_id: int, lease: str, confirmed: Sequence[int], returned: Sequence[tuple[int, int]]
-) -> None:
-    """``returned`` are ids and tries of those that no queue took: they wait. Raises LeaseLost."""
+) -> bool:
+    """``returned`` are ids and tries of those that no queue took: they wait. Whether any do. Raises LeaseLost."""
     with atomic_cursor() as cursor:
         moment = check_queue(cursor, worker_id, lease)
         if confirmed:
@@ -189,6 +199,8 @@ def finish_publications(
             cursor.execute(statement, [array(confirmed)])
         later = [(id_, moment + _patience(tries), tries + 1) for id_, tries in sorted(returned)]
         PUBLICATION.update(cursor, ("due_at", "tries"), later)
+        waits = f"SELECT 1 FROM messaging_publication WHERE due_at > 0 {every_tenant('publishing')} LIMIT 1"
+        return fetch_one(cursor, waits) is not None
 
 
 def count_publications() -> tuple[int, int]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import blake2b
+from math import isfinite
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from hailgate.messaging.store.tables import CONSUMED, HELD
 
 ID_LIFE_S: Final = 30 * 86_400.0
 DIGEST_BYTES: Final = 20
+# The largest number of 32 bits.
+MOST_FLOAT: Final = 3.4e38
 _BROKERS_OWN: Final = ("x-delivery-count", "x-death", "x-first-death", "x-last-death")
 
 
@@ -232,8 +235,15 @@ def _forget_held(cursor: Cursor, ids: Sequence[int]) -> None:
 def as_headers(given: object) -> str:
     """A sender's headers as JSON: plain values alone. What the broker itself noted is not the sender's."""
     kept = {
-        str(name): value
+        str(name).replace("\0", ""): value.replace("\0", "") if isinstance(value, str) else value
         for name, value in (given.items() if isinstance(given, dict) else ())
-        if isinstance(value, str | int | float | bool) and not str(name).startswith(_BROKERS_OWN)
+        if _may_be_told(value) and not str(name).startswith(_BROKERS_OWN)
     }
-    return json.dumps(kept).replace("\\u0000", "")
+    return json.dumps(kept)
+
+
+def _may_be_told(value: object) -> bool:
+    """Whether a dead letter can bear it as a header: of floats AMQP's client writes the short ones alone."""
+    if isinstance(value, float):
+        return not isfinite(value) or abs(value) <= MOST_FLOAT
+    return isinstance(value, str | int)
