@@ -241,7 +241,7 @@ def empty_tables() -> None:
     from django.db import connection, transaction
 
     kept = {"Installation", "ContentType", "Permission"}  # what migrations made
-    tables = [model._meta.db_table for model in apps.get_models() if model.__name__ not in kept]
+    tables = [model._meta.db_table for model in _children_first(apps.get_models()) if model.__name__ not in kept]
     if connection.vendor == "postgresql":
         connection.close()  # a test may have cut it; the pool hands out one that answers
         _renew_used_pool()
@@ -252,6 +252,23 @@ def empty_tables() -> None:
             for table in tables:
                 cursor.execute(f"DELETE FROM {table}")
         cursor.execute("UPDATE accounts_installation SET held_at = NULL, restored_at = NULL")
+
+
+def _children_first(models):
+    """Who refers to others before those: else the database looks for each row's children, one by one."""
+    seen, ordered = set(), []
+
+    def visit(model):
+        seen.add(model)
+        for field in model._meta.get_fields(include_hidden=True):
+            if field.auto_created and field.one_to_many and field.related_model not in seen:
+                visit(field.related_model)
+        ordered.append(model)
+
+    for model in models:
+        if model not in seen:
+            visit(model)
+    return ordered
 
 
 # --- who lives there --------------------------------------------------------------------------------------------------
