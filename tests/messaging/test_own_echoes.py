@@ -6,13 +6,24 @@ import msgspec
 import pytest
 
 from hailgate import providers
+from hailgate.core.address import Address, AddressKind
+from hailgate.core.content import InboundText, encode_content, parse_outbound
+from hailgate.core.content.inbound import (
+    InboundContacts,
+    InboundLocation,
+    ReceivedCard,
+    ReceivedName,
+    ReceivedPhone,
+    ReceivedPlace,
+)
 from hailgate.core.errors import OutcomeUnknown
 from hailgate.core.events import EchoedMessage
 from hailgate.core.status import Status
+from hailgate.messaging.inbound import echoes
 from hailgate.messaging.inbound.echoes import HELD_S, release_held
 from hailgate.messaging.inbound.ingest import apply_webhooks, take_webhooks, understand_webhooks
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
-from hailgate.messaging.models import PERSON, TELEPHONE, EventState, WebhookEvent
+from hailgate.messaging.models import PERSON, TELEPHONE, EventState, Message, WebhookEvent
 from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.store.ids import uuid7
 from hailgate.providers import cloud
@@ -26,13 +37,17 @@ from messaging.acting import (
     fresh,
     hook_id_of,
     messages,
+    new_message,
     send,
+    send_all,
     sent,
     tell,
     work,
     work_of,
     wrote,
 )
+
+PHONE, HIDDEN = Address(AddressKind.PHONE, "15550100001"), Address(AddressKind.LID, "77000000000001")
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +112,78 @@ def test_an_echo_settles_an_unknown_outcome_with_the_same_words(worker, clock, w
     assert (after.status, after.provider_id, after.unknown) == (Status.SENT, "echo.1", False)
     assert work_of(message) is None
     assert typed(wide) == []
+
+
+@pytest.mark.parametrize("chat", [(PHONE, HIDDEN), (HIDDEN, PHONE)], ids=["number first", "hidden id first"])
+def test_it_is_known_by_any_address_of_its_chat(worker, clock, wide, chat):
+    send(wide, HIDDEN)
+    attempt(worker, claim_one(worker))
+    early = EchoedMessage(**msgspec.structs.asdict(wrote(wide, *chat, message_id="echo.1")))
+    assert receive(worker, wide, early) == "waits for what belongs to it"
+
+
+def test_an_attempt_that_ends_while_echoes_are_judged_is_known_by_its_id(worker, clock, wide, monkeypatch):
+    """The answer of the provider comes between the two reads."""
+    message = send(wide)
+    claimed = claim_one(worker)
+    attempt(worker, claimed)
+
+    def ending(read):
+        def read_then_ended(cursor, told):
+            found = read(cursor, told)
+            if fresh(message).status < Status.SENT:
+                tell(worker, sent(claimed, "echo.1"))
+            return found
+
+        return read_then_ended
+
+    for name in ("_known", "_open_attempts"):
+        monkeypatch.setattr(echoes, name, ending(getattr(echoes, name)))
+    assert receive(worker, wide, echo(wide)) == "1 status"
+    assert typed(wide) == []
+
+
+def lose(worker, channel, **content) -> Message:
+    """Send a message of this kind and never hear what became of it."""
+    stored = encode_content(parse_outbound(msgspec.json.encode(content)))
+    [message] = send_all(channel, [new_message(channel)._replace(kind=content["type"], content=stored)])
+    claimed = claim_one(worker)
+    attempt(worker, claimed)
+    tell(worker, failed(claimed, OutcomeUnknown()))
+    return message
+
+
+HERE = {"type": "location", "location": {"latitude": -23.55052, "longitude": -46.633308, "name": "Clinic"}}
+CARD = {"name": {"formatted_name": "Ben"}, "phones": [{"phone": "+1 555 010 0077", "wa_id": "15550100077"}]}
+ASKED = {
+    "type": "button",
+    "body": {"text": "Will you come?"},
+    "action": {"buttons": [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}]},
+}
+BEN = ReceivedCard(ReceivedName("Ben as they know him"), (ReceivedPhone("+15550100077"),))
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "same"),
+    [
+        (HERE, InboundLocation(ReceivedPlace(-23.55052, -46.633308)), True),
+        (HERE, InboundLocation(ReceivedPlace(-23.55052, -40.0)), False),
+        ({"type": "contacts", "contacts": [CARD]}, InboundContacts((BEN,)), True),
+        (
+            {"type": "contacts", "contacts": [CARD]},
+            InboundContacts((ReceivedCard(phones=(ReceivedPhone("+1"),)),)),
+            False,
+        ),
+        ({"type": "interactive", "interactive": ASKED}, InboundText("Will you come?\n\n1. Yes"), True),
+        ({"type": "interactive", "interactive": ASKED}, InboundText("Will you come?"), False),
+    ],
+    ids=["its place", "another place", "its card", "another card", "its menu in words", "other words"],
+)
+def test_what_has_no_words_settles_only_its_like(worker, wide, content, told, same):
+    message = lose(worker, wide, **content)
+    receive(worker, wide, msgspec.structs.replace(echo(wide), content=told))
+    settle_parked()
+    assert fresh(message).unknown is not same
 
 
 def test_one_echo_settles_one_message(worker, clock, wide):

@@ -5,12 +5,17 @@ outcome unknown, an echo may be that message: it settles it where the words are 
 statuses do. Only what is surely not ours was typed on the phone, and takes the conversation from the assistant.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
-from hailgate.core.content import content_as_json, encode_content, words_of
+from hailgate.core.content import Outbound, content_as_json, decode_outbound, encode_content, words_of
+from hailgate.core.content.inbound import InboundContacts, InboundLocation, InboundText
+from hailgate.core.content.likeness import same_cards, same_place
+from hailgate.core.content.menus import render_menu
+from hailgate.core.content.outbound import Contacts, Interactive, Location
+from hailgate.core.errors import InputError
 from hailgate.core.events import EchoedMessage, MessageStatus
 from hailgate.core.status import Status
 from hailgate.messaging.models import Direction, EventState, WorkKind, WorkState
@@ -49,18 +54,19 @@ def judge_echoes(cursor: Cursor, echoes: Sequence[Echo], moment: float) -> Judge
     """Part of the transaction that applies them."""
     if not echoes:
         return NOTHING
+    # In this order: an attempt that ends between the two is known by its id.
+    open_attempts = _open_attempts(cursor, echoes)
     known = _known(cursor, echoes)
-    ours = {
-        place: _sent(echo) for place, echo in enumerate(echoes) if (echo.channel_id, echo.event.message_id) in known
-    }
-    unclear = {place: echo for place, echo in enumerate(echoes) if place not in ours}
-    open_attempts = _open_attempts(cursor, list(unclear.values())) if unclear else {}
-    held = set()
-    for place, echo in unclear.items():
-        waiting = open_attempts.get((echo.channel_id, address_digest(echo.event.chat[0])), [])
+    ours: dict[int, MessageStatus] = {}
+    held, settled = set(), set[UUID]()
+    for place, echo in enumerate(echoes):
+        if (echo.channel_id, echo.event.message_id) in known:
+            ours[place] = _sent(echo)
+            continue
+        waiting = [one for one in _attempts_to(open_attempts, echo) if one.uid not in settled]
         same = next((one for one in waiting if one.parked and one.says(echo.event)), None)
         if same is not None:
-            waiting.remove(same)
+            settled.add(same.uid)
             ours[place] = _sent(echo, same.uid)
         elif waiting and moment - echo.received_at < HELD_S:
             held.add(echo.arrival)
@@ -89,8 +95,29 @@ class _OpenAttempt(NamedTuple):
     content: str
 
     def says(self, event: EchoedMessage) -> bool:
-        ours, theirs = content_as_json(self.content), content_as_json(encode_content(event.content))
-        return ours.get("type") == theirs.get("type") and (words_of(ours) or "") == (words_of(theirs) or "")
+        ours, theirs = _decoded(self.content), event.content
+        if isinstance(ours, Location) and isinstance(theirs, InboundLocation):
+            return same_place(ours.location, theirs.location)
+        if isinstance(ours, Contacts) and isinstance(theirs, InboundContacts):
+            return same_cards(ours.contacts, theirs.contacts)
+        if isinstance(ours, Interactive) and isinstance(theirs, InboundText):
+            return render_menu(ours.interactive) == theirs.body
+        said, told = content_as_json(self.content), content_as_json(encode_content(theirs))
+        return said.get("type") == told.get("type") and (words_of(said) or "") == (words_of(told) or "")
+
+
+def _decoded(stored: str) -> Outbound | None:
+    """None for content that a newer version stored."""
+    try:
+        return decode_outbound(stored)
+    except InputError:
+        return None
+
+
+def _attempts_to(attempts: Mapping[tuple[int, str], Sequence[_OpenAttempt]], echo: Echo) -> Iterator[_OpenAttempt]:
+    """By any of the addresses that the echo gives of its chat: ours may be another than the first."""
+    for address in echo.event.chat:
+        yield from attempts.get((echo.channel_id, address_digest(address)), ())
 
 
 def _sent(echo: Echo, uid: UUID | None = None) -> MessageStatus:
@@ -106,8 +133,8 @@ def _known(cursor: Cursor, echoes: Sequence[Echo]) -> set[tuple[int, str]]:
 
 
 def _open_attempts(cursor: Cursor, echoes: Sequence[Echo]) -> dict[tuple[int, str], list[_OpenAttempt]]:
-    """By channel and the address that the echo names: deliveries that are on their way or unknown."""
-    digests = {digest for echo in echoes if (digest := address_digest(echo.event.chat[0]))}
+    """By channel and address: deliveries to the people of these chats that are on their way or unknown."""
+    digests = {address_digest(address) for echo in echoes for address in echo.event.chat}
     found = fetch(
         cursor,
         f"SELECT conversation.channel_id, address.digest, message.uid, work.state, message.content "
