@@ -289,6 +289,23 @@ async def test_a_sent_message_is_found_by_its_words():
         assert (await find([{**SENT, **other}])).matches == ()
 
 
+HERE = {"degreesLatitude": -23.55052, "degreesLongitude": -46.633308}
+BEN = "BEGIN:VCARD\nVERSION:3.0\nFN:Whatever\nTEL;waid=15550100077:+15550100077\nEND:VCARD"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "same"),
+    [
+        ("send_location", {"locationMessage": HERE}, True),
+        ("send_location", {"locationMessage": {**HERE, "degreesLongitude": -46.0}}, False),
+        ("send_contact", {"contactMessage": {"displayName": "Whatever", "vcard": BEN}}, True),
+        ("send_contact", {"contactMessage": {"displayName": "x", "vcard": BEN.replace("0077", "0078")}}, False),
+    ],
+)
+async def test_what_has_no_words_is_found_by_its_place_or_its_numbers(name, told, same):
+    assert bool((await find([{**SENT, "message": told}], message=SENDS[name])).matches) == same
+
+
 OURS = {**SENT, "key": {**SENT["key"], "id": own_id(SENDS["send_text"])}}
 
 

@@ -12,6 +12,7 @@ from hailgate.core.errors import (
     ChannelDisconnected,
     ChannelUnauthorized,
     InputError,
+    OutcomeUnknown,
     ProviderUnavailable,
     RecipientUnreachable,
     Rejected,
@@ -21,11 +22,12 @@ from hailgate.core.sessions import SessionState
 from hailgate.providers.abilities import FindsSent, HoldsToken, PairsSession, PollsInbound, Sought
 from hailgate.providers.config import Secret, parse_config
 from hailgate.providers.contract import Connection, OutboundMessage
+from hailgate.providers.guard import unguarded
 from hailgate.providers.inline import FileInJson
 from hailgate.providers.transport import Transport
 from hailgate.providers.wppconnect import SPEC, WppChannel
 from hailgate.providers.wppconnect.token import SessionToken
-from hailgate.providers.wppconnect.wire import fits, parse_own_number, parse_session, render_send
+from hailgate.providers.wppconnect.wire import fits, parse_own_number, parse_send_answer, parse_session, render_send
 
 from . import payloads_of
 from .loopback import Loopback, answer_json
@@ -441,6 +443,21 @@ async def test_what_came_in_meanwhile_is_told_as_its_webhook_would_have_been():
     assert (told["event"], told["session"], told["id"], page.after) == ("onmessage", "shop", "false_1", None)
 
 
+BEN = decode_outbound(
+    json.dumps(
+        {"type": "contacts", "contacts": [{"name": {"formatted_name": "Ben"}, "phones": [{"wa_id": "15550100077"}]}]}
+    )
+)
+
+
+def vcard(number):
+    return f"BEGIN:VCARD\nVERSION:3.0\nFN:Whatever\nTEL;waid={number}:+{number}\nEND:VCARD"
+
+
+def options(*names):
+    return [{"name": name, "localId": place} for place, name in enumerate(names)]
+
+
 @pytest.mark.parametrize(
     ("kind", "listed", "same"),
     [
@@ -450,11 +467,34 @@ async def test_what_came_in_meanwhile_is_told_as_its_webhook_would_have_been():
         ("send_location", {"type": "location", "lat": -23.55052, "lng": -46.633308}, True),
         ("send_location", {"type": "location", "lat": 1, "lng": 2}, False),
         ("send_list_message", {"type": "list"}, True),
+        ("send_list_message", {"type": "list", "body": "Pick a slot"}, True),
+        ("send_list_message", {"type": "list", "list": {"description": "Pick a slot"}}, True),
+        ("send_list_message", {"type": "list", "body": "Pick a doctor"}, False),
+        (
+            "send_poll",
+            {"type": "poll_creation", "pollName": "Which day?", "pollOptions": options("Monday", "Tuesday")},
+            True,
+        ),
+        ("send_poll", {"type": "poll_creation", "pollName": "Which day?", "pollOptions": options("Friday")}, False),
+        ("contact_vcard", {"type": "vcard", "body": vcard("15550100077")}, True),
+        ("contact_vcard", {"type": "vcard", "body": vcard("15550100078")}, False),
+        ("contact_vcard", {"type": "multi_vcard", "vcardList": [{"vcard": vcard("15550100078")}]}, False),
+        ("contact_vcard", {"type": "vcard"}, True),
+        ("react_message", {"type": "chat", "body": "\N{THUMBS UP SIGN}"}, False),
         ("send_voice_base64", {"type": "ptt"}, True),
     ],
 )
 def test_a_message_fits_by_its_kind_and_words(kind, listed, same):
-    assert fits({"fromMe": True, **listed}, SENDS[kind]) == same
+    assert fits({"fromMe": True, **listed}, {**SENDS, "contact_vcard": message(BEN)}[kind]) == same
+
+
+async def test_a_reaction_that_was_taken_is_sent_though_the_server_gives_it_no_id():
+    answer = {"status": "success", "response": {"message": "Reaction sended"}}
+    async with Wpp(Server(react_message=(200, answer))) as provider:
+        receipt = await provider.send(SENDS["react_message"], unguarded)
+    assert receipt.provider_id == f"reaction_{SENDS['react_message'].tracker}"
+    with pytest.raises(OutcomeUnknown):
+        parse_send_answer(201, {}, json.dumps(answer).encode(), 0.0)
 
 
 async def test_what_the_spec_promises_the_channel_can():

@@ -91,6 +91,11 @@ async def test_what_is_sent_is_on_the_phone(wpp: WppConnectDriver, kind, body, m
     assert shown == (message or {"type": "text", "text": {"body": "Look\nhttps://x.example"}})
 
 
+async def test_of_a_reaction_not_even_its_id_is_told(wpp: WppConnectDriver):
+    answer = await wpp.accepted("react-message", phone=None, msgId=f"false_{ANA}@c.us_3A1", reaction="👍")
+    assert answer == {"message": "Reaction sended"}
+
+
 async def test_lists_buttons_and_cards(wpp: WppConnectDriver):
     sections = [{"title": "Tomorrow", "rows": ROWS}]
     await wpp.accepted("send-list-message", description="Pick", buttonText="Open", sections=sections)

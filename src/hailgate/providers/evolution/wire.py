@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content.inbound import InboundReply, Poll
+from hailgate.core.content.inbound import InboundContacts, InboundLocation, InboundReply, Poll
 from hailgate.core.content.interactive import ButtonQuestion, ListQuestion, PollQuestion
+from hailgate.core.content.likeness import same_cards, same_place
 from hailgate.core.content.mentions import mentioned_in
 from hailgate.core.content.menus import render_menu
 from hailgate.core.content.outbound import (
@@ -417,9 +418,11 @@ def fits(  # noqa: PLR0911 -- one for each kind
     if isinstance(content, Image | Video | Audio | Document | Sticker):
         return _fits_file(content, told)
     if isinstance(content, Location):
-        return bool(_parts(told.get("locationMessage")).get("degreesLatitude") == content.location.latitude)
+        place = parse_content(told, "unknown", "")
+        return isinstance(place, InboundLocation) and same_place(content.location, place.location)
     if isinstance(content, Contacts):
-        return "contactMessage" in told or "contactsArrayMessage" in told
+        cards = parse_content(told, "unknown", "")
+        return isinstance(cards, InboundContacts) and same_cards(content.contacts, cards.contacts)
     if isinstance(content, Reaction):
         return bool(_parts(told.get("reactionMessage")).get("text") == content.reaction.emoji)
     if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):

@@ -38,6 +38,7 @@ from hailgate.providers.wppconnect.wire import (
     parse_token,
     render_send,
     tells_of_session,
+    unnamed_id,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class WppProvider:
         await self._check_recipient(message.to)
         reply = await self._post(call, guard, again=lambda: render_send(message))
         try:
-            return parse_send_answer(*reply, self._clock())
+            return parse_send_answer(*reply, self._clock(), unnamed=unnamed_id(message))
         except AddressRefuses as refused:
             raise refused.at(self._config.api_url) from None
 

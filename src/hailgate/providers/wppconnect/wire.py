@@ -8,7 +8,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.content.inbound import ReceivedPlace
 from hailgate.core.content.interactive import ListQuestion, PollQuestion
+from hailgate.core.content.likeness import same_cards, same_place
 from hailgate.core.content.mentions import mentioned_in
 from hailgate.core.content.menus import render_menu
 from hailgate.core.content.outbound import (
@@ -42,6 +44,7 @@ from hailgate.providers.inline import FILE, FileInJson
 from hailgate.providers.jids import parse_jid, render_jid, user_of
 from hailgate.providers.reading import identifier, read
 from hailgate.providers.strangers import REQUEST_TIMEOUT, refuse_stranger
+from hailgate.providers.vcards import parse_vcards
 
 # WhatsApp Web shows a code for about 20 seconds, and a typed one for some minutes.
 QR_LIFE_S: Final = 45.0
@@ -79,6 +82,11 @@ def render_send(message: OutboundMessage) -> WppconnectCall:  # noqa: PLR0911 --
     if message.context_id:
         return _call("send-reply", {**place, "message": text, "messageId": message.context_id})
     return _call("send-message", {**place, "isNewsletter": False, "message": text, "options": {}})
+
+
+def unnamed_id(message: OutboundMessage) -> str:
+    """For a reaction, which the server takes and gives no id; empty for whatever else."""
+    return f"reaction_{message.tracker}" if isinstance(message.content, Reaction) else ""
 
 
 def _call(path: str, document: Mapping[str, Any]) -> WppconnectCall:
@@ -196,11 +204,16 @@ def _poll(poll: PollQuestion) -> dict[str, Any]:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def parse_send_answer(status: int, headers: Mapping[str, str], body: bytes, now: float) -> SendReceipt:
-    """Read what became of a send. Raises the SendError that the answer means."""
+def parse_send_answer(
+    status: int, headers: Mapping[str, str], body: bytes, now: float, *, unnamed: str = ""
+) -> SendReceipt:
+    """Read what became of a send. Raises the SendError that the answer means.
+
+    `unnamed` is an id of ours for what the server takes without naming it: a reaction.
+    """
     answer = read(_object, body) or {}
     if 200 <= status < 300:
-        return _receipt(answer)
+        return _receipt(answer, unnamed)
     if not _is_its_own(status, answer):
         raise refuse_stranger("WPPConnect Server", status, parse_retry_after(headers.get("Retry-After"), now))
     raise _failure(status, answer)
@@ -213,13 +226,15 @@ def _is_its_own(status: int, answer: Mapping[str, Any]) -> bool:
     return bool(answer) or status in {400, 413}
 
 
-def _receipt(answer: Mapping[str, Any]) -> SendReceipt:
+def _receipt(answer: Mapping[str, Any], unnamed: str) -> SendReceipt:
     told = answer.get("response", answer)
     sent = told[0] if isinstance(told, list) and told else told
     if isinstance(told, list) and not told:
         raise Rejected("The server took the call and sent nothing.", code="empty_answer")
     name = sent.get("id") if isinstance(sent, dict) else None
     message_id = identifier(name.get("_serialized") if isinstance(name, dict) else name)
+    if message_id is None and answer.get("status") == "success":
+        message_id = unnamed or None
     if message_id is None:
         raise OutcomeUnknown("The server's answer names no message.")
     chat = sent.get("chatId") or sent.get("to") if isinstance(sent, dict) else None
@@ -345,11 +360,13 @@ def fits(told: Mapping[str, Any], message: OutboundMessage) -> bool:  # noqa: PL
     if isinstance(content, Location):
         return told.get("type") == "location" and _near(told, content)
     if isinstance(content, Contacts):
-        return told.get("type") in {"vcard", "multi_vcard"}
+        return told.get("type") in {"vcard", "multi_vcard"} and _has_cards(told, content)
     if isinstance(content, Interactive) and isinstance(content.interactive, ListQuestion):
-        return told.get("type") == "list"
+        return told.get("type") == "list" and _asks(told, content.interactive)
     if isinstance(content, Interactive) and isinstance(content.interactive, PollQuestion):
-        return told.get("type") == "poll_creation" and told.get("pollName") == content.interactive.body.text
+        return told.get("type") == "poll_creation" and _offers(told, content.interactive)
+    if isinstance(content, Reaction):  # it stands in no list
+        return False
     return told.get("type") == "chat" and told.get("body") == _text(content)
 
 
@@ -357,6 +374,27 @@ def _has_caption(told: Mapping[str, Any], file: Any) -> bool:
     """A document without a caption is listed with its name in its place."""
     caption, listed = getattr(file, "caption", None) or "", told.get("caption") or ""
     return listed == caption or (not caption and listed == told.get("filename"))
+
+
+def _has_cards(told: Mapping[str, Any], content: Contacts) -> bool:
+    several = told.get("vcardList")
+    listed = [each.get("vcard") for each in several if isinstance(each, dict)] if isinstance(several, list) else []
+    cards = parse_vcards([text for text in (told.get("body"), *listed) if isinstance(text, str)])
+    return cards is None or same_cards(content.contacts, cards.contacts)
+
+
+def _asks(told: Mapping[str, Any], question: ListQuestion) -> bool:
+    """A list's words stand in one place or the other, by the version of WhatsApp."""
+    inside = told.get("list")
+    said = [told.get("body"), inside.get("description") if isinstance(inside, dict) else None]
+    words = [each for each in said if isinstance(each, str) and each]
+    return not words or question.body.text in words
+
+
+def _offers(told: Mapping[str, Any], poll: PollQuestion) -> bool:
+    listed = told.get("pollOptions")
+    names = [each.get("name") for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return told.get("pollName") == poll.body.text and (not names or names == list(poll.action.options))
 
 
 _TYPES: Final[Mapping[type[Any], frozenset[str]]] = {
@@ -370,7 +408,7 @@ _TYPES: Final[Mapping[type[Any], frozenset[str]]] = {
 
 def _near(told: Mapping[str, Any], content: Location) -> bool:
     try:
-        off = abs(float(told["lat"]) - content.location.latitude), abs(float(told["lng"]) - content.location.longitude)
+        place = ReceivedPlace(float(told["lat"]), float(told["lng"]))
     except (KeyError, TypeError, ValueError):
         return False
-    return max(off) < 1e-4
+    return same_place(content.location, place)

@@ -22,7 +22,8 @@ class Source(msgspec.Struct, frozen=True):
 class SendCall(msgspec.Struct, frozen=True):
     """`phones` as the server reads them; a `source` becomes the file of the part that the message's type names.
 
-    `answer` is what stands in the response: the message, its id and ack, or the phones alone. `status` is of success.
+    `answer` is what stands in the response: the message, its id and ack, the phones alone, or that it was done.
+    `status` is of success.
     """
 
     phones: list[str]
@@ -166,7 +167,7 @@ def build_reaction(call: Mapping[str, Any]) -> SendCall:
         raise send_failed()
     chat = target.split("_")[1]
     message = {"type": "reaction", "reaction": {"message_id": target, "emoji": str(emoji or "")}}
-    return SendCall([chat], message, status=200)
+    return SendCall([chat], message, answer="done", status=200)
 
 
 def as_text(body: object, mentioned: object = None) -> dict[str, Any]:

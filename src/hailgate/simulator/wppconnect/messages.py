@@ -22,6 +22,8 @@ from hailgate.simulator.wppconnect.endpoints import MAX_BODY, Endpoint
 from hailgate.simulator.wppconnect.provider import NOWHERE
 from hailgate.simulator.wppconnect.wire import make_id
 
+# All that the server says of a reaction: not even its id.
+REACTED = {"message": "Reaction sended"}
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 
 
@@ -69,7 +71,7 @@ class SendEndpoint(Endpoint):
         missing = next((one for one in recipients if one.phone is None), None)
         if missing:
             raise errors.number_missing(missing.to)
-        response = [render_answer(call, send) for send in sends]
+        response = REACTED if call.answer == "done" else [render_answer(call, send) for send in sends]
         return json_response({"status": "success", "response": response, "mapper": "return"}, call.status)
 
     async def _with_file(self, call: dict[str, Any]) -> dict[str, Any]:
