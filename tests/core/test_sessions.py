@@ -8,12 +8,14 @@ from hailgate.core.sessions import (
     LOOK_S,
     PairingCode,
     SessionAct,
+    SessionReport,
     SessionState,
     SessionWish,
     Standing,
     next_act,
     next_look,
     settle,
+    shows_another_code,
 )
 
 NOW = 1000.0
@@ -35,6 +37,9 @@ KEPT_OPEN = Standing(OPEN, SessionWish.OPEN, NOW - 3600)
         (CLOSED, KEPT_OPEN._replace(state=UNPAIRED, starts=1), SessionAct.LOOK),
         (CLOSED, KEPT_OPEN._replace(state=UNPAIRED), SessionAct.START),
         (CLOSED, SCANNING._replace(state=UNPAIRED), SessionAct.START),
+        (OPEN, KEPT_OPEN._replace(state=CLOSED), SessionAct.START),
+        (OPEN, KEPT_OPEN._replace(state=UNPAIRED), SessionAct.START),
+        (OPEN, SCANNING, SessionAct.LOOK),
         (OPEN, KEPT_OPEN._replace(wish=SessionWish.CLOSE), SessionAct.CLOSE),
         (CLOSED, KEPT_OPEN._replace(wish=SessionWish.CLOSE), SessionAct.LOOK),
         (CLOSED, KEPT_OPEN._replace(wish=SessionWish.LOG_OUT), SessionAct.LOG_OUT),
@@ -49,6 +54,26 @@ def test_a_start_that_hangs_is_ended_and_begun_anew():
     hanging = Standing(STARTING, SessionWish.OPEN, NOW)
     assert next_act(STARTING, hanging, NOW + HANGS_AFTER_S) is SessionAct.LOOK
     assert next_act(STARTING, hanging, NOW + HANGS_AFTER_S + 1) is SessionAct.RESTART
+
+
+SCANNED, TYPED = PairingCode("2@x", False, 45.0), PairingCode("ABCD1234", True, 160.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "typed", "starts", "other"),
+    [
+        (SCANNED, False, 0, False),
+        (TYPED, True, 0, False),
+        (SCANNED, True, 0, True),
+        (TYPED, False, 0, True),
+        (None, True, 0, True),
+        (SCANNED, True, 1, False),
+        (None, True, 1, False),
+    ],
+)
+def test_a_code_of_an_earlier_wish_is_replaced_once(code, typed, starts, other):
+    report = SessionReport(state=PAIRING, code=code)
+    assert shows_another_code(report, SCANNING._replace(starts=starts), typed=typed) is other
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from hailgate.core.errors import ChannelDisconnected, InputError
 from hailgate.core.events import SessionChange
-from hailgate.core.sessions import PAIRING_S, PairingCode, SessionReport, SessionState, SessionWish
+from hailgate.core.sessions import LOOK_S, PAIRING_S, PairingCode, SessionReport, SessionState, SessionWish
 from hailgate.core.slots import open_room
 from hailgate.messaging.channels.credentials import get_credentials
 from hailgate.messaging.channels.derived_secrets import keep_secrets, unseal_secrets
@@ -149,6 +149,37 @@ def test_another_phone_than_before_is_not_trusted_either(worker, clock, unpaired
     seen_open(worker, unpaired)
     clock.forward(60)
     assert see(worker, SessionState.OPEN, number="15559999999").other_number
+
+
+def test_the_right_phone_lets_the_channel_send_again(worker, clock, unpaired):
+    seen_open(worker, unpaired, "15559999999")
+    clock.forward(60)
+    see(worker, SessionState.OPEN, number=unpaired.number)
+    assert (channel_row(unpaired).paused_reason, find_session(unpaired.tenant_id, unpaired.pk).unconfirmed) == ("", "")
+
+
+def test_until_the_number_is_told_nobody_knows_whose_phone_it_is(worker, clock, unpaired):
+    wish_session(unpaired, SessionWish.OPEN)
+    see(worker, SessionState.OPEN)
+    assert (channel_row(unpaired).paused_reason, bool(find_session(unpaired.tenant_id, unpaired.pk).detail)) == (
+        NOT_PAIRED,
+        True,
+    )
+    assert watch_of(unpaired).due_at < clock.now + LOOK_S[SessionState.OPEN]  # it is asked again soon
+    clock.forward(10)
+    see(worker, SessionState.OPEN, number=unpaired.number)
+    assert channel_row(unpaired).paused_at is None
+    clock.forward(60)
+    see(worker, SessionState.OPEN)  # known by now
+    assert channel_row(unpaired).paused_at is None
+
+
+def test_a_channel_that_is_not_paused_waits_for_the_number_of_what_opened_anew(worker, clock, unpaired):
+    seen_open(worker, unpaired)
+    for state, paused in ((SessionState.CLOSED, ""), (SessionState.OPEN, NOT_PAIRED)):
+        clock.forward(400)
+        see(worker, state)
+        assert channel_row(unpaired).paused_reason == paused
 
 
 def test_closing_on_purpose_ends_the_watch_and_needs_nobody(worker, clock, unpaired):

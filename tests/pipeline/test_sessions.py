@@ -82,9 +82,24 @@ async def test_pairing_starts_the_session_and_shows_its_code(desk, phone, number
 
 async def test_a_session_that_is_open_is_only_looked_at(desk, phone):
     await wish(desk, SessionWish.OPEN)
+    await desk.db(execute, "UPDATE messaging_session SET state = 'open'")
     phone.states = [SessionState.OPEN]
     assert (await watch(desk)).state is SessionState.OPEN
     assert phone.done == []
+
+
+async def test_one_that_somebody_else_opened_is_started_so_that_it_tells_us(desk, phone):
+    await wish(desk, SessionWish.OPEN)
+    phone.states = [SessionState.OPEN]
+    await watch(desk)
+    assert phone.done == ["start"]
+
+
+async def test_a_code_to_type_takes_the_place_of_one_to_scan(desk, phone):
+    await wish(desk, SessionWish.PAIR, "15550100000")
+    phone.states = [SessionState.PAIRING]
+    await watch(desk)
+    assert phone.done == ["end", "start 15550100000"]
 
 
 async def test_a_code_that_nobody_asked_for_ends_the_session_and_says_that_the_phone_is_gone(desk, phone):

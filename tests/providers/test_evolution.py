@@ -16,7 +16,7 @@ from hailgate.providers.abilities import FindsSent, PairsSession, PollsInbound, 
 from hailgate.providers.config import parse_config
 from hailgate.providers.contract import Connection, OutboundMessage
 from hailgate.providers.evolution import SPEC, EvolutionChannel
-from hailgate.providers.evolution.wire import own_id, parse_state, render_send
+from hailgate.providers.evolution.wire import EVENTS, own_id, parse_state, render_send
 from hailgate.providers.inline import FileInJson
 from hailgate.providers.transport import Transport
 
@@ -258,6 +258,58 @@ async def test_a_webhook_that_leads_elsewhere_is_told_by_the_check():
         health = await provider.check()
     assert (health.ok, health.detail) == (False, "The server's webhook leads elsewhere.")
     assert health.sends
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ""),
+        ({"headers": None}, ""),
+        ({"headers": {"jwt_key": "another key of 16 letters"}}, "has another key"),
+        ({"headers": {}}, "has another key"),
+        ({"events": ["MESSAGES_UPSERT"]}, "leaves out events"),
+        ({"enabled": False}, "leads elsewhere"),
+    ],
+)
+async def test_a_webhook_that_would_be_refused_or_leaves_something_out_is_told_by_the_check(changed, words):
+    webhook = {"url": URL, "enabled": True, "headers": {"jwt_key": CHANNEL["jwt_key"]}, "events": list(EVENTS)}
+    server = Server(connectionState=(200, {"instance": {"state": "open"}}), find=(200, webhook | changed))
+    async with Connected(server) as provider:
+        health = await provider.check()
+    assert health.ok is not bool(words)
+    assert words in health.detail
+
+
+async def test_one_that_hangs_is_restarted_and_keeps_its_login():
+    server = Server(connectionState=(200, {"instance": {"state": "connecting"}}), connect=(200, {"count": 0}))
+    async with Connected(server) as provider:
+        assert (await provider.end_session()).state is SessionState.CLOSED
+        assert (await provider.start_session()).state is SessionState.STARTING
+    assert "POST instance/restart" in server.asked
+    assert "DELETE instance/logout" not in server.asked
+
+
+async def test_a_code_that_nobody_wants_any_more_is_taken_away():
+    server = Server(connectionState=(200, {"instance": {"state": "connecting"}}), connect=(200, {"code": "2@x"}))
+    async with Connected(server) as provider:
+        assert (await provider.end_session()).state is SessionState.CLOSED
+    assert server.asked[-1] == "DELETE instance/logout"
+
+
+async def test_a_phone_that_could_not_be_logged_out_is_not_said_to_be():
+    async with Connected(Server(logout=(500, {"response": {"message": "Timed Out"}}))) as provider:
+        with pytest.raises(SendError):
+            await provider.log_out()
+    refused = (400, {"response": {"message": ['The "shop-one" instance is not connected']}})
+    async with Connected(Server(logout=refused)) as provider:
+        assert (await provider.log_out()).state is SessionState.UNPAIRED
+
+
+async def test_the_number_of_the_phone_before_is_not_taken_for_that_of_the_next():
+    owner = [{"ownerJid": "5511900000000@s.whatsapp.net", "connectionStatus": "close"}]
+    server = Server(connectionState=(200, {"instance": {"state": "open"}}), fetchInstances=(200, owner))
+    async with Connected(server) as provider:
+        assert (await provider.session_state()).number is None
 
 
 async def test_an_open_connection_is_not_closed_but_told_to_be_silent():

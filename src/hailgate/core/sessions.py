@@ -89,13 +89,20 @@ def next_act(seen: SessionState, standing: Standing, now: float) -> SessionAct:
         return SessionAct.LOOK if seen is SessionState.UNPAIRED else SessionAct.LOG_OUT
     if standing.wish is SessionWish.CLOSE:
         return SessionAct.LOOK if seen in {SessionState.CLOSED, SessionState.UNPAIRED} else SessionAct.CLOSE
-    if seen in {SessionState.CLOSED, SessionState.UNPAIRED}:
-        return _start(standing, now)
+    if seen in _DOWN or (seen is SessionState.OPEN and standing.state in _DOWN):
+        return _start(seen, standing, now)
     if seen is SessionState.STARTING and standing.state is seen and now - standing.since > HANGS_AFTER_S:
         return SessionAct.RESTART
     if seen is SessionState.PAIRING and not may_pair(standing, now):
         return SessionAct.CLOSE
     return SessionAct.LOOK
+
+
+def shows_another_code(report: SessionReport, standing: Standing, *, typed: bool) -> bool:
+    """Whether a code of an earlier wish is shown, to scan where one to type was asked for or the other way round."""
+    if report.state is not SessionState.PAIRING or standing.starts:
+        return False
+    return report.code is None or report.code.typed is not typed
 
 
 def may_pair(standing: Standing, now: float) -> bool:
@@ -122,7 +129,15 @@ def next_look(state: SessionState, standing: Standing, now: float, random: Calla
     return now + LOOK_S[state]
 
 
-def _start(standing: Standing, now: float) -> SessionAct:
-    """A login that its server still holds is tried once; after that only a person with the phone can mend it."""
+_DOWN: Final = frozenset({SessionState.CLOSED, SessionState.UNPAIRED})
+
+
+def _start(seen: SessionState, standing: Standing, now: float) -> SessionAct:
+    """A login that its server still holds is tried once; after that only a person with the phone can mend it.
+
+    What somebody else opened, or what was told to be silent, is started so that it tells us what comes in.
+    """
+    if seen is SessionState.OPEN:
+        return SessionAct.START
     tried = standing.state is SessionState.UNPAIRED and standing.starts > 0
     return SessionAct.LOOK if tried and not may_pair(standing, now) else SessionAct.START

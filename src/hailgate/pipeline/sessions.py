@@ -1,7 +1,7 @@
 """Watching sessions: ask how one stands, do what is wanted of it, record it, tell people."""
 
 from hailgate.core.errors import OutcomeUnknown, ProviderUnavailable, SendError, StoreUnavailable
-from hailgate.core.sessions import SessionAct, SessionReport, SessionState, next_act
+from hailgate.core.sessions import SessionAct, SessionReport, SessionState, next_act, shows_another_code
 from hailgate.messaging.channels.session_watch import SessionClaim, SessionNews, postpone_session, record_session
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.work.claim import MOST_CRASHES
@@ -68,6 +68,8 @@ async def _carry_out(provider: PairsSession, claim: SessionClaim, moment: float)
     """How the session stands after what had to be done, and whether that was a start."""
     report = await provider.session_state()
     act = next_act(report.state, claim.standing, moment)
+    if act is SessionAct.LOOK and shows_another_code(report, claim.standing, typed=bool(claim.phone)):
+        act = SessionAct.RESTART
     if act is SessionAct.LOOK:
         return report, False
     try:

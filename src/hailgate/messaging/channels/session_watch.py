@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db.models import F
 
@@ -24,6 +24,10 @@ from hailgate.messaging.store.tables import CHANNEL
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import Batch, Leased, claim_due, lock_held
 from hailgate.messaging.work.leases import find_alive
+
+
+NUMBER_UNTOLD: Final = "The server does not say yet which number is paired; nothing is sent before."
+NUMBER_AGAIN_S: Final = 3.0
 
 
 class SessionClaim(NamedTuple):
@@ -77,7 +81,10 @@ def record_session(worker_id: int, claim: SessionClaim, report: SessionReport, s
             _look_again(cursor, claim, 0.0, moment)
             return None
         news = _fold(cursor, session, report, moment, started=started)
-        _look_again(cursor, claim, next_look(news.after, standing_of(session), moment, random.random), moment)
+        due_at = next_look(news.after, standing_of(session), moment, random.random)
+        if session.detail == NUMBER_UNTOLD:
+            due_at = moment + NUMBER_AGAIN_S
+        _look_again(cursor, claim, due_at, moment)
         return news
 
 
@@ -113,12 +120,15 @@ def _fold(cursor: Cursor, session: Session, report: SessionReport, moment: float
     before, after = standing.state, settle(report.state, standing, moment)
     is_open = after is SessionState.OPEN
     changes: dict[str, Any] = {"detail": report.detail[:300], "starts": standing.starts + started}
-    if after is not before or (is_open and started):  # one that had to be started was away, however quickly it came
+    moved = after is not before or (is_open and started)  # one that had to be started was away, however quickly it came
+    if moved:
         changes |= _moved(standing, after, moment)
         if is_open:  # what came in while it was away may have been told to nobody
             rows.hasten(cursor, WorkKind.POLL, [session.channel_id])
     changes |= _code_of(session, report, after, moment)
     other = is_open and _meet_number(cursor, session, report.number or "", moment)
+    if is_open and _waits_for_number(session, report, moved=moved):
+        changes["detail"] = NUMBER_UNTOLD
     changes |= {"number": session.number, "unconfirmed": session.unconfirmed}
     Session.objects.filter(tenant_id=session.tenant_id, pk=session.pk).update(**changes)
     for name, value in changes.items():
@@ -166,10 +176,21 @@ def _meet_number(cursor: Cursor, session: Session, number: str, moment: float) -
     return False
 
 
+def _waits_for_number(session: Session, report: SessionReport, *, moved: bool) -> bool:
+    """A session that opened, or whose channel stopped, sends once its phone is known to be the one that is expected."""
+    if report.number:
+        return False
+    own = Channel.objects.filter(tenant_id=session.tenant_id, pk=session.channel_id)
+    number, reason = own.values_list("number", "paused_reason").get()
+    return bool(session.number or number) and (moved or reason in MENDED_BY_OPENING)
+
+
 def _tell_channel(cursor: Cursor, session: Session, state: SessionState, moment: float) -> None:
     """An open session lets the channel send; one that only a person can mend stops it."""
-    if state is SessionState.OPEN and not session.unconfirmed:
-        resume_channel(cursor, session.channel_id, MENDED_BY_OPENING)
+    if state is SessionState.OPEN and session.detail == NUMBER_UNTOLD:
+        _pause(cursor, session.channel_id, NOT_PAIRED, moment)
+    elif state is SessionState.OPEN and not session.unconfirmed:
+        resume_channel(cursor, session.channel_id, MENDED_BY_OPENING | {OTHER_NUMBER})  # the right phone came back
     elif session.wish in {SessionWish.CLOSE, SessionWish.LOG_OUT}:
         _pause(cursor, session.channel_id, NOT_PAIRED, moment)
     elif state is SessionState.UNPAIRED:

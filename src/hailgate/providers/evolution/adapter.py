@@ -17,6 +17,7 @@ from hailgate.providers.evolution.config import EvolutionChannel, EvolutionHook
 from hailgate.providers.evolution.proof import check_token
 from hailgate.providers.evolution.webhook import parse_webhook
 from hailgate.providers.evolution.wire import (
+    EVENTS,
     EvolutionCall,
     fits,
     own_id,
@@ -119,27 +120,38 @@ class EvolutionProvider:
         return report
 
     async def start_session(self, *, phone: str | None = None) -> SessionReport:
-        """Make the instance where there is none, point its webhook at us, and ask for a code."""
+        """Make the instance where there is none, point its webhook at us, and ask for a code.
+
+        One that hangs while it connects is restarted, which keeps its login.
+        """
         known = await self._get("instance/connectionState")
         if known.status == 404:
             return await self._create(phone)
         await self._set_webhook(enabled=True)
+        if parse_state(*known).state is SessionState.STARTING:
+            await self._post(EvolutionCall("instance/restart", b"{}"))
         return parse_state(*await self._get("instance/connect", f"?number={phone}" if phone else ""))
 
     async def end_session(self) -> SessionReport:
-        """The server cannot close an open connection and keep its login: it only stops telling us."""
+        """The server cannot end a connection and keep its login: it only stops telling us.
+
+        Where it shows a code there is no login that could be lost.
+        """
         report = parse_state(*await self._get("instance/connectionState"))
-        if report.state is SessionState.OPEN:
-            await self._set_webhook(enabled=False)
-            return SessionReport(state=SessionState.CLOSED, detail=KEEPS_OPEN)
         if report.state is SessionState.STARTING:
+            report = parse_state(*await self._get("instance/connect"))
+        if report.state is SessionState.PAIRING:
             await self._delete("instance/logout")
             return SessionReport(state=SessionState.CLOSED)
+        if report.state in {SessionState.OPEN, SessionState.STARTING}:
+            await self._set_webhook(enabled=False)
+            return SessionReport(state=SessionState.CLOSED, detail=KEEPS_OPEN)
         return report
 
     async def log_out(self) -> SessionReport:
+        """One that is not connected, or not there, is refused and has no phone all the same."""
         reply = await self._delete("instance/logout")
-        if reply.status in {401, 503}:
+        if not (200 <= reply.status < 300 or reply.status in {400, 404}):
             raise refusal(reply.status, reply.body)
         return SessionReport(state=SessionState.UNPAIRED)
 
@@ -181,9 +193,15 @@ class EvolutionProvider:
         reply = await self._get("webhook/find")
         if not 200 <= reply.status < 300:
             return "The server has no webhook for this instance: pair or connect the channel."
-        told = msgspec.json.decode(reply.body)
-        url = told.get("url") if isinstance(told, dict) else None
-        return "" if url == self._hook_url and told.get("enabled") else "The server's webhook leads elsewhere."
+        told = _parts(msgspec.json.decode(reply.body))
+        if told.get("url") != self._hook_url or not told.get("enabled"):
+            return "The server's webhook leads elsewhere."
+        headers, events = told.get("headers"), told.get("events")
+        if isinstance(headers, dict) and headers.get("jwt_key") != self._config.jwt_key.reveal():
+            return "The server's webhook has another key, and is refused here: connect the channel once more."
+        if isinstance(events, list) and not set(EVENTS) <= set(map(str, events)):
+            return "The server's webhook leaves out events: connect the channel once more."
+        return ""
 
     async def _find_number(self) -> str | None:
         reply = await self._transport.get(self._config.list_url, headers=self._headers, timeout=self._config.timeout_s)

@@ -355,9 +355,13 @@ def _pairing_code(told: Mapping[str, Any]) -> PairingCode | None:
 
 
 def parse_number(status: int, _headers: Mapping[str, str], body: bytes) -> str | None:
-    """The phone's own, of fetchInstances; None where it is not told."""
+    """The phone's own, of fetchInstances; None where it is not told, or not yet: the one before stays there until the
+    server has written down that the next is connected.
+    """
     listed = read(_any, body)
     first = _parts(listed[0] if isinstance(listed, list) and listed else listed)
+    if first.get("connectionStatus", "open") != "open":
+        return None
     owner = first.get("ownerJid") or _parts(first.get("instance")).get("owner")
     place = parse_jid(owner)
     return place.value if 200 <= status < 300 and place and place.kind is AddressKind.PHONE else None
