@@ -87,6 +87,35 @@ def test_a_session_that_had_to_be_started_is_polled_however_quickly_it_came(work
     assert claim_polls(worker, open_room(10)).claims
 
 
+def see(worker, state):
+    (watch,) = claim_sessions(worker, open_room(10)).claims
+    record_session(worker, watch, SessionReport(state=state), False)
+
+
+def test_while_the_phone_is_away_and_just_after_the_same_is_asked_for_again(worker, clock, channel):
+    """What it fetches then is listed with the time at which it was written, in the gap."""
+    begin_polls(POLLED)
+    wish_session(channel_row(channel), SessionWish.OPEN)
+    see(worker, SessionState.OPEN)
+    clock.forward(POLL_EVERY_S)
+    finish_poll(worker, claim_polls(worker, open_room(10)).claims[0], clock.now)
+    before = clock.now
+    see(worker, SessionState.CLOSED)
+
+    def polled(seconds) -> bool:
+        """The next poll asks for the same; whether the one after it will begin where this one ended."""
+        clock.forward(seconds)
+        (again,) = claim_polls(worker, open_room(10)).claims
+        assert again.since == before - OVERLAP_S
+        finish_poll(worker, again, clock.now)
+        return channel_row(channel).polled_until == clock.now
+
+    assert not polled(POLL_EVERY_S)
+    see(worker, SessionState.OPEN)
+    assert not polled(1)
+    assert polled(POLL_EVERY_S)
+
+
 def test_a_channel_that_lost_its_hook_is_not_asked_any_more(worker, clock, channel):
     begin_polls(POLLED)
     change_channel(channel, hook_id=None)

@@ -7,12 +7,13 @@ ended; a message that its webhook told before has its one effect all the same.
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+from hailgate.core.sessions import SessionWish
 from hailgate.core.slots import Room
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_polled
 from hailgate.messaging.models import WorkKind
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.store.notify import Wake, wake_after_commit
-from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
+from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, fetch_one, now
 from hailgate.messaging.store.tables import CHANNEL
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import Batch, Leased, claim_due, lock_held
@@ -77,9 +78,22 @@ def finish_poll(worker_id: int, claim: PollClaim, until: float | None) -> None:
         moment = find_alive(cursor, worker_id)
         if moment is None or not lock_held(cursor, worker_id, [claim]):
             return
-        if until is not None:
+        if until is not None and not _may_lag(cursor, claim, moment):
             CHANNEL.update(cursor, ("polled_until",), [(claim.channel_id, until)], rising=("polled_until",))
         rows.postpone(cursor, [rows.Postponed(claim.id, moment + POLL_EVERY_S, 0, "", "")])
+
+
+def _may_lag(cursor: Cursor, claim: PollClaim, moment: float) -> bool:
+    """Whether the list lacks what the phone has: its session is away, or came back a moment ago.
+
+    Then the same is asked for again, since what is listed later bears the time at which it was written.
+    """
+    session = fetch_one(
+        cursor,
+        f"SELECT open_since FROM messaging_session WHERE channel_id = %s AND wish IN (%s, %s) {every_tenant('by key')}",
+        [claim.channel_id, SessionWish.OPEN.value, SessionWish.PAIR.value],
+    )
+    return session is not None and (session[0] is None or moment - float(session[0]) < OVERLAP_S)
 
 
 def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[PollClaim]:
