@@ -159,6 +159,19 @@ def test_a_person_has_all_addresses_that_are_told_the_number_first(name, chat):
     assert only(name).chat == chat
 
 
+def test_whoever_wrote_on_our_phone_is_not_the_person_of_the_chat():
+    key = {
+        "remoteJid": "100000000000042@lid",
+        "fromMe": True,
+        "id": "3EB01",
+        "senderPn": "5511900000000@s.whatsapp.net",
+    }
+    data = {"key": key, "message": {"conversation": "typed"}, "messageType": "conversation"}
+    body = msgspec.json.encode({"event": "messages.upsert", "instance": "shop-one", "data": data})
+    [told] = parse_webhook(body, "shop-one")
+    assert told.chat == (HIDDEN,)
+
+
 def test_a_group_has_its_author_by_number():
     assert only("messages_upsert_group_text").author == ANA
 

@@ -25,7 +25,6 @@ from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import Batch, Leased, claim_due, lock_held
 from hailgate.messaging.work.leases import find_alive
 
-
 NUMBER_UNTOLD: Final = "The server does not say yet which number is paired; nothing is sent before."
 NUMBER_AGAIN_S: Final = 3.0
 

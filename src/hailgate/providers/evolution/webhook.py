@@ -230,7 +230,8 @@ _PARSERS: Final[Mapping[str, _Parser]] = {
 
 def _chat(key: Mapping[str, Any]) -> tuple[Address, ...]:
     """All addresses known of the person, the number first: it reaches them from everywhere."""
-    names = (key.get("remoteJid"), key.get("remoteJidAlt"), key.get("senderPn"))
+    ours = key.get("fromMe") is True  # then the sender is our own phone, and not the person
+    names = (key.get("remoteJid"), key.get("remoteJidAlt"), None if ours else key.get("senderPn"))
     found = dict.fromkeys(place for name in names if (place := parse_jid(name)))
     groups = [place for place in found if place.kind is AddressKind.GROUP]
     return tuple(groups[:1] or sorted(found, key=lambda place: place.kind is not AddressKind.PHONE))
