@@ -5,7 +5,7 @@ import json
 import pytest
 
 from connectors.post import envelope, running, until
-from hailgate.accounts.models import RaisedAlarm
+from hailgate.accounts.models import RaisedAlarm, Tenant
 from hailgate.connectors.rabbitmq import publisher as publisher_module
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.delivery import Action
@@ -139,6 +139,22 @@ async def test_an_event_that_no_queue_takes_waits_with_an_alarm_until_one_does(d
         [event] = await post.told(1)
         await until(lambda: db(lambda: not RaisedAlarm.objects.filter(code="unrouted", cleared_at=None).count()))
     assert event.message_id == str(before)
+
+
+@pytest.mark.usefixtures("outbox")
+async def test_no_two_tenants_share_a_routing_key(db, post, wide, worker):
+    """Whoever may listen for `a-clinic` is told nothing of `a clinic`."""
+    await post.listen()
+    rename = Tenant.objects.filter(id=wide.tenant_id).update
+    for name in ("a-clinic", "a clinic", "a.clinic"):
+        await db(lambda name=name: (rename(name=name), send(wide), deliver_all(worker)))
+        if name == "a-clinic":
+            async with running(post.publisher(db, worker)):
+                await until(lambda: nothing_waits(db))
+    uid = await db(lambda: str(Tenant.objects.get(id=wide.tenant_id).uid))
+    async with running(post.publisher(db, worker)):
+        found = await post.told(3)
+    assert [key.split(".")[0] for key in keys(found)] == ["a-clinic", uid, uid]
 
 
 @pytest.mark.usefixtures("outbox", "impatient")

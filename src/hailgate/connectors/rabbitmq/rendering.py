@@ -45,6 +45,12 @@ def word(name: str) -> str:
     return _UNWORDLY.sub("-", name).strip("-") or "-"
 
 
+def _tenant_word(message: AboutMessage) -> str:
+    """No two tenants share one, or whoever may listen for the one would hear of the other."""
+    plain = word(message.tenant)
+    return plain if plain == message.tenant else str(message.tenant_uid)
+
+
 def _letter(letter: NewPublication, queue: str) -> Rendered:
     """As it came, with what became of it in its headers."""
     headers = json.loads(letter.headers or "{}") | {
@@ -66,7 +72,7 @@ def _letter_id(letter: NewPublication) -> str:
 
 
 def _event(publication: NewPublication, message: AboutMessage) -> Rendered:
-    key = ".".join((word(message.tenant), word(message.channel), publication.event))
+    key = ".".join((_tenant_word(message), word(message.channel), publication.event))
     told: dict[str, Any] = {
         "id": str(publication.uid),
         "event": publication.event,

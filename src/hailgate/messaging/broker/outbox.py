@@ -74,6 +74,7 @@ class AboutMessage(NamedTuple):
     metadata: str
     reference: str
     tenant: str
+    tenant_uid: UUID
     channel: str
     channel_uid: UUID
 
@@ -231,7 +232,7 @@ def _about(cursor: Cursor, ids: set[int]) -> dict[int, AboutMessage]:
         cursor,
         f"SELECT message.id, message.uid, conversation.uid, message.direction, message.address_kind, message.address, "
         f"message.kind, message.content, message.provider_id, message.metadata, consumed.reference, tenant.name, "
-        f"channel.name, channel.uid FROM messaging_message message "
+        f"tenant.uid, channel.name, channel.uid FROM messaging_message message "
         f"JOIN messaging_conversation conversation ON conversation.id = message.conversation_id "
         f"JOIN messaging_channel channel ON channel.id = message.channel_id "
         f"JOIN accounts_tenant tenant ON tenant.id = message.tenant_id "
@@ -244,9 +245,10 @@ def _about(cursor: Cursor, ids: set[int]) -> dict[int, AboutMessage]:
 
 def _read(row: Sequence[Any]) -> AboutMessage:
     uid, conversation, direction, address_kind, address, kind, content, provider_id, metadata, reference, *names = row
-    tenant, channel, channel_uid = names
+    tenant, tenant_uid, channel, channel_uid = names
     unseal = sealer().unseal
     return AboutMessage(
         as_uuid(uid), as_uuid(conversation), Direction(direction), Address(AddressKind(address_kind), unseal(address)),
-        kind, unseal(content), provider_id or "", metadata, reference or "", tenant, channel, as_uuid(channel_uid),
+        kind, unseal(content), provider_id or "", metadata, reference or "", tenant, as_uuid(tenant_uid),
+        channel, as_uuid(channel_uid),
     )  # fmt: skip
