@@ -20,9 +20,13 @@ from hailgate.connectors.tenants import TenantPending
 from hailgate.core.breaker import BreakerPolicy
 from hailgate.core.content import content_as_json
 from hailgate.core.errors import InputError, ProviderUnavailable
+from hailgate.core.slots import open_room
+from hailgate.messaging.channels.checks import claim_checks, enqueue_checks
 from hailgate.messaging.channels.credentials import get_credentials
 from hailgate.messaging.channels.hooks import add_hook
-from hailgate.messaging.models import Channel, Message, Publication
+from hailgate.messaging.models import Channel, Message, Publication, Work, WorkKind
+from hailgate.messaging.store.sql import atomic_cursor, now
+from hailgate.pipeline.channel_checks import ChannelChecks
 from hailgate.pipeline.connections import Connections
 from hailgate.providers.transport import Transport
 from providers.loopback import Loopback, render_answer
@@ -47,6 +51,9 @@ class Service:
 
     async def answer(self, connection) -> None:
         head, _ = await connection.peek()
+        if not head.split(b" ")[1].startswith(b"/tenants/"):
+            await self._answer_as_meta(connection, known=b"Bearer second" in head)
+            return
         name = head.split(b" ")[1].decode().removeprefix("/tenants/")
         self.asked.append(name)
         if name in self.hanging:
@@ -55,6 +62,12 @@ class Service:
         await connection.request()
         status, content = self.answers.get(name, (404, {}))
         await connection.write(render_answer(status, json.dumps(content).encode()))
+
+    async def _answer_as_meta(self, connection, *, known: bool) -> None:
+        await connection.request()
+        refusal = {"error": {"code": 190, "message": "The token has expired."}}
+        answer = (200, {"id": "106500000000001"}) if known else (401, refusal)
+        await connection.write(render_answer(answer[0], json.dumps(answer[1]).encode()))
 
 
 class Time:
@@ -168,7 +181,10 @@ async def test_404_means_unknown_and_an_inactive_one_is_refused(db, far):
     assert (unknown.value.code, inactive.value.code) == ("unknown_tenant", "tenant_inactive")
 
 
-@pytest.mark.parametrize("answer", [(500, {}), (200, {"no": "id"}), (200, {"id": "acme", "channels": [{}]}), (302, {})])
+@pytest.mark.parametrize(
+    "answer",
+    [(500, {}), (200, {"no": "id"}), (200, told(id="another")), (200, {"id": "acme", "channels": [{}]}), (302, {})],
+)
 async def test_whatever_is_no_answer_never_means_unknown(db, far, answer):
     far.answers["acme"] = answer
     async with asking(db, far) as service:
@@ -196,6 +212,53 @@ async def test_a_refused_token_is_asked_for_once_and_used_at_once(db, far):
     assert renewed == [True] * 10
     assert far.asked == ["acme"] * 3
     assert after.settings["access_token"] == "second"
+
+
+async def test_a_channel_that_a_refused_token_paused_goes_on_once_the_service_has_another(db, far, worker):
+    settings = told()["channels"][0]["settings"] | {"api_url": far.url}
+    far.answers["acme"] = 200, told(channels=[told()["channels"][0] | {"settings": settings}])
+    async with asking(db, far) as service:
+        await known(service)
+        connections = Connections(db, per_host=1, connect=1, total=1, elsewhere=service)
+        checks = ChannelChecks(db, worker, connections)
+        await db(pause_refused)
+        await checks.check(await db(claim_check, worker))
+        still = await db(lambda: Channel.objects.get(source="acme", tenant_id__gt=0).paused_reason)
+        renewed = told()["channels"][0] | {"settings": settings | {"access_token": "second"}}
+        far.answers["acme"] = 200, told(channels=[renewed])
+        await checks.check(await db(claim_check, worker))
+        after = await db(lambda: Channel.objects.get(source="acme", tenant_id__gt=0).paused_reason)
+        await connections.close()
+    assert (still, after) == ("channel_unauthorized", "")
+    assert far.asked == ["acme"] * 3  # once for each check that was in vain with what was known
+
+
+def pause_refused() -> None:
+    channel = Channel.objects.get(source="acme", tenant_id__gt=0)
+    Channel.objects.filter(pk=channel.pk, tenant_id=channel.tenant_id).update(
+        paused_at=1.0, paused_reason="channel_unauthorized"
+    )
+    with atomic_cursor() as cursor:
+        enqueue_checks(cursor, [(channel.tenant_id, channel.pk)], now(cursor))
+
+
+def claim_check(worker):
+    Work.objects.filter(kind=WorkKind.CHECK, tenant_id__gt=0).update(due_at=0.0)
+    (one,) = claim_checks(worker, open_room(10)).claims
+    return one
+
+
+async def test_an_answer_that_cannot_be_kept_is_asked_for_again_later_and_not_for_each_message(db, far, monkeypatch):
+    async def refuse(*_):
+        raise ValueError
+
+    async with asking(db, far) as service:
+        monkeypatch.setattr(service, "_believe", refuse)
+        for _ in range(20):
+            with pytest.raises(TenantPending):
+                await service.get("acme")
+            await until(lambda: not service._fetching)
+    assert far.asked == ["acme"]
 
 
 async def test_while_a_refused_token_is_asked_for_nobody_is_given_the_old_one(db, far):

@@ -22,7 +22,7 @@ from hailgate.core.errors import (
 )
 from hailgate.core.status import Status
 from hailgate.messaging.inbound.receive import ReceivedWebhook, store_webhooks
-from hailgate.messaging.models import WorkState
+from hailgate.messaging.models import Work, WorkKind, WorkState
 from hailgate.messaging.outbound.failover import declare_dead
 from hailgate.messaging.store.ids import uuid7
 from hailgate.messaging.work.claim import MOST_CRASHES
@@ -145,6 +145,24 @@ async def test_each_error_ends_as_its_class_says(desk, error, state, spent):
     assert (row.state, row.attempts, row.knocks) == (state, spent, 1)
     assert "+1555" not in row.detail
     assert desk.outbound.slots.held == frozenset()
+
+
+@pytest.mark.parametrize("kept_elsewhere", [True, False])
+async def test_a_channel_whose_credentials_a_tenant_service_keeps_is_asked_again_after_a_refusal(
+    desk, monkeypatch, kept_elsewhere
+):
+    connections = desk.outbound._connections
+    ours = connections.get
+
+    async def get(*arguments):
+        return (await ours(*arguments))._replace(settings={} if kept_elsewhere else None)
+
+    monkeypatch.setattr(connections, "get", get)
+    desk.played.provider = Raising(ChannelUnauthorized())
+    await desk.send()
+    await desk.carry_out()
+    checks = Work.objects.filter(tenant_id=desk.channel.tenant_id, kind=WorkKind.CHECK)
+    assert await desk.db(checks.count) == kept_elsewhere
 
 
 class Raising:

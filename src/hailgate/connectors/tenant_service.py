@@ -25,7 +25,7 @@ from hailgate.connectors.tenants import TenantPending, unknown_tenant
 from hailgate.core import breaker
 from hailgate.core.alarms import Alarm, Cause
 from hailgate.core.cache import Cache
-from hailgate.core.errors import HailgateError, InputError, ProviderUnavailable, StoreUnavailable, Unavailable
+from hailgate.core.errors import InputError, ProviderUnavailable, StoreUnavailable, Unavailable
 from hailgate.messaging.channels.external import ExternalChannel, apply_tenant, find_reference
 from hailgate.messaging.store.ports import Db
 from hailgate.telemetry.events import Event
@@ -58,7 +58,10 @@ class _Channel(msgspec.Struct):
 
 
 class TenantAnswer(msgspec.Struct):
-    """What the service says of one tenant. What else it says is its own business."""
+    """What the service says of the tenant ``id``, who is the one that was asked for, or it says nothing.
+
+    What else it says is its own business.
+    """
 
     id: str
     active: bool = True
@@ -234,7 +237,7 @@ class TenantService:
         self._breaker = breaker.probed(self._breaker, self._clock())
         try:
             await self._bring(reference)
-        except (HailgateError, msgspec.MsgspecError) as failed:
+        except Exception as failed:  # noqa: BLE001 -- whatever it is, it concerns one tenant, who is asked for again
             await self._failed(reference, failed)
             return False
         self._failures.pop(reference, None)
@@ -265,6 +268,8 @@ class TenantService:
         if reply.status != 200:
             raise ProviderUnavailable(f"The tenant service answered {reply.status}.")
         answer = _decode(reply.body)
+        if answer.id != reference:
+            raise InputError("The tenant service answered for another tenant.", field="id")
         self._answered("found")
         await self._tell()
         life_s = FRESH_S

@@ -27,7 +27,10 @@ class ChannelChecks:
     async def _asked(self, claim: ChannelCheck) -> ChannelHealth:
         try:
             connected = await self._connections.get(claim.channel_id)
-            return await connected.provider.check()
+            health = await connected.provider.check()
+            if health.ok or not await self._connections.renew(claim.channel_id, connected):
+                return health
+            return await (await self._connections.get(claim.channel_id)).provider.check()
         except StoreUnavailable:
             raise
         except Exception as bug:  # noqa: BLE001 -- of one channel; all others go on

@@ -310,6 +310,8 @@ class Outbound:
             RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
         policy = replace(self._policy, waits=attempt.connected.capabilities.waits)
         outcome = decide_outcome(claim, answer, moment, policy)
+        if outcome.decision is not None and _is_healed_elsewhere(answer, attempt.connected):
+            outcome = outcome._replace(decision=replace(outcome.decision, heals=True))
         tell_attempt(attempt.connected.name, outcome)
         return outcome
 
@@ -367,6 +369,11 @@ class Outbound:
         self._marks.clear(claim.id)
         self.slots.end(claim.id, time.monotonic())
         self.freed.set()
+
+
+def _is_healed_elsewhere(answer: SendReceipt | SendError, connected: Connected) -> bool:
+    """Of credentials that a tenant service keeps nobody tells us when they are mended: the channel is asked again."""
+    return isinstance(answer, ChannelUnauthorized) and connected.settings is not None
 
 
 def _few(attempts: Sequence[DeliveryAttempt]) -> Iterator[Sequence[DeliveryAttempt]]:

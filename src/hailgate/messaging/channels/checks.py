@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hailgate.core.errors import ChannelRefused
+from hailgate.core.errors import ChannelRefused, ChannelUnauthorized
 from hailgate.core.slots import Room
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.store.notify import Wake, wake_after_commit
@@ -16,6 +16,8 @@ FIRST_CHECK_S = 60.0
 LONGEST_CHECK_S = 3600.0
 # From so many checks in vain on, somebody is told.
 PATIENT_CHECKS = 3
+# Why a channel may be paused that heals by itself; credentials do where a tenant service keeps them.
+_HEALS = "(paused_reason = %s OR (paused_reason = %s AND source <> ''))"
 
 
 class ChannelCheck(NamedTuple):
@@ -76,9 +78,8 @@ def _load(_cursor: Cursor, leased: Sequence[Leased], _moment: float) -> list[Cha
 def _still_paused(cursor: Cursor, check: ChannelCheck) -> bool:
     """Not where somebody resumed it, or paused it for another reason, in the meantime."""
     cursor.execute(
-        "SELECT 1 FROM messaging_channel WHERE tenant_id = %s AND id = %s AND paused_at IS NOT NULL "
-        "AND paused_reason = %s",
-        [check.tenant_id, check.channel_id, ChannelRefused.code],
+        f"SELECT 1 FROM messaging_channel WHERE tenant_id = %s AND id = %s AND paused_at IS NOT NULL AND {_HEALS}",
+        [check.tenant_id, check.channel_id, ChannelRefused.code, ChannelUnauthorized.code],
     )
     return cursor.fetchone() is not None
 
@@ -86,7 +87,7 @@ def _still_paused(cursor: Cursor, check: ChannelCheck) -> bool:
 def _resume(cursor: Cursor, check: ChannelCheck) -> None:
     cursor.execute(
         "UPDATE messaging_channel SET paused_at = NULL, paused_reason = '', ready_at = 0, passed_at = NULL "
-        "WHERE tenant_id = %s AND id = %s AND paused_reason = %s",
-        [check.tenant_id, check.channel_id, ChannelRefused.code],
+        f"WHERE tenant_id = %s AND id = %s AND {_HEALS}",
+        [check.tenant_id, check.channel_id, ChannelRefused.code, ChannelUnauthorized.code],
     )
     wake_after_commit(cursor, Wake.DELIVER)
