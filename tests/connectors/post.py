@@ -41,17 +41,17 @@ class Post:
         await self.events.delete(if_unused=False)
         await self._connection.close()
 
-    async def publish(self, *envelopes, message_id=None, headers=None) -> None:
+    async def publish(self, *envelopes, **properties) -> None:
         for each in envelopes:
             body = each if isinstance(each, bytes) else json.dumps(each).encode()
-            message = aio_pika.Message(body, delivery_mode=2, message_id=message_id, headers=headers)
+            message = aio_pika.Message(body, delivery_mode=2, **properties)
             await self._channel.default_exchange.publish(message, self.broker.queue)
 
     async def remove_queue(self, name: str) -> None:
         await self._channel.queue_delete(name)
 
-    async def add_queue(self, name: str) -> None:
-        await self._channel.declare_queue(name, durable=True, arguments=QUORUM)
+    async def add_queue(self, name: str, arguments=QUORUM) -> None:
+        await self._channel.declare_queue(name, durable=True, arguments=arguments)
 
     async def listen(self, key="#") -> None:
         listener = await self._channel.declare_queue(f"{self.broker.queue}-listener", durable=True, arguments=QUORUM)

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import struct
+from datetime import UTC, datetime
 
 import pytest
-from pamqp.encode import encode_table_value
+from pamqp import encode
 
 from connectors.post import DAY_S, envelope, running, until
 from hailgate.accounts.models import RaisedAlarm
@@ -174,6 +176,9 @@ async def test_while_the_store_is_away_nothing_is_acknowledged(db, post, wide, w
 
 
 async def test_a_queue_that_is_deleted_under_its_reader_is_declared_and_read_again(db, post, wide, worker):
+    """A classic one: RabbitMQ 3.10 loses what is published to a quorum queue that was deleted just before."""
+    await post.remove_queue(post.broker.queue)
+    await post.add_queue(post.broker.queue, {})
     await post.publish(envelope(1))
     async with running(post.consumer(db, worker)):
         await until(has(db, wide, 1))
@@ -181,6 +186,28 @@ async def test_a_queue_that_is_deleted_under_its_reader_is_declared_and_read_aga
         await until(post.has_queue)
         await post.publish(envelope(2))
         await until(has(db, wide, 2))
+
+
+ODD_PROPERTIES = {
+    "timestamp": ("timestamp", datetime(2026, 1, 1, tzinfo=UTC), struct.pack(">Q", 1_767_225_600_000_000)),
+    "app_id": ("shortstr", "odd", b"\x02\xff\xfe"),
+    "headers": ("table", {"odd": 1}, b"\0\0\0\x04\x01\xfft\x01"),
+    "time in a header": ("table", {"odd": 1}, b"\0\0\0\x0b\x01aT" + struct.pack(">Q", 2**63)),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PROPERTIES)
+async def test_a_property_that_cannot_be_read_is_no_obstacle(db, post, wide, monkeypatch, name):
+    worker = await db(new_worker)
+    kind, given, odd = ODD_PROPERTIES[name]
+    usual = encode.METHODS[kind]
+    with monkeypatch.context() as sender:
+        sender.setitem(encode.METHODS, kind, lambda value: odd if value == given else usual(value))
+        await post.publish(envelope(1), **{"headers" if kind == "table" else name: given})
+    await post.publish(envelope(2))
+    async with running(post.consumer(db, worker)):
+        await until(has(db, wide, 2))
+    assert await db(bodies, wide) == ["number 1", "number 2"]
 
 
 class Undecided:
@@ -226,7 +253,7 @@ def test_every_header_of_a_sender_is_kept_as_something_that_can_be_told_or_not_a
     kept = json.loads(as_headers({"given": value, "\\u0000": 1, "x-delivery-count": 2}))
     assert kept.keys() - {"given"} == {"\\u0000"}
     assert "\0" not in json.dumps(kept)
-    encode_table_value(kept)
+    encode.encode_table_value(kept)
 
 
 async def test_while_the_doors_have_too_much_to_write_the_queue_is_not_read(db, post, wide, worker, monkeypatch):

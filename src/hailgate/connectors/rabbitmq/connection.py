@@ -14,6 +14,8 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from aiormq.exceptions import ChannelLockedResource
 from yarl import URL
 
+from hailgate.connectors.rabbitmq.wire import read_leniently
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -46,6 +48,7 @@ class Broker(NamedTuple):
 @asynccontextmanager
 async def open_connection(broker: Broker, name: str) -> "AsyncIterator[AbstractConnection]":
     """``name`` is what the broker's own pages show. Raises one of ``BROKEN``."""
+    read_leniently()
     connection = await aio_pika.connect(broker.address, timeout=CONNECT_S, client_properties={"connection_name": name})
     try:
         yield connection
