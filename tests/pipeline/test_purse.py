@@ -10,6 +10,7 @@ from hailgate.messaging.assistants.floods import set_flood_rule
 from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
 from hailgate.messaging.models import PERSON, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import stop_assistants
+from messaging.acting import change_channel
 from pipeline.test_turns import Counter
 
 EN = SENTENCES["en"]
@@ -68,9 +69,10 @@ async def test_where_there_is_no_room_no_model_is_asked_and_the_person_is_told_o
     await counter.hear()
     await counter.answer()
     assert counter.models.calls == []
-    assert await counter.replies() == [f"{EN.limit}"]
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.limit}"]
     assert (await counter.conversation()).answered_by == PERSON
-    assert (await kept(counter, tenant)).note == "tokens_per_tenant_day"
+    found = await kept(counter, tenant)
+    assert (found.note, found.disclosed) == ("tokens_per_tenant_day", True)
 
 
 async def test_a_turn_that_has_spent_its_own_budget_asks_no_second_time(counter, tenant):
@@ -147,9 +149,36 @@ async def test_who_floods_is_told_once_and_no_model_is_asked(counter, tenant):
     await counter.db(set_flood_rule, tenant.pk, "contact", 1, 3600.0)
     await hear_and_answer(counter, "one", "two", "three")
     assert len(counter.models.calls) == 1
-    assert [text for text in await counter.replies() if text == EN.flood] == [EN.flood]
+    assert len([text for text in await counter.replies() if text.endswith(EN.flood)]) == 1
     assert len(await counter.replies()) == 2
     assert (await counter.conversation()).answered_by == "clinic"
+
+
+async def test_who_floods_first_is_told_by_whom_and_only_once(counter, tenant):
+    await counter.db(set_flood_rule, tenant.pk, "tenant", 1, 3600.0)
+    for body in ("one", "two"):
+        await counter.hear(body)
+    await counter.answer()
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.flood}"]
+    assert (await kept(counter, tenant)).disclosed
+
+
+async def test_an_apology_that_is_the_first_says_that_it_is_automated(counter, tenant):
+    play(counter, AssistantError("", code="model_refused"))
+    await counter.hear()
+    await counter.answer()
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.apology}"]
+    assert (await kept(counter, tenant)).disclosed
+
+
+async def test_a_word_for_a_person_opens_no_budget_of_a_script(counter, tenant):
+    script = '[{"pattern": ".", "reply": "Yes."}]'
+    await counter.db(add_assistant, tenant.pk, "script", {"vendor": "scripted", "script": script})
+    await counter.db(lambda: change_channel(counter.channel, answered_by="script"))
+    await budget(counter, tenant, "tenant", "messages", 0)
+    await counter.hear("I am a person")
+    await counter.answer()
+    assert await counter.replies() == [EN.limit]
 
 
 async def test_who_asks_for_a_person_is_heard_in_a_flood(counter, tenant):

@@ -16,7 +16,7 @@ from hailgate.assistant.contract import Answer, Purse, Question
 from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.model_protocol import ModelReply
 from hailgate.assistant.safety import has_word, is_word, review, shorten
-from hailgate.assistant.sentences import sentences_of
+from hailgate.assistant.sentences import disclosure_of, sentences_of
 from hailgate.assistant.settings import AssistantSettings
 from hailgate.assistant.tool_use import BODY_LIMIT, ToolUse, ask_to_confirm
 from hailgate.assistant.tools import RunsTools
@@ -138,4 +138,4 @@ class ModelAssistant:
         return Answer((Text(TextBody(f"{disclosure}{shown}")),), hand_over, note, disclosed=question.first)
 
     def _disclosure(self, question: Question) -> str:
-        return f"{self._settings.disclosure or self._say.disclosure}\n\n" if question.first else ""
+        return disclosure_of(self._settings) if question.first else ""

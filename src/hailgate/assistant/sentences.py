@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from hailgate.assistant.settings import AssistantSettings
+
 
 class Sentences(NamedTuple):
     """``disclosure`` stands before the first answer; ``apology`` where none could be given."""
@@ -110,6 +112,11 @@ SENTENCES: Final = {
         "Vous écrivez plus vite que je ne peux répondre. Écrivez à nouveau dans quelques minutes.",
     ),
 }
+
+
+def disclosure_of(settings: AssistantSettings) -> str:
+    """What a first message begins with; the message follows it."""
+    return f"{settings.disclosure or sentences_of(settings.language).disclosure}\n\n"
 
 
 def sentences_of(language: str) -> Sentences:

@@ -11,7 +11,7 @@ import msgspec
 
 from hailgate.assistant.contract import Answer, Composer, Question, Usage
 from hailgate.assistant.safety import has_word
-from hailgate.assistant.sentences import sentences_of
+from hailgate.assistant.sentences import Sentences, disclosure_of, sentences_of
 from hailgate.core import window
 from hailgate.core.address import AddressKind
 from hailgate.core.content import (
@@ -155,8 +155,8 @@ class Turns:
             return None
         FLOODS.labels(subject).inc(count)
         log.warning(Event.FLOODED, turn=turn.id, channel=turn.channel_id, code=subject, replies=int(verdict.speaks))
-        said = (Text(TextBody(sentences_of(_language_of(turn)).flood)),) if verdict.speaks else ()
-        return Answer(said, note=f"flood_of_{subject}")
+        said = (_said_itself(turn, _sentences(turn).flood),) if verdict.speaks else ()
+        return Answer(said, note=f"flood_of_{subject}", disclosed=bool(said) and _discloses(turn))
 
     async def _open_purse(self, turn: Turn, *, billed: bool) -> TurnPurse | None:
         """None for the built-in script. A provider with a window is one that charges for messages."""
@@ -237,14 +237,15 @@ class Turns:
         TURNS.labels("given_to_person").inc()
         log.error(Event.TURN_FAILED, turn=turn.id, attempt=turn.spent + 1, code=code)
         replies = await self._apology(turn)
-        record = AnswerRecord("failed", code, turn.answered_by, _version_of(turn), False, Usage(), seconds)
+        told = bool(replies) and _discloses(turn)
+        record = AnswerRecord("failed", code, turn.answered_by, _version_of(turn), told, Usage(), seconds)
         end = await self._end(turn, replies, hand_over=True, record=record)
         return replies if end is TurnEnd.KEPT else []
 
     async def _apology(self, turn: Turn) -> list[NewMessage]:
         """None where the channel cannot send: a person is asked all the same."""
         try:
-            return [await self._reply(turn, Text(TextBody(sentences_of(_language_of(turn)).apology)), 0)]
+            return [await self._reply(turn, _said_itself(turn, _sentences(turn).apology), 0)]
         except StoreUnavailable:
             raise
         except Exception as failed:  # noqa: BLE001 -- or the turn would come back for ever
@@ -300,18 +301,19 @@ class Turns:
 
 
 def _is_urgent(turn: Turn) -> bool:
-    """An emergency, or somebody who asks for a person: nothing is waited for, and no limit stands in its way."""
+    """What brings a person at once: nothing is waited for, and no limit stands in its way."""
     if turn.live is None:
         return False
     settings = turn.live.settings
-    return has_word(map(said_in, turn.unanswered), (*settings.emergency_words, *settings.person_words))
+    words = settings.emergency_words if settings.is_scripted else settings.emergency_words + settings.person_words
+    return has_word(map(said_in, turn.unanswered), words)
 
 
 def _limited(turn: Turn, code: str, usage: Usage) -> Answer:
     """The person is told once: a person goes on from here."""
     log.warning(Event.ASSISTANT_LIMITED, turn=turn.id, channel=turn.channel_id, code=code)
-    said = sentences_of(_language_of(turn)).limit
-    return Answer((Text(TextBody(said)),), hand_over=True, note=code, usage=usage)
+    said = _said_itself(turn, _sentences(turn).limit)
+    return Answer((said,), hand_over=True, note=code, usage=usage, disclosed=_discloses(turn))
 
 
 def _trace(turn: Turn, replies: Sequence[NewMessage], seconds: float) -> None:
@@ -365,5 +367,16 @@ def _version_of(turn: Turn) -> int | None:
     return turn.live.version_id if turn.live else None
 
 
-def _language_of(turn: Turn) -> str:
-    return turn.live.settings.language if turn.live else "en"
+def _sentences(turn: Turn) -> Sentences:
+    return sentences_of(turn.live.settings.language if turn.live else "en")
+
+
+def _discloses(turn: Turn) -> bool:
+    """Whether what is said now is the first that a person hears of a model's assistant."""
+    return turn.live is not None and not turn.live.settings.is_scripted and not turn.disclosed
+
+
+def _said_itself(turn: Turn, sentence: str) -> Text:
+    """A sentence that no assistant composed. It says what it is, too, where it is the first."""
+    before = disclosure_of(turn.live.settings) if turn.live and _discloses(turn) else ""
+    return Text(TextBody(before + sentence))
