@@ -4,6 +4,7 @@ import pytest
 
 from hailgate.core.delivery import RIDDEN_OUT_S, RetryPolicy, decide
 from hailgate.core.errors import ChannelRefused, ChannelUnauthorized, ProviderThrottled, ProviderUnavailable, Scope
+from hailgate.core.events import ChannelFault
 from hailgate.core.retry_budget import WELL_AFTER
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
@@ -401,6 +402,17 @@ def test_new_settings_resume_it_too(refused, worker, clock):
 def test_an_owners_trouble_told_by_a_status_pauses_the_channel_as_an_answer_does(wide, worker, clock, code, reason):
     apply(wide, failed_by(wide, code, clock.now))
     assert channel_row(wide).paused_reason == reason
+
+
+def test_what_heals_by_itself_is_asked_again_also_where_a_status_told_of_it(wide, worker, clock):
+    from msgspec.structs import replace
+
+    status = told(wide, Status.FAILED, "SM1", at=clock.now, code="63007")
+    apply(wide, replace(status, channel_fault=ChannelFault(ChannelRefused.code, pauses=True)))
+    assert channel_row(wide).paused_reason == ChannelRefused.code
+    clock.forward(FIRST_CHECK_S)
+    check(worker, passed=True)
+    assert channel_row(wide).paused_at is None
 
 
 def test_a_spam_limit_told_by_a_status_rests_the_channel(wide, worker, clock):

@@ -9,9 +9,11 @@ from django.db import transaction
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
+from hailgate.core.errors import ChannelRefused
 from hailgate.core.events import MessageStatus
 from hailgate.core.status import Status
 from hailgate.core.uids import find_uid
+from hailgate.messaging.channels.checks import enqueue_checks
 from hailgate.messaging.inbound.status_reports import StatusReport, apply_reports
 from hailgate.messaging.models import Direction
 from hailgate.messaging.people.identify import settle_parties
@@ -145,6 +147,7 @@ def _tell_channels(cursor: Cursor, news: Sequence[News], moment: float) -> None:
     faults = [(one, one.event.channel_fault) for one in fresh if one.event.channel_fault is not None]
     rests = {one.channel_id: moment + fault.rest_s for one, fault in faults if not fault.pauses}
     CHANNEL.update(cursor, ("ready_at",), sorted(rests.items()), rising=("ready_at",))
+    healing = []
     for one, fault in faults:
         if fault.pauses:
             cursor.execute(
@@ -152,6 +155,9 @@ def _tell_channels(cursor: Cursor, news: Sequence[News], moment: float) -> None:
                 "WHERE tenant_id = %s AND id = %s AND paused_at IS NULL",
                 [moment, fault.code, one.tenant_id, one.channel_id],
             )
+            if cursor.rowcount and fault.code == ChannelRefused.code:
+                healing.append((one.tenant_id, one.channel_id))
+    enqueue_checks(cursor, healing, moment)
 
 
 def _trace(news: Sequence[News]) -> None:
