@@ -56,6 +56,24 @@ def test_a_variable_is_read(monkeypatch):
     assert load(monkeypatch, poll_s="0.25").poll_s == 0.25
 
 
+def test_the_names_of_the_system_that_publishes_do_where_ours_are_not_set(monkeypatch):
+    theirs = {
+        "RABBITMQ_HOST": "broker", "RABBITMQ_USER": "us er", "RABBITMQ_PASSWORD": "p@ss/word",
+        "TENANT_SERVICE_URL": "https://tenants.example/", "TENANT_SERVICE_TOKEN": "a token",
+    }  # fmt: skip
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    env = load_environment()
+    assert env.rabbitmq == "amqp://us%20er:p%40ss%2Fword@broker:5672/%2Fwhatsapp"
+    assert env.tenant_service_url == "https://tenants.example"
+    assert env.tenant_service_token.get_secret_value() == "a token"
+    monkeypatch.setenv("RABBITMQ_PORT", "5673")
+    monkeypatch.setenv("RABBITMQ_VHOST", "plain")
+    assert load_environment().rabbitmq == "amqp://us%20er:p%40ss%2Fword@broker:5673/plain"
+    ours = load(monkeypatch, rabbitmq_url="amqp://ours/", tenant_service_url="https://ours.example")
+    assert (ours.rabbitmq, ours.tenant_service_url) == ("amqp://ours/", "https://ours.example")
+
+
 def test_an_empty_variable_is_as_if_not_set(monkeypatch):
     assert load(monkeypatch, poll_s="", bind="", database_url="").poll_s == 1.0
 

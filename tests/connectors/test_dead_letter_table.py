@@ -11,6 +11,7 @@ from hailgate.core.delivery import Action
 from hailgate.delivery_codes import list_codes
 from hailgate.messaging.models import Message
 from hailgate.messaging.outbound import consumed
+from hailgate.telemetry.metrics import REGISTRY
 from messaging.acting import attempt, claim, decided, tell
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "rabbitmq.md"
@@ -44,6 +45,13 @@ def test_the_table_names_every_code_once():
     named = [code for codes, _ in table() for code in codes]
     assert len(named) == len(set(named))
     assert set(named) == {code.code for code in list_codes()} | REFUSED.keys() | ELSEWHERE
+
+
+def test_the_eleven_metrics_of_the_page_are_there():
+    page = PAGE.read_text(encoding="utf-8")
+    kept = {metric.name for metric in REGISTRY.collect()}
+    assert re.findall(r"^\| (\d+)\. ", page, re.MULTILINE) == [str(number) for number in range(1, 12)]
+    assert {name.removesuffix("_total") for name in re.findall(r"`(hailgate_[a-z_]+)`", page)} <= kept
 
 
 @pytest.mark.usefixtures("outbox")

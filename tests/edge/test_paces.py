@@ -116,6 +116,15 @@ async def test_a_tenant_that_hands_in_too_much_gets_429_and_nothing_of_it_is_sto
 
 
 @pytest.mark.anyio
+async def test_what_is_refused_after_it_was_counted_says_how_it_stands_too(site, key, channel, db):
+    await db(allow_tenant, channel.tenant_id, Allowed.ACCEPT, 0.01)
+    faulty = await site.post("/v1/messages", message(1) | {"to": "nobody"}, key=key)
+    assert (faulty.status, faulty.headers["RateLimit"]) == (422, '"tenant";r=0;t=100')
+    beyond = await site.post("/v1/messages", message(1), key=key)
+    assert (beyond.status, beyond.headers["X-RateLimit-Remaining"]) == (429, "0")
+
+
+@pytest.mark.anyio
 async def test_the_limit_of_a_key_is_not_that_of_another(site, key, channel, db):
     other = (await db(add_key, channel.tenant_id)).key
     await db(allow_key, channel.tenant_id, other.split("_")[1], 0.01)

@@ -27,7 +27,7 @@ from hailgate.edge.doors.wire import (
 from hailgate.edge.http.bodies import check_json, check_no_query, read_body
 from hailgate.edge.http.counters import Shared
 from hailgate.edge.http.keys import Keys
-from hailgate.edge.http.middleware import answer
+from hailgate.edge.http.middleware import STANDING, answer
 from hailgate.edge.http.rate_limit import RateLimits
 from hailgate.messaging.channels.registry import ChannelView, get_channel
 from hailgate.messaging.outbound.accept import Accepted, find_repeated
@@ -80,14 +80,14 @@ class Sending:
     async def create_message(self, request: Request) -> Response:
         """202 after the commit; 400, 401, 408, 409, 413, 415, 422, 429, 503."""
         caller = await self._keys.caller(request)
-        standing = await self._paces.spend(caller.paces)
+        request.scope[STANDING] = await self._paces.spend(caller.paces)
         check_no_query(request)
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         body = await read_body(request, MESSAGE_BYTES)
         [checked] = await self._check_templates([await self._check(caller.tenant_id, body, key)])
         stored = await self._stored(checked)
-        return answer(stored.message, 202, {**standing, **REPLAYED} if stored.replayed else standing)
+        return answer(stored.message, 202, REPLAYED if stored.replayed else {})
 
     async def create_batch(self, request: Request) -> Response:
         """200 with a result for each message; an error only where the request as a whole cannot be read or stored."""
@@ -96,10 +96,10 @@ class Sending:
         check_json(request)
         key = check_idempotency_key(request.headers.get("idempotency-key"))
         bodies = decode(_batch_decoder, await read_body(request, BATCH_BYTES)).messages
-        standing = await self._paces.spend(caller.paces, len(bodies))
+        request.scope[STANDING] = await self._paces.spend(caller.paces, len(bodies))
         checked = await self._check_all(caller.tenant_id, bodies, key)
         results = await asyncio.gather(*(self._stored(each) for each in checked), return_exceptions=True)
-        return answer(BatchAnswer(_items(results, request)), headers=standing)
+        return answer(BatchAnswer(_items(results, request)))
 
     async def _check_all(
         self, tenant_id: int, bodies: Sequence[msgspec.Raw], key: str
