@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from examples.tenant_service import make_server
@@ -169,6 +170,19 @@ async def test_a_failing_service_is_ridden_out_for_an_hour_and_no_longer(db, far
             await service.get("acme")
 
 
+async def test_nothing_is_believed_beyond_the_end_that_an_answer_names(db, far):
+    clock = Time()
+    far.answers["acme"] = 200, told(expires_at=(datetime.now(UTC) + timedelta(seconds=600)).isoformat())
+    async with asking(db, far, clock=clock, cache=ProcessCache(clock)) as service:
+        first = await known(service)
+        far.answers["acme"] = (500, {})
+        clock.now += 500
+        assert await service.get("acme") == first
+        clock.now += 101
+        with pytest.raises(TenantPending):
+            await service.get("acme")
+
+
 async def test_404_means_unknown_and_an_inactive_one_is_refused(db, far):
     far.answers["asleep"] = (200, told(id="asleep", active=False))
     async with asking(db, far) as service:
@@ -183,7 +197,14 @@ async def test_404_means_unknown_and_an_inactive_one_is_refused(db, far):
 
 @pytest.mark.parametrize(
     "answer",
-    [(500, {}), (200, {"no": "id"}), (200, told(id="another")), (200, {"id": "acme", "channels": [{}]}), (302, {})],
+    [
+        (500, {}),
+        (200, {"no": "id"}),
+        (200, told(id="another")),
+        (200, told(expires_at="2001-01-01T00:00:00Z")),
+        (200, {"id": "acme", "channels": [{}]}),
+        (302, {}),
+    ],
 )
 async def test_whatever_is_no_answer_never_means_unknown(db, far, answer):
     far.answers["acme"] = answer

@@ -7,6 +7,7 @@ was known goes on for an hour, and messages of a tenant that was never known wai
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -78,9 +79,9 @@ class _Entry(NamedTuple):
     tenant_id: int | None
     active: bool
     settings: Mapping[str, Mapping[str, str]]
-    fetched_at: float
     fresh_until: float
     refresh_at: float
+    stale_until: float
     app_secrets: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -194,7 +195,7 @@ class TenantService:
             TENANT_CACHE.labels("hit").inc()
             return entry
         TENANT_CACHE.labels("stale").inc()
-        return entry if now < entry.fetched_at + STALE_S else None
+        return entry if now < entry.stale_until else None
 
     def _keep(self, reference: str, tenant_id: int | None, answer: TenantAnswer, life_s: float) -> None:
         """Settings that are as they were stay the same object: whoever has connected with them goes on."""
@@ -210,7 +211,13 @@ class TenantService:
             self._entries.pop(next(iter(self._entries)))
         secrets = frozenset((each.provider, each.app_secret) for each in answer.channels if each.app_secret)
         self._entries[reference] = _Entry(
-            tenant_id, answer.active, settings, now, now + life_s, now + life_s * share, secrets
+            tenant_id,
+            answer.active,
+            settings,
+            fresh_until=now + life_s,
+            refresh_at=now + life_s * share,
+            stale_until=now + min(STALE_S, _left(answer)),
+            app_secrets=secrets,
         )
 
     # --- fetching -----------------------------------------------------------------------------------------------------
@@ -270,11 +277,11 @@ class TenantService:
         answer = _decode(reply.body)
         if answer.id != reference:
             raise InputError("The tenant service answered for another tenant.", field="id")
+        if _left(answer) <= 0:
+            raise InputError("The tenant service's answer has expired.", field="expires_at")
         self._answered("found")
         await self._tell()
-        life_s = FRESH_S
-        if answer.expires_at is not None:
-            life_s = min(FRESH_S, max(1.0, answer.expires_at.timestamp() - time.time()))
+        life_s = min(FRESH_S, _left(answer))
         await self._believe(reference, answer, life_s)
         kept = msgspec.json.encode(_Kept(answer, time.time() + life_s)).decode()
         await self._cache.put(key, kept, life_s * REFRESH_AT)
@@ -321,6 +328,11 @@ class _Kept(msgspec.Struct):
 
     answer: TenantAnswer
     until: float
+
+
+def _left(answer: TenantAnswer) -> float:
+    """Seconds until nothing of it may be believed any more."""
+    return math.inf if answer.expires_at is None else answer.expires_at.timestamp() - time.time()
 
 
 def _settings_in(kept: str, number: str) -> Mapping[str, str] | None:
