@@ -10,6 +10,7 @@ from hailgate.core.delivery import Action
 from hailgate.core.silence import LEAST_S
 from hailgate.edge.doors.rejections import KEPT, Rejection, record_rejected
 from hailgate.messaging.channels.admin import change_settings, pause_channel, resume_channel
+from hailgate.messaging.models import Hook
 from hailgate.messaging.outbound.failover import sign_off
 from hailgate.messaging.upkeep.alarm_checks import AlarmChecks, keeps_house
 from hailgate.messaging.upkeep.silence import EVERY_S
@@ -129,6 +130,12 @@ def test_many_rejected_calls_are_told(wide, clock, look):
     assert REJECTED_CALLS < KEPT
     clock.forward(REJECTED_WINDOW_S + 1)
     assert look() == []
+
+
+def test_one_rejected_call_is_told_where_the_provider_repeats_none(wide, clock, look):
+    Hook.objects.filter(tenant_id=wide.tenant_id, pk=hook_id_of(wide)).update(provider="evolution")
+    record_rejected({(wide.tenant_id, hook_id_of(wide)): [Rejection(clock.now, "No.", 1)]})
+    assert look() == ["webhooks_rejected"]
 
 
 def test_one_worker_keeps_house_and_the_next_takes_over(store, clock):

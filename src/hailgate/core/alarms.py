@@ -66,7 +66,7 @@ class Alarm(StrEnum):
     )
     WEBHOOKS_REJECTED = (
         "webhooks_rejected",
-        "Many calls to a hook do not bear a valid signature.",
+        "Calls to a hook do not bear a valid signature.",
         "Compare the hook's app secret with the provider's; or somebody tries the door.",
     )
     WEBHOOK_BURIED = (

@@ -112,14 +112,23 @@ def _unknown(cursor: Cursor, moment: float) -> Iterable[Cause]:
 
 
 def _rejected(cursor: Cursor, moment: float) -> Iterable[Cause]:
+    """Many calls; of a provider that repeats none each of them is lost, and the first is told."""
     found = fetch(
         cursor,
-        f"SELECT hook.tenant_id, hook.uid FROM messaging_rejectedcall call "
+        f"SELECT hook.tenant_id, hook.uid, hook.provider, count(*) FROM messaging_rejectedcall call "
         f"JOIN messaging_hook hook ON hook.id = call.hook_id WHERE call.at > %s {every_tenant('alarms')} "
-        f"GROUP BY hook.tenant_id, hook.uid HAVING count(*) >= %s",
-        [moment - REJECTED_WINDOW_S, REJECTED_CALLS],
+        f"GROUP BY hook.tenant_id, hook.uid, hook.provider",
+        [moment - REJECTED_WINDOW_S],
     )
-    return [Cause(Alarm.WEBHOOKS_REJECTED, f"hook:{as_uuid(uid)}", tenant_id) for tenant_id, uid in found]
+    return [
+        Cause(Alarm.WEBHOOKS_REJECTED, f"hook:{as_uuid(uid)}", tenant_id)
+        for tenant_id, uid, provider, count in found
+        if count >= REJECTED_CALLS or not _repeats(provider)
+    ]
+
+
+def _repeats(provider: str) -> bool:
+    return get_provider(provider).capabilities.repeats_webhooks
 
 
 def _dead(cursor: Cursor) -> dict[int, int]:
