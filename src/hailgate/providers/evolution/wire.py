@@ -62,6 +62,10 @@ LICENSE: Final = (
     "EVOLUTION_OPERATOR_EMAIL there."
 )
 
+VOICE_BY_LINK: Final = (
+    "A voice note behind a link cannot be checked before this server decodes it, and a broken one ends the server: "
+    "upload it, and send it as an attachment."
+)
 NO_FILE: Final = ("Message not found", "not of the media type")
 
 _any = msgspec.json.Decoder(Any)
@@ -150,6 +154,8 @@ def _render_file(content: Outbound, place: Mapping[str, Any], message: OutboundM
     if isinstance(content, Sticker):
         path, document, field = "message/sendSticker", dict(place), "sticker"
     elif isinstance(content, Audio) and file.voice:
+        if media is None:
+            raise Rejected(VOICE_BY_LINK, code="media_unsupported")
         path, document, field = "message/sendWhatsAppAudio", dict(place), "audio"
     else:
         path, document, field = "message/sendMedia", {**place, "mediatype": _MEDIA[type(content)]}, "media"
