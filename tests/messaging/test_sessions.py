@@ -198,6 +198,17 @@ def test_a_notice_of_the_other_side_makes_the_watch_due_each_time(worker, clock,
         see(worker, SessionState.OPEN)
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_session_that_was_away_between_two_looks_was_not_open_throughout(worker, clock, unpaired, away):
+    seen_open(worker, unpaired)
+    opened = clock.now
+    moment = clock.forward(10)
+    apply(unpaired, SessionChange(unpaired.account, "told", away=away))
+    see(worker, SessionState.OPEN, number=unpaired.number)
+    session = Session.objects.get(tenant_id=unpaired.tenant_id, channel_id=unpaired.pk)
+    assert session.open_since.timestamp() == (moment if away else opened)
+
+
 def test_a_notice_during_a_look_is_followed_by_another_look(worker, clock, unpaired):
     wish_session(unpaired, SessionWish.OPEN)
     (claim,) = claim_sessions(worker, open_room(10)).claims

@@ -354,6 +354,12 @@ def test_keys_and_codes_are_taken_out_before_anything_is_stored(name, secrets):
     assert end_of(parse_webhook(stored, "shop-one")[0]) == ENDS[name]
 
 
+@pytest.mark.parametrize(("word", "away"), [("open", False), ("close", True), ("connecting", True)])
+def test_a_notice_says_whether_the_session_is_without_its_phone(word, away):
+    body = {"event": "connection.update", "instance": "shop-one", "data": {"state": word}}
+    assert [told.away for told in parse_webhook(msgspec.json.encode(body), "shop-one")] == [away]
+
+
 def test_a_notice_that_repeats_the_last_one_is_known_as_such():
     first = told("connection.update", {"state": "connecting", "statusReason": 200})
     assert repeats(first, first)

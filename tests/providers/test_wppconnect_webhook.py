@@ -257,6 +257,12 @@ def test_what_is_no_webhook_of_this_server_is_foreign(body):
         parse_webhook(body, "shop-one")
 
 
+@pytest.mark.parametrize(("word", "away"), [("inChat", False), ("isLogged", False), ("browserClose", True)])
+def test_a_notice_says_whether_the_session_is_without_its_phone(word, away):
+    body = msgspec.json.encode({"event": "status-find", "session": "shop-one", "status": word})
+    assert [told.away for told in parse_webhook(body, "shop-one")] == [away]
+
+
 @pytest.mark.parametrize("name", ["qrcode", "phonecode"])
 def test_a_code_is_taken_out_before_anything_is_stored(name):
     mask = SPEC.mask_body()

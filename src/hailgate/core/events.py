@@ -252,11 +252,13 @@ class MessageStatus(_Event, frozen=True):
 class SessionChange(_Event, frozen=True):
     """The other side says that a session changed, in a word of its own. It is not believed: the session is looked at.
 
-    Telling it twice does no harm, and most tell it without an id or a time: it has its effect each time.
+    Telling it twice does no harm, and most tell it without an id or a time: it has its effect each time. `away` where
+    the session is, or was, without its phone: until it is told otherwise nothing of before proves what was not sent.
     """
 
     account: str
     state: str
+    away: bool = False
 
     def effect_key(self) -> bytes:
         return _key("session", self.account, self.state)

@@ -99,6 +99,15 @@ def hasten(cursor: Cursor, channels: Iterable[tuple[int, int]], moment: float) -
     rows.enqueue(cursor, new, moment)
 
 
+def note_away(cursor: Cursor, channel_ids: Iterable[int], moment: float) -> None:
+    """Sessions that were without their phone a moment ago: one that the next look finds open was not so throughout."""
+    cursor.execute(
+        f"UPDATE messaging_session SET open_since = %s WHERE {among('channel_id')} AND open_since IS NOT NULL "
+        f"{every_tenant('by key')}",
+        [moment, array(channel_ids)],
+    )
+
+
 def resume_channel(cursor: Cursor, channel_id: int, reasons: Iterable[str]) -> None:
     cursor.execute(
         f"UPDATE messaging_channel SET paused_at = NULL, paused_reason = '', ready_at = 0, breaker_failures = 0, "

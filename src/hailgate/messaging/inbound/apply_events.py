@@ -23,7 +23,7 @@ from hailgate.core.events import (
     TemplateChange,
     ThreadOwnerChange,
 )
-from hailgate.messaging.channels.sessions import hasten
+from hailgate.messaging.channels.sessions import hasten, note_away
 from hailgate.messaging.inbound.arrivals import Arrival, Channels, HookChannel, find_channels, place_of
 from hailgate.messaging.inbound.call_turns import Debounce
 from hailgate.messaging.inbound.edits import Amended, record_changes
@@ -59,6 +59,8 @@ def apply_events(
     found = record_changes(cursor, [change for _, change in batch.changes], moment)
     record_marketing_choices(cursor, batch.choices, moment)
     record_template_changes(cursor, batch.templates, moment)
+    if batch.away:  # before its watch, as a wish locks them
+        note_away(cursor, batch.away, moment)
     hasten(cursor, batch.sessions, moment)
     _raise_alarms(batch.troubles)
     return _with_astray(batch, found), batch.total
@@ -78,6 +80,7 @@ class _Batch:
     choices: list[tuple[HookChannel, MarketingChoice]] = field(default_factory=list)
     templates: list[TemplateNews] = field(default_factory=list)
     sessions: list[tuple[int, int]] = field(default_factory=list)
+    away: set[int] = field(default_factory=set)
     owners: list[OwnerTold] = field(default_factory=list)
     troubles: list[tuple[int, AccountTrouble]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
@@ -101,6 +104,8 @@ class _Batch:
                 self.templates.append(TemplateNews(channel.tenant_id, channel.business_id, event))
             case SessionChange():
                 self.sessions.append((channel.tenant_id, channel.id))
+                if event.away:
+                    self.away.add(channel.id)
 
     def _add_message(self, arrival: Arrival, channel: HookChannel, event: InboundMessage) -> None:
         first = not self.messages or self.messages[-1].webhook != arrival.uid

@@ -199,7 +199,8 @@ def _contact(data: Mapping[str, Any], instance: str, event: str) -> Iterator[Pro
 
 def _session(data: Any, instance: str, event: str) -> Iterator[ProviderEvent]:
     facts = _object_of(data)
-    yield SessionChange(instance, str(facts.get("state") or facts.get("status") or event)[:64])
+    word = str(facts.get("state") or facts.get("status") or event)[:64]
+    yield SessionChange(instance, word, away=word != "open")
 
 
 def _other(_data: Any, instance: str, event: str) -> Iterator[ProviderEvent]:

@@ -70,6 +70,7 @@ FAILURES: Final = {
 # Thumbnails are JPEGs, and this is how a JPEG begins in base64.
 THUMBNAIL: Final = "/9j/"
 MAX_EMOJI: Final = 64
+CONNECTED: Final = frozenset({"inChat", "isLogged", "qrReadSuccess"})
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -180,7 +181,7 @@ def _parse_poll_answer(told: Mapping[str, Any], session: str, body: bytes) -> Pr
 def _parse_session(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent:
     event = str(told.get("event"))
     word = (_word(told.get("status")) if event == "status-find" else event) or "unknown"
-    return SessionChange(session, word[:64])
+    return SessionChange(session, word[:64], away=word not in CONNECTED)
 
 
 def _parse_other(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent:
