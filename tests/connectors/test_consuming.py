@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,7 @@ from hailgate.core.errors import StoreUnavailable
 from hailgate.messaging.models import ConsumedMessage, Message, Publication, Work
 from hailgate.messaging.outbound.consumed import Delivery, ToHold, as_headers, take
 from hailgate.messaging.outbound.failover import sign_off
+from hailgate.messaging.upkeep.purge import Housekeeping, RetentionPeriods
 from messaging.acting import HOLD_S, new_worker
 
 pytestmark = pytest.mark.usefixtures("outbox")
@@ -76,6 +78,28 @@ async def test_the_same_id_is_accepted_once_and_with_another_body_is_a_dead_lett
         await until(has(db, wide, 2))
     assert await db(bodies, wide) == ["number 1", "number 2"]
     assert await db(letters, wide) == [("order-1", "id_reused")]
+
+
+@pytest.mark.parametrize(("days", "accepted"), [(29, [1, 2]), (31, [1, 1, 2])])
+async def test_an_id_is_remembered_for_thirty_days(db, post, wide, days, accepted):
+    worker = await db(new_worker)
+    await post.publish(envelope(1))
+    async with running(post.consumer(db, worker)):
+        await until(has(db, wide, 1))
+        await db(grow_old, wide, days)
+        await post.publish(envelope(1), envelope(2))
+        await until(has(db, wide, len(accepted)))
+    assert await db(bodies, wide) == [f"number {number}" for number in accepted]
+
+
+def grow_old(channel, days: int) -> None:
+    """All that came, which was sent meanwhile; then the house is kept."""
+    Work.objects.filter(tenant_id=channel.tenant_id).delete()
+    at = time.time() - days * 86_400
+    ConsumedMessage.objects.filter(tenant_id=channel.tenant_id).update(created_at=at)
+    house = Housekeeping(RetentionPeriods())
+    while house.some():
+        pass
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from examples.tenant_service import make_server
 
 import given
 from connectors.post import envelope, running, until
-from hailgate.accounts.models import Tenant
+from hailgate.accounts.models import RaisedAlarm, Tenant
 from hailgate.connectors import tenant_service as service_module
 from hailgate.connectors.secret_cache import ProcessCache, RedisCache, open_redis
 from hailgate.connectors.tenant_service import TenantService
@@ -181,6 +181,26 @@ async def test_nothing_is_believed_beyond_the_end_that_an_answer_names(db, far):
         clock.now += 101
         with pytest.raises(TenantPending):
             await service.get("acme")
+
+
+async def test_a_service_that_fails_for_everybody_is_left_alone_with_an_alarm_until_it_answers(db, far):
+    clock = Time()
+    far.answers |= {f"t{number}": (500, {}) for number in range(9)}
+    async with asking(db, far, clock=clock, cache=ProcessCache(clock)) as service:
+        for number in range(9):
+            with pytest.raises(TenantPending):
+                await service.get(f"t{number}")
+            await until(lambda: not service._fetching)
+        assert far.asked == [f"t{number}" for number in range(5)]
+        assert await db(standing) == 1
+        far.answers["t8"] = 200, told(id="t8")
+        clock.now += service_module.POLICY.cooldown
+        await known(service, "t8")
+    assert await db(standing) == 0
+
+
+def standing() -> int:
+    return RaisedAlarm.objects.filter(code="tenant_service_down", cleared_at=None).count()
 
 
 async def test_404_means_unknown_and_an_inactive_one_is_refused(db, far):
