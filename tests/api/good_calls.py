@@ -43,7 +43,7 @@ class Clinic:
     def of_conversation(self) -> GoodCall:
         return GoodCall({"conversation_id": self.told.conversation.uid})
 
-    def of_body(self, name: str, **path: Any) -> GoodCall:
+    def of_body(self, name: str, /, **path: Any) -> GoodCall:
         """The next example that the document has for this body, with what is there in the place of what is not."""
         body = dict(next(self.examples.setdefault(name, cycle(BODIES[name].values()))))
         return GoodCall(path, body=_with_what_is_there(body, self))
@@ -61,6 +61,9 @@ def _with_what_is_there(body: dict[str, Any], clinic: Clinic) -> dict[str, Any]:
     if body.get("type") == "image":  # the file that is there is a PDF
         del body["image"]
         body |= {"type": "document", "document": {"attachment": clinic.answered("upload_media")["id"]}}
+    if body.get("interactive", {}).get("type") == "poll":  # the channel that is there has none
+        del body["interactive"]
+        body |= {"type": "text", "text": {"body": "Friday or Saturday?"}}
     if "template" in body:
         body["template"] = {"name": "order_update", "language": {"code": "en_US"}}
     return body

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from hailgate import urls
-from hailgate.messaging.models import Channel, Contact, Join, JoinState
+from hailgate.messaging.assistants.patterns import set_pattern
+from hailgate.messaging.models import Channel, Contact, Join, JoinState, MessagePattern
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,11 @@ FOREIGN = {
     "channel_id": lambda told: channel_of(told).uid,
     "media_id": lambda told: told.media.uid,
     "template_id": lambda told: told.template.uid,
+    "name": lambda told: a_pattern(told).name,
+    "language": lambda told: a_pattern(told).language,
 }
+# Puts something under a name of one's own: there is nothing foreign to name.
+OWN = ("PUT", "/v1/patterns/{name}/{language}")
 
 
 def contact_of(told):
@@ -43,6 +48,11 @@ def a_join(told):
         defaults={"left_digest": "1", "right_digest": "2", "told_at": 1.0},
     )  # fmt: skip
     return made
+
+
+def a_pattern(told):
+    set_pattern(told.conversation.tenant_id, "greeting", "en", "Hello!")
+    return MessagePattern.objects.get(tenant_id=told.conversation.tenant_id)
 
 
 def test_every_id_in_a_path_is_one_that_is_tried_with_a_foreign_row() -> None:
@@ -77,7 +87,7 @@ def filled(path: str, ids: dict[str, Any]) -> str:
     return path
 
 
-@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if "{" in each[1]])
+@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if "{" in each[1] and each != OWN])
 async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 -- fixtures
     db, site, stranger_key, told, method: str, path: str
 ) -> None:
@@ -90,6 +100,15 @@ async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 --
     assert {answer.code for answer in answers} == {"not_found"}
     foreign, unknown = ({**answer.json, "request_id": "", "instance": ""} for answer in answers)
     assert foreign == unknown
+
+
+async def test_a_strangers_pattern_is_their_own(site, stranger_key, told, db) -> None:
+    standing = await db(a_pattern, told)
+    put = await site.ask("PUT", "/v1/patterns/greeting/en", key=stranger_key, json={"text": "Good day."})
+    assert put.status == 200
+    theirs = MessagePattern.objects.filter(tenant_id=standing.tenant_id)
+    assert await db(list, theirs) == [standing]
+    assert (await db(theirs.get)).text == standing.text
 
 
 # Every list that the document has, but for what is everybody's.
