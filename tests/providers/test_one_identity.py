@@ -13,6 +13,8 @@ PEOPLE = 1_000
 BETWEEN = ("", " ", "-", ".", "  ", " - ", "\u00a0", "\u202f", "\u2011", "\u2013", "\u200b")
 BEFORE = ("", " ", "\u202a")
 CALLING_CODES = ("1", "44", "49", "52", "54", "55", "91", "351", "1876")
+# With fewer digits than their numbers have, bare digits are taken for a number of the country one is in.
+LONG_NUMBERS = ("52", "54", "55")
 
 
 def numbers() -> list[str]:
@@ -20,7 +22,8 @@ def numbers() -> list[str]:
     drawn: set[str] = set()
     while len(drawn) < PEOPLE:
         code = dice.choice(CALLING_CODES)
-        rest = "".join(dice.choice("123456789") + dice.choice("0123456789") for _ in range(dice.choice((4, 5))))
+        pairs = 5 if code in LONG_NUMBERS else dice.choice((4, 5))
+        rest = "".join(dice.choice("123456789") + dice.choice("0123456789") for _ in range(pairs))
         drawn.add(code + rest)
     return sorted(drawn)
 
