@@ -612,7 +612,7 @@ async def test_a_file_that_is_gone_is_told():
 AT = 1_767_225_600.0  # Thu, 01 Jan 2026 00:00:00 +0000
 
 
-def listed(sid="SM1", at="Thu, 01 Jan 2026 00:00:05 +0000", **changes):
+def listed(sid="SM1", at="Thu, 01 Jan 2026 00:01:05 +0000", **changes):
     return {
         "sid": sid, "from": f"whatsapp:+{NUMBER}", "to": f"whatsapp:+{PHONE.value}", "body": "Hello", "num_media": "0",
         "direction": "outbound-api", "date_created": at,
@@ -636,6 +636,13 @@ async def test_the_same_words_to_the_same_person_after_the_attempt_are_the_messa
     assert (await found(listed(), listed("SM2"))).matches == ("SM1", "SM2")
 
 
+@pytest.mark.parametrize("at", ["Wed, 31 Dec 2025 23:59:05 +0000", "Thu, 01 Jan 2026 00:00:55 +0000"])
+async def test_two_clocks_need_not_agree(at):
+    """It may be dated before the attempt began; and what looks newer may have been made before it."""
+    assert (await found(listed(at=at))).matches == ("SM1",)
+    assert not (await found(newest=[listed("SM2", body="x", at=at)])).newer
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -644,7 +651,7 @@ async def test_the_same_words_to_the_same_person_after_the_attempt_are_the_messa
         listed(**{"from": "whatsapp:+15550100099"}),
         listed(direction="inbound"),
         listed(num_media="1"),
-        listed(at="Wed, 31 Dec 2025 23:59:58 +0000"),
+        listed(at="Wed, 31 Dec 2025 23:58:58 +0000"),
         listed(at="no date"),
         listed(sid=""),
     ],
@@ -684,7 +691,7 @@ async def test_a_template_is_known_by_its_words_and_proves_nothing_by_others():
 async def test_a_page_that_ends_after_the_attempt_proves_no_absence():
     newer, others = [listed("SM9", to="whatsapp:+15550100099")], [listed(f"SM{n}", body=str(n)) for n in range(200)]
     assert await found(*others, newest=newer) == Findings(newer=False)
-    older = listed("SM200", body="x", at="Wed, 31 Dec 2025 23:59:00 +0000")
+    older = listed("SM200", body="x", at="Wed, 31 Dec 2025 23:58:00 +0000")
     assert await found(*others[1:], older, newest=newer) == Findings(newer=True)
 
 

@@ -9,8 +9,8 @@ from hailgate.providers.abilities import Sought
 from hailgate.providers.reading import identifier
 from hailgate.providers.twilio.wire import needs_content, parse_date, render_address, render_body
 
-# The list tells whole seconds.
-RESOLUTION_S: Final = 1.0
+# The list tells whole seconds of Twilio's clock, and an attempt began by ours: they may differ by so much.
+CLOCK_SKEW_S: Final = 60.0
 
 
 class Listed(NamedTuple):
@@ -56,19 +56,19 @@ def find_alike(listed: Iterable[Listed], sought: Sought, sender: str | None) -> 
         and one.sid not in sought.known
         and one.to == to
         and (sender is None or one.sender in {sender, ""})
-        and one.created_at >= sought.attempted_at - RESOLUTION_S
+        and one.created_at >= sought.attempted_at - CLOCK_SKEW_S
         and (files is None or one.files == files)
     ]
 
 
 def find_newer(listed: Iterable[Listed], sought: Sought) -> bool:
     """Whether the list shows something that was made after the attempt: then it does not lag behind it."""
-    return any(one.created_at > sought.attempted_at + RESOLUTION_S for one in listed)
+    return any(one.created_at > sought.attempted_at + CLOCK_SKEW_S for one in listed)
 
 
 def reaches_back(listed: Sequence[Listed], sought: Sought, most: int) -> bool:
     """Whether one page holds all that was sent since the attempt began: the newest come first."""
-    return len(listed) < most or any(one.created_at < sought.attempted_at - RESOLUTION_S for one in listed)
+    return len(listed) < most or any(one.created_at < sought.attempted_at - CLOCK_SKEW_S for one in listed)
 
 
 def find_words(content: Outbound) -> str:
