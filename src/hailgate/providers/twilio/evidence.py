@@ -10,7 +10,7 @@ from hailgate.providers.reading import identifier
 from hailgate.providers.twilio.wire import needs_content, parse_date, render_address, render_body
 
 # The list tells whole seconds of Twilio's clock, and an attempt began by ours: they may differ by so much.
-CLOCK_SKEW_S: Final = 60.0
+CLOCK_SKEW_S: Final = 5.0
 
 
 class Listed(NamedTuple):
