@@ -44,6 +44,10 @@ class Away:
         return await self.db(function, *arguments)
 
 
+# Meta's own words for it, so that nothing was taken: a 503 without them would leave open what became of a message.
+AWAY = b'{"error":{"message":"Service temporarily unavailable","type":"OAuthException","code":2}}'
+
+
 class Provider:
     """Meta's, which answers 503 while it is away."""
 
@@ -51,11 +55,12 @@ class Provider:
         self.away = False
 
     async def answer(self, connection) -> None:
+        await connection.peek()  # what counts is whether it is away when it is asked
         if not self.away:
             await take(connection)
             return
         await connection.request()
-        await connection.write(render_answer(503, b"{}"))
+        await connection.write(render_answer(503, AWAY))
 
 
 @asynccontextmanager

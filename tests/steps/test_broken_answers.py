@@ -36,7 +36,7 @@ PAIRED = {
 
 
 async def test_through_twilio_without_callbacks(pytestconfig, tmp_path, capsys) -> None:
-    async with talking(pytestconfig, tmp_path, callbacks=False) as talk:
+    async with talking(pytestconfig, tmp_path) as talk:
         businesses = [Business(talk.stand, place) for place in talk.stand.blueprint.places]
         told = await break_answers_off(talk.stand, "twilio", businesses)
     with capsys.disabled():
