@@ -28,8 +28,27 @@ async def test_another_tenant_neither_sees_nor_changes_it(site, key, stranger_ke
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "field"), [(PATH, "Hello {{First}}", "text"), ("/v1/patterns/greeting/xx-9", "Hi", "language")]
+    ("path", "text", "field"),
+    [
+        (PATH, "Hello {{First}}", "text"),
+        (PATH, "Hello\x00", "text"),
+        ("/v1/patterns/greeting/xx-9", "Hi", "language"),
+        ("/v1/patterns/%00/en", "Hi", "name"),
+    ],
 )
 async def test_what_is_no_pattern_is_refused(site, key, path, text, field) -> None:
     refused = await put(site, key, text, path)
     assert (refused.status, refused.json["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1/patterns/%00/en", "name"), ("/v1/patterns/greeting/%00", "language")]
+)
+async def test_where_none_can_stand_none_is_taken_away(site, key, path, field) -> None:
+    refused = await site.ask("DELETE", path, key=key)
+    assert (refused.status, refused.json["field"]) == (422, field)
+
+
+async def test_a_language_is_taken_away_in_both_spellings(site, key) -> None:
+    await put(site, key, "Oi", "/v1/patterns/greeting/pt-BR")
+    assert (await site.ask("DELETE", "/v1/patterns/greeting/pt-BR", key=key)).json == {"removed": True}

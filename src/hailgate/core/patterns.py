@@ -6,7 +6,9 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct
 
+from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.parts import TEXT_LIMIT
+from hailgate.core.content.refusals import refused
 from hailgate.core.errors import InputError
 
 LONGEST_VALUE: Final = 1_024
@@ -41,18 +43,25 @@ class PatternCall(Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_pattern(name: str, language: str, text: str) -> None:
     """Raises InputError."""
-    if not _NAME.fullmatch(name):
-        raise InputError("name: needs 1 to 40 small letters, digits, - or _.", field="name")
-    if not _LANGUAGE.fullmatch(language):
-        raise InputError("language: must be one like en or pt_BR.", field="language")
+    check_place(name, language)
     if not text.strip() or len(text) > TEXT_LIMIT:
         raise InputError(f"text: needs 1 to {TEXT_LIMIT} characters.", field="text")
+    if not is_storable(text):
+        raise refused("text", "may hold neither NUL characters nor lone surrogates; remove them")
     for variable in variables_of(text):
         if not _VARIABLE_NAME.fullmatch(variable):
             rule = "a variable needs a small letter, then small letters, digits or _, as in {{first_name}}"
             raise InputError(f"text: {rule}.", field="text")
     if "{{" in _VARIABLE.sub("", text):
         raise InputError("text: {{ needs its }}.", field="text")
+
+
+def check_place(name: str, language: str) -> None:
+    """Raises InputError where no pattern can stand there."""
+    if not _NAME.fullmatch(name):
+        raise InputError("name: needs 1 to 40 small letters, digits, - or _.", field="name")
+    if not _LANGUAGE.fullmatch(language):
+        raise InputError("language: must be one like en or pt_BR.", field="language")
 
 
 def variables_of(text: str) -> tuple[str, ...]:

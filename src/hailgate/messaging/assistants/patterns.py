@@ -4,7 +4,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from hailgate.core.errors import Conflict, NotFound
-from hailgate.core.patterns import PatternCall, StandingPattern, check_pattern, choose_pattern, fill_pattern
+from hailgate.core.patterns import (
+    PatternCall,
+    StandingPattern,
+    check_pattern,
+    check_place,
+    choose_pattern,
+    fill_pattern,
+)
 from hailgate.messaging.models import MessagePattern
 from hailgate.messaging.store.sql import Cursor, among, array, atomic_cursor, every_tenant, fetch, now
 
@@ -29,7 +36,9 @@ def set_pattern(tenant_id: int, name: str, language: str, text: str) -> Standing
 
 
 def remove_pattern(tenant_id: int, name: str, language: str) -> bool:
-    """Raises NotFound."""
+    """Raises InputError where none can be, and NotFound where none is."""
+    language = language.replace("-", "_")
+    check_place(name, language)
     removed, _ = MessagePattern.objects.filter(tenant_id=tenant_id, name=name, language=language).delete()
     if not removed:
         raise NotFound("There is no pattern of this name in this language.")
