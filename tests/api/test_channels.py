@@ -12,7 +12,7 @@ async def test_a_healthy_channel(site, key, channel) -> None:
     kinds = {kind.pop("kind"): kind for kind in shown["items"][0].pop("kinds")}
     assert kinds["text"] == {
         "text": 4096, "caption": None, "bytes": None, "types": [], "quotable": True, "degrades_to": None,
-        "words_only": False, "options": None, "mentions": False, "mentions_all": False,
+        "words_only": False, "options": None, "mentions": False, "mentions_all": False, "voice_by_link": True,
     }  # fmt: skip
     assert kinds["image"]["types"] == ["image/jpeg", "image/png"]
     assert not kinds["template"]["quotable"]

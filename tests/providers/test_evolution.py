@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.content import decode_outbound
+from hailgate.core.content import check_content, decode_outbound
 from hailgate.core.errors import Disposition, InputError, ProviderUnavailable, Rejected, SendError
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.core.sessions import SessionState
@@ -266,7 +266,11 @@ def test_a_voice_note_that_nobody_decoded_never_reaches_the_server():
     sent = message(content("audio", link="https://example.com/a.ogg", voice=True))
     with pytest.raises(Rejected, match="upload it"):
         render_send(sent, native_menus=False)
-    assert render_send(message(content("audio", link="https://example.com/a.ogg")), native_menus=False).path
+    with pytest.raises(InputError, match="attach it"):  # it is not accepted in the first place
+        check_content(sent.content, SPEC.capabilities)
+    plain = message(content("audio", link="https://example.com/a.ogg"))
+    check_content(plain.content, SPEC.capabilities)
+    assert render_send(plain, native_menus=False).path
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def test_every_kind_that_a_channel_takes_goes_both_ways(pytestconfig, tmp_
         kinds = await walk.kinds()
         await they_meet(walk)
         tried = await the_business_sends_every_kind(walk, kinds)
-        tried |= await the_business_sends_files(walk)
+        tried |= await the_business_sends_files(walk, kinds)
         await the_person_sends_every_kind(walk)
         await the_person_sends_files(walk)
         await messages_are_quoted(walk, kinds)
@@ -180,7 +180,7 @@ async def the_business_sends_every_kind(walk: Walk, kinds: Mapping[str, Any]) ->
     return tried
 
 
-async def the_business_sends_files(walk: Walk) -> set[str]:
+async def the_business_sends_files(walk: Walk, kinds: Mapping[str, Any]) -> set[str]:
     """Each from the store of the product, and by a link."""
     for what, (content, _, more) in FILES.items():
         kind = "audio" if what == "voice" else what
@@ -190,7 +190,11 @@ async def the_business_sends_files(walk: Walk) -> set[str]:
         there = await walk.file_on_phone(entry, kind)
         # A voice note may have been written anew on its way, so that it is what phones play.
         assert there[:4] == content[:4] if what == "voice" else there == content
-        await walk.sent(f"{what} by link", {"type": kind, kind: {"link": f"{walk.links}{what}", **more}})
+        by_link = {"type": kind, kind: {"link": f"{walk.links}{what}", **more}}
+        if what != "voice" or kinds[kind]["voice_by_link"]:
+            await walk.sent(f"{what} by link", by_link)
+        else:
+            await walk.refused(f"{what} by link", by_link)
         if what == "voice" and walk.way.plays:
             await walk.ana.play(entry["seq"])
             walk.done("←", "the voice is played", (await walk.business.reaches(entry["uid"], "played"))["status"])
@@ -243,7 +247,7 @@ async def messages_are_reacted_to(walk: Walk) -> set[str]:
     for emoji, what in (("👍", "a reaction"), ("", "the reaction is taken back")):
         mark = {"message_id": answer["id"], "emoji": emoji}
         uid = await walk.business.send(walk.ana.address, {"type": "reaction", "reaction": mark})
-        message = await walk.business.reaches(uid, "delivered")
+        message = await walk.business.reaches(uid, "delivered" if walk.way.confirms_reactions else "sent")
         walk.done("→", what, f"{message['status']}, {message['preview']}")
     question = await walk.sent("a text", text("Is it?"))
     for emoji, what in (("❤️", "a reaction"), ("", "the reaction is taken back")):

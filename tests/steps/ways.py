@@ -78,12 +78,14 @@ RECEIVED: Mapping[str, Content] = {
 class Way(NamedTuple):
     """`untold` is what its server tells nobody of, `renamed` what it tells under another type.
 
+    `confirms_reactions` says that it is told whether they arrived.
     `reacts`, `edits`, `revokes`, `rings`, `groups`, `types`: what people can do on it beside sending messages.
     """
 
     untold: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = {}
     reacts: bool = True
+    confirms_reactions: bool = True
     edits: bool = False
     revokes: bool = True
     rings: bool = True
@@ -114,7 +116,7 @@ WAYS: Mapping[str, Way] = {
         renamed={
             "what WhatsApp cannot show": "unsupported", "a kind of next year": "unsupported", "a poll": "interactive",
         },
-        adverts=False,
+        adverts=False, confirms_reactions=False,
     ),
 }  # fmt: skip
 

@@ -61,10 +61,11 @@ _CHANNEL: Final = {
     "queued": {"waiting": 2, "ready": 1, "sending": 1, "unknown": 0, "dead": 0},
     "kinds": [
         {"kind": "text", "text": 4096, "caption": None, "bytes": None, "types": [], "quotable": True,
-         "options": None, "mentions": False, "mentions_all": False, "degrades_to": None, "words_only": False},
-        {"kind": "image", "text": None, "caption": 1024, "bytes": 5242880, "types": ["image/jpeg", "image/png"],
-         "quotable": True, "options": None, "mentions": False, "mentions_all": False, "degrades_to": None,
+         "options": None, "mentions": False, "mentions_all": False, "voice_by_link": True, "degrades_to": None,
          "words_only": False},
+        {"kind": "image", "text": None, "caption": 1024, "bytes": 5242880, "types": ["image/jpeg", "image/png"],
+         "quotable": True, "options": None, "mentions": False, "mentions_all": False, "voice_by_link": True,
+         "degrades_to": None, "words_only": False},
     ],
 }  # fmt: skip
 _PAUSED: Final = {"paused": True, "paused_reason": "paused_by_hand", "paused_at": _LATER}

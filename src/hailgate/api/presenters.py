@@ -256,6 +256,7 @@ def _show_kind(kind: str, limits: KindLimits) -> KindOut:
         options=limits.options,
         mentions=limits.mentions,
         mentions_all=limits.mentions_all,
+        voice_by_link=limits.voice_by_link,
         degrades_to=limits.degrades_to,
         words_only=limits.words_only,
     )

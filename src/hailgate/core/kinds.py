@@ -13,9 +13,10 @@ class KindLimits(Struct, frozen=True, kw_only=True):
 
     `text` and `caption` are in characters, `bytes` is of the file, `types` are MIME types. `quotable` says that such a
     message may quote another. `options` is how many a poll may offer. `mentions` says that a text may mention people of
-    a group, `mentions_all` all of them at once; elsewhere the text goes as it is. `degrades_to` names the kind that is
-    sent instead, where the provider cannot express it. `words_only` says that nothing but words fills a template or
-    stands around a question: its header and footer are then part of its text.
+    a group, `mentions_all` all of them at once; elsewhere the text goes as it is. `voice_by_link` says that a voice
+    note may stand behind a link. `degrades_to` names the kind that is sent instead, where the provider cannot express
+    it. `words_only` says that nothing but words fills a template or stands around a question: its header and footer are
+    then part of its text.
     """
 
     text: int | None = None
@@ -26,6 +27,7 @@ class KindLimits(Struct, frozen=True, kw_only=True):
     options: int | None = None
     mentions: bool = False
     mentions_all: bool = False
+    voice_by_link: bool = True
     degrades_to: str | None = None
     words_only: bool = False
 

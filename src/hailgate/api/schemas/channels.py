@@ -44,6 +44,7 @@ class KindOut(Schema):
     options: int | None = Field(description="How many a poll may offer.")
     mentions: bool = Field(description="Whether a text may mention people of a group; else it goes as it is.")
     mentions_all: bool = Field(description="Whether it may mention all of them with `mention_all`.")
+    voice_by_link: bool = Field(description="Whether a voice note may stand behind a link; else attach it.")
     degrades_to: str | None = Field(description="What it is sent as, where the provider cannot express it.")
     words_only: bool = Field(description="Nothing but words fills a template or heads a question; they count as text.")
 

@@ -101,6 +101,9 @@ def _check_own_limits(content: Outbound, own: KindLimits, kinds: Kinds) -> None:
     if isinstance(content, Interactive):
         _check_own_question(content.interactive, own)
     file = getattr(content, str(content.__struct_config__.tag))
+    if isinstance(content, Audio) and content.audio.voice and content.audio.link and not own.voice_by_link:
+        rule = "cannot lead to a voice note on this channel; store it with `POST /v1/media?as=voice`, and attach it"
+        raise refused("audio.link", rule)
     if isinstance(file, CaptionedFile | DocumentFile) and own.caption is not None:
         path = f"{content.__struct_config__.tag}.caption"
         check_length(file.caption, path, own.caption, "send the rest as a text")

@@ -21,6 +21,8 @@ from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 KINDS: Final = {
     "text": KindLimits(text=4096, mentions=True, mentions_all=True),
     **PHONE_FILES,
+    # Each is decoded here before the server may see it: one that it cannot decode ends it.
+    "audio": replace(PHONE_FILES["audio"], voice_by_link=False),
     "location": KindLimits(),
     "contacts": KindLimits(),
     "reaction": KindLimits(quotable=False),
