@@ -52,7 +52,7 @@ def test_a_list_that_shows_nothing_newer_never_proves_absence():
 def test_looks_spread_over_what_absence_needs():
     looks, at = Looks(NOW), NOW
     for _ in range(20):
-        due = next_look(looks, at)
+        due = next_look(looks.count, at)
         assert 0 < due - at <= LAST_LOOK_S
         _, looks = judge(ABSENT, looks, due)
         at = due

@@ -3,7 +3,7 @@
 import pytest
 
 from hailgate.core.errors import OutcomeUnknown, RecipientUnconfirmed, RecipientUnreachable
-from hailgate.core.evidence import Looks, Verdict
+from hailgate.core.evidence import LAST_LOOK_S, MOST_ASKED, Looks, Verdict
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Contact, Receipt, Search, WorkKind, WorkState
@@ -180,6 +180,22 @@ def test_an_open_look_is_followed_by_another_which_remembers(worker, clock, unkn
     assert (second.looks.count, second.looks.empty) == (1, 1)
     postpone_look(worker, second, "The server is away.")
     assert look(worker, clock).looks.count == 1  # no look was taken
+
+
+def test_a_provider_that_does_not_answer_is_asked_ever_less_often(worker, clock, unknown):
+    waits = []
+    for _ in range(MOST_ASKED + 2):
+        begun = clock.now
+        missed = look(worker, clock)
+        waits.append(clock.now - begun)
+        postpone_look(worker, missed, "The session is away.")
+    assert waits[:7] == [2.0, 4.0, 8.0, 16.0, 32.0, LAST_LOOK_S, LAST_LOOK_S]
+    assert waits[-1] == LAST_LOOK_S
+    answered = look(worker, clock)
+    record_look(worker, answered, Verdict.OPEN, Looks(answered.looks.since, 1))
+    begun = clock.now
+    look(worker, clock)
+    assert clock.now - begun == 4.0  # as after any first look
 
 
 def test_a_status_that_comes_meanwhile_wins(worker, clock, wide, unknown):

@@ -13,6 +13,8 @@ from msgspec import Struct
 LOOKS: Final = 3
 LOOKED_FOR_S: Final = 120.0
 FIRST_LOOK_S, LAST_LOOK_S = 2.0, 60.0
+# Counted no further: by then each wait is the last.
+MOST_ASKED: Final = 100
 # Afterwards a person decides: no list is waited for longer.
 GIVE_UP_S: Final = 600.0
 
@@ -61,6 +63,9 @@ def judge(found: Findings, before: Looks, now: float) -> tuple[Verdict, Looks]:
     return Verdict.GIVEN_UP if now - after.since >= GIVE_UP_S else Verdict.OPEN, after
 
 
-def next_look(looks: Looks, now: float) -> float:
-    """Soon at first, when most lists already tell; then so that three looks span what absence needs."""
-    return now + min(FIRST_LOOK_S * 2.0 ** min(looks.count, 10), LAST_LOOK_S)
+def next_look(asked: int, now: float) -> float:
+    """Soon at first, when most lists already tell; then so that three looks span what absence needs.
+
+    `asked` counts the looks so far, and since the last of them the times that nobody answered.
+    """
+    return now + min(FIRST_LOOK_S * 2.0 ** min(asked, MOST_ASKED), LAST_LOOK_S)

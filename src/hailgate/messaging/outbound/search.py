@@ -12,7 +12,7 @@ from uuid import UUID
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
 from hailgate.core.errors import RecipientUnconfirmed, RecipientUnreachable
-from hailgate.core.evidence import Looks, Verdict, next_look
+from hailgate.core.evidence import MOST_ASKED, Looks, Verdict, next_look
 from hailgate.core.slots import Room
 from hailgate.core.status import Status
 from hailgate.messaging.models import Direction, WorkKind, WorkState
@@ -49,7 +49,10 @@ STILL_UNKNOWN: Final = {
 
 
 class SearchClaim(NamedTuple):
-    """A message to look for once. ``delivery_lease`` is that of the attempt whose outcome is unknown."""
+    """A message to look for once. ``delivery_lease`` is that of the attempt whose outcome is unknown.
+
+    ``asked`` counts the looks so far, and since the last of them the times that nobody answered.
+    """
 
     id: int
     lease: int
@@ -57,6 +60,7 @@ class SearchClaim(NamedTuple):
     message_id: int
     channel_id: int
     crashes: int
+    asked: int
     delivery_id: int
     delivery_lease: int
     delivery_code: str
@@ -93,7 +97,7 @@ def begin_searches(providers: Collection[str], limit: int = 500) -> int:
         begun = [(tenant_id, message_id, lease, moment, 0, 0, 0.0) for message_id, tenant_id, _, lease, _ in found]
         anew = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
         SEARCH.insert(cursor, columns, begun, on_conflict=f"ON CONFLICT (message_id) DO UPDATE SET {anew}")
-        due_at = next_look(Looks(moment), moment)
+        due_at = next_look(0, moment)
         rows.enqueue(
             cursor,
             [
@@ -136,14 +140,14 @@ def postpone_look(worker_id: int, claim: SearchClaim, detail: str) -> None:
     with atomic_cursor() as cursor:
         moment = find_alive(cursor, worker_id)
         if moment is not None and lock_held(cursor, worker_id, [claim]):
-            due_at = next_look(claim.looks, moment)
-            rows.postpone(cursor, [rows.Postponed(claim.id, due_at, claim.looks.count, "", detail[:300])])
+            asked = min(claim.asked + 1, MOST_ASKED)
+            rows.postpone(cursor, [rows.Postponed(claim.id, next_look(asked, moment), asked, "", detail[:300])])
 
 
 def _look_again(cursor: Cursor, claim: SearchClaim, looks: Looks, moment: float) -> None:
     seen = (claim.message_id, looks.count, looks.empty, looks.empty_since)
     SEARCH.update(cursor, ("looks", "empty", "empty_since"), [seen], key=("message_id",))
-    rows.postpone(cursor, [rows.Postponed(claim.id, next_look(looks, moment), looks.count, "", "")])
+    rows.postpone(cursor, [rows.Postponed(claim.id, next_look(looks.count, moment), looks.count, "", "")])
 
 
 def _is_unknown(cursor: Cursor, claim: SearchClaim) -> bool:
@@ -280,8 +284,8 @@ def _claim(row: Leased, facts: Row, known: dict[int, frozenset[str]]) -> SearchC
         context_id, attempted_at, open_since, since, count, empty, empty_since,
     ) = facts  # fmt: skip
     return SearchClaim(
-        row.id, row.lease, row.tenant_id, message_id, row.channel_id, row.crashes, delivery_id,
-        delivery_lease, code, as_uuid(uid), attempt_no, Address(AddressKind(kind), unseal(address)), unseal(content),
-        context_id, float(attempted_at), float(open_since or 0.0), known.get(key, frozenset()),
+        row.id, row.lease, row.tenant_id, message_id, row.channel_id, row.crashes, row.spent,
+        delivery_id, delivery_lease, code, as_uuid(uid), attempt_no, Address(AddressKind(kind), unseal(address)),
+        unseal(content), context_id, float(attempted_at), float(open_since or 0.0), known.get(key, frozenset()),
         Looks(float(since), count, empty, float(empty_since)),
     )  # fmt: skip
