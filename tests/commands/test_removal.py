@@ -6,9 +6,16 @@ from hailgate.accounts.keys import find_key
 from hailgate.accounts.models import Membership
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import InputError
+from hailgate.core.sessions import SessionReport, SessionState, SessionWish
+from hailgate.core.slots import open_room
+from hailgate.messaging.channels.derived_secrets import keep_secrets
 from hailgate.messaging.channels.hooks import find_hook
 from hailgate.messaging.channels.registry import get_channel
-from hailgate.messaging.models import Channel, Hook, Message
+from hailgate.messaging.channels.session_watch import claim_sessions, record_session
+from hailgate.messaging.channels.sessions import wish_session
+from hailgate.messaging.inbound.polls import begin_polls
+from hailgate.messaging.models import Channel, Hook, Message, Session, Work
+from hailgate.providers.config import Secret
 from messaging import acting
 
 
@@ -49,6 +56,21 @@ def test_a_channel_with_messages_under_way_is_kept(run, channel) -> None:
     assert refused.exit_code == 1
     assert refused.stderr.startswith("Error: 1 messages")
     assert get_channel(channel.tenant_id, channel.name)
+
+
+def test_a_channel_goes_with_its_rounds_and_what_is_known_of_its_phone(ask, channel) -> None:
+    row = acting.channel_row(channel)
+    begin_polls([row.provider])
+    wish_session(row, SessionWish.PAIR, "+15550100001")
+    keep_secrets(row.pk, {"token": Secret("a token of the server")})
+    worker = acting.new_worker()
+    [under_way] = claim_sessions(worker, open_room(10)).claims
+    ask("channel", "remove", channel.name, "--yes")
+    assert not Work.objects.filter(tenant_id=channel.tenant_id).exists()
+    assert not Session.objects.filter(tenant_id=channel.tenant_id).exists()
+    open_now = SessionReport(state=SessionState.OPEN, number="15550100001")
+    assert record_session(worker, under_way, open_now, started=True) is None
+    assert begin_polls([row.provider]) == 0
 
 
 def test_nothing_is_removed_without_a_yes(run, channel) -> None:

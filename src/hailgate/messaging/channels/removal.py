@@ -15,9 +15,11 @@ from hailgate.accounts.keys import check_name
 from hailgate.accounts.models import ApiKey, Membership, Tenant
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import Conflict
-from hailgate.messaging.models import Channel, Hook, Work
+from hailgate.messaging.models import Channel, Hook, Session, Work, WorkKind
 
 LONGEST_NAME: Final = 100
+# What a channel is looked at for, whether or not there are messages.
+ROUNDS: Final = (WorkKind.SESSION, WorkKind.POLL, WorkKind.CHECK)
 
 
 def rename_channel(found: Channel, name: str) -> None:
@@ -28,12 +30,18 @@ def rename_channel(found: Channel, name: str) -> None:
 
 
 def remove_channel(found: Channel) -> None:
-    """Raises Conflict while messages of it wait, are on their way, or need a decision."""
-    if left := Work.objects.filter(tenant_id=found.tenant_id, channel_id=found.pk).count():
+    """Raises Conflict while messages of it wait, are on their way, or need a decision.
+
+    The rounds that it has for as long as it is there end with it, and so does what is known of its session.
+    """
+    work = Work.objects.filter(tenant_id=found.tenant_id, channel_id=found.pk)
+    if left := work.exclude(kind__in=ROUNDS).count():
         raise Conflict(
             f"{left} messages of {found.name} are queued or need a decision: cancel, settle or dismiss them first",
             field="channel",
         )
+    work.delete()
+    Session.objects.filter(tenant_id=found.tenant_id, channel=found).delete()
     Channel.objects.filter(tenant_id=found.tenant_id, id=found.pk).update(
         active=False, hook=None, name=_former(found.name), config=sealer().seal("{}")
     )
