@@ -15,12 +15,14 @@ import yaml
 from conftest import SERVER
 from hailgate.accounts.seal import Sealer
 from hailgate.key_file import make_sealing_key
+from hailgate.providers import list_providers
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 TOOLS = ROOT / ".venv-tools" / "bin"
 UNITS = ("hailgate.service", "hailgate-worker@.service", "hailgate-backup.service")
 OURS = ("web", "worker")
+UNIT = re.compile(r"\bhailgate[\w@-]*\.(?:service|timer)\b")
 
 
 def load(name: str):
@@ -39,10 +41,10 @@ def tool(name: str) -> str:
     return str(found)
 
 
-@pytest.mark.parametrize("file", ["compose.yml", "compose.sqlite.yml"])
+@pytest.mark.parametrize("file", ["compose.yml", "compose.sqlite.yml", "compose.providers.yml"])
 def test_every_container_is_pinned_bounded_and_keeps_its_logs_small(file):
     for name, service in load(file)["services"].items():
-        assert re.search(r":(\$\{HAILGATE_IMAGE:-hailgate:)?\d", service["image"]) or name in OURS, name
+        assert re.search(r":v?\d", service["image"]) or name in OURS, name
         limits = service["deploy"]["resources"]["limits"]
         assert {"cpus", "memory", "pids"} <= set(limits), name
         assert service["logging"]["options"]["max-size"], name
@@ -157,6 +159,13 @@ def test_systemd_takes_the_units(units):
         assert (said.returncode, said.stderr) == (0, ""), path.name
 
 
+def test_the_pages_name_units_that_there_are():
+    named = {found for page in ROOT.glob("docs/how-to/*.md") for found in UNIT.findall(page.read_text())}
+    there = {path.name for path in (DEPLOY / "systemd").iterdir()}
+    assert named
+    assert {re.sub(r"@\w*", "@", name) for name in named} <= there
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_units_are_exposed_to_little(units, name):
     path = units / name.replace("@.", "@1.")
@@ -166,6 +175,14 @@ def test_units_are_exposed_to_little(units, name):
 
 
 # --- behind TLS -------------------------------------------------------------------------------------------------------
+
+
+def test_the_proxy_lets_through_what_the_largest_webhook_may_hold():
+    [told] = re.findall(r"max_size (\d+)MB", (DEPLOY / "caddy" / "Caddyfile").read_text())
+    [nginx] = re.findall(r"client_max_body_size (\d+)m;", (ROOT / "docs/how-to/reverse-proxy.md").read_text())
+    largest = max(spec.capabilities.max_webhook_body for spec in list_providers())
+    assert int(told) * 1000**2 >= largest
+    assert int(nginx) * 1024**2 >= largest
 
 
 @pytest.fixture
