@@ -42,16 +42,14 @@ class Outside:
             listener = await channel.declare_queue("listener", durable=True, arguments=QUORUM)
             await listener.bind(exchange, "#")
 
-    async def publish(
-        self, chosen: Sequence[Conversation], count: int, rate: float, at_once: int | None = None
-    ) -> list[Promise]:
+    async def publish(self, chosen: Sequence[Conversation], count: int, rate: float) -> list[Promise]:
         """In order, each again until it is confirmed: what the broker took twice has one id.
 
-        A batch holds at most one message of each person, so that one that is published once more reorders nobody's.
+        A batch holds one message of each person, so that one that is published once more reorders nobody's.
         """
         promises = [self._case.ledger.ask(chosen[number % len(chosen)].key) for number in range(count)]
         by_key = {each.key: each for each in chosen}
-        for some in batches(promises, at_once or len(chosen)):
+        for some in batches(promises, len(chosen)):
             began, now = time.monotonic(), time.time()
             for each in some:
                 each.asked_at = now

@@ -1,8 +1,10 @@
 """A tenant service that hangs for one tenant, that is asked once for all, and whose tokens are exchanged."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import cycle
 from shutil import which
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +13,7 @@ from aiohttp import web
 
 from .blueprint import person, place, run_commands
 from .broker import BrokerNode, open_node
-from .case import Case
+from .case import Case, batches
 from .latencies import is_undisturbed, p95, waits
 from .ledgers import Promise
 from .load import Conversation, conversations
@@ -192,11 +194,10 @@ async def exchange(case: Case, elsewhere: Elsewhere, service: TenantService, tur
     seconds = case.times(60, at_least=10)
     await publish(case, elsewhere, ["well"], seconds, BUSY)
     asked_at_first = service.asked["well"]
-    # No more are on their way at the moment of the exchange than there are workers.
-    sending = asyncio.create_task(publish(case, elsewhere, ["well"], seconds, at_once=WORKERS))
+    sending = asyncio.create_task(publish_few_at_a_time(case, elsewhere, seconds))
     await asyncio.sleep(SOON_S)
-    await elsewhere.introduce(well="another-token")
     elsewhere.tell("well", "another-token")
+    await elsewhere.introduce(well="another-token")
     case.fault()
     await sending
     verdict = await case.conclude()
@@ -230,22 +231,26 @@ async def begin_anew(worker: Process) -> None:
 
 
 async def publish(
-    case: Case,
-    elsewhere: Elsewhere,
-    names: Sequence[str],
-    seconds: float,
-    rate: float = RATE,
-    *,
-    at_once: int | None = None,
+    case: Case, elsewhere: Elsewhere, names: Sequence[str], seconds: float, rate: float = RATE
 ) -> dict[str, list[Promise]]:
     """What each of them published in this time."""
     count = round(seconds * rate)
     told = await asyncio.gather(
-        *(elsewhere.outside[name].publish(elsewhere.people(name), count, rate, at_once) for name in names)
+        *(elsewhere.outside[name].publish(elsewhere.people(name), count, rate) for name in names)
     )
     if "hangs" not in names:
         await case.wait_for([promise.token for each in told for promise in each], KNOWN_WITHIN_S)
     return dict(zip(names, told, strict=True))
+
+
+async def publish_few_at_a_time(case: Case, elsewhere: Elsewhere, seconds: float) -> None:
+    """The next when the provider has the last: never are more on their way than there are workers."""
+    until = time.monotonic() + seconds
+    for few in cycle(batches(elsewhere.people("well"), WORKERS)):
+        if time.monotonic() > until:
+            return
+        promises = await elsewhere.outside["well"].publish(few, len(few), RATE)
+        await case.wait_for([promise.token for promise in promises], KNOWN_WITHIN_S)
 
 
 async def judge(case: Case, idle: Sequence[Sequence[Promise]], during: Sequence[Promise]) -> None:
