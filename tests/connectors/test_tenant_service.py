@@ -235,7 +235,7 @@ async def test_whatever_is_no_answer_never_means_unknown(db, far, answer):
         with pytest.raises(TenantPending):
             await service.get("acme")
         with pytest.raises(ProviderUnavailable):
-            await service.settings_of("acme", NUMBER)
+            await service.settings_of("acme", NUMBER, 1)
 
 
 async def test_a_refused_token_is_asked_for_once_and_used_at_once(db, far):
@@ -305,11 +305,11 @@ async def test_an_answer_that_cannot_be_kept_is_asked_for_again_later_and_not_fo
 async def test_while_a_refused_token_is_asked_for_nobody_is_given_the_old_one(db, far):
     async with asking(db, far) as service:
         await known(service)
-        refused = await service.settings_of("acme", NUMBER)
+        refused = await service.settings_of("acme", NUMBER, 1)
         far.answers["acme"] = (200, told("second"))
         renewing = asyncio.create_task(service.renew("acme", NUMBER, refused))
         await asyncio.sleep(0)
-        given = await asyncio.gather(*(service.settings_of("acme", NUMBER) for _ in range(10)))
+        given = await asyncio.gather(*(service.settings_of("acme", NUMBER, 1) for _ in range(10)))
         assert await renewing
     assert {each["access_token"] for each in given} == {"second"}
     assert far.asked == ["acme"] * 2
@@ -321,11 +321,40 @@ async def test_a_token_that_one_process_has_asked_for_is_enough_for_the_others(d
         refused = []
         for service in (one, other):
             await known(service)
-            refused.append(await service.settings_of("acme", NUMBER))
+            refused.append(await service.settings_of("acme", NUMBER, 1))
         far.answers["acme"] = (200, told("second"))
         assert await one.renew("acme", NUMBER, refused[0])
         assert await other.renew("acme", NUMBER, refused[1])
     assert far.asked == ["acme"] * 2
+
+
+async def test_a_token_that_one_process_was_refused_is_tried_by_no_other(db, far):
+    shared = ProcessCache()
+    async with asking(db, far, cache=shared) as one, asking(db, far, cache=shared) as other:
+        for service in (one, other):
+            await known(service)
+        here, there = (Connections(db, per_host=1, connect=1, total=1, elsewhere=service) for service in (one, other))
+        channel = await db(lambda: Channel.objects.get(source="acme", tenant_id__gt=0).pk)
+        refused, _ = await here.get(channel, 1), await there.get(channel, 1)
+        far.answers["acme"] = (200, told("second"))
+        assert await here.renew(channel, refused)
+        version = await db(lambda: Channel.objects.get(source="acme", tenant_id__gt=0).version)
+        given = [await connections.get(channel, version) for connections in (here, there, there)]
+        again = await db(lambda: Channel.objects.get(source="acme", tenant_id__gt=0).version)
+        for connections in (here, there):
+            await connections.close()
+    assert [each.settings["access_token"] for each in given] == ["second"] * 3
+    assert given[1] is given[2]
+    assert (version, again) == (2, 2)
+    assert far.asked == ["acme"] * 2
+
+
+async def test_a_service_that_is_away_keeps_nobody_from_what_was_known(db, far):
+    async with asking(db, far) as service:
+        await known(service)
+        far.answers["acme"] = (503, {})
+        given = await service.settings_of("acme", NUMBER, 2)  # something else of the channel has changed
+    assert given["access_token"] == "first"
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -27,7 +27,7 @@ from hailgate.core import breaker
 from hailgate.core.alarms import Alarm, Cause
 from hailgate.core.cache import Cache
 from hailgate.core.errors import InputError, ProviderUnavailable, StoreUnavailable, Unavailable
-from hailgate.messaging.channels.external import ExternalChannel, apply_tenant, find_reference
+from hailgate.messaging.channels.external import AppliedTenant, ExternalChannel, apply_tenant, find_reference
 from hailgate.messaging.store.ports import Db
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log
@@ -73,12 +73,14 @@ class TenantAnswer(msgspec.Struct):
 class _Entry(NamedTuple):
     """``tenant_id`` is None for one that there is not; ``settings`` go by the number of the channel.
 
-    ``app_secrets`` are those of its channels, each with its provider.
+    ``versions`` are what our rows of the channels were at then. ``app_secrets`` are those of its channels, each with
+    its provider.
     """
 
     tenant_id: int | None
     active: bool
     settings: Mapping[str, Mapping[str, str]]
+    versions: Mapping[str, int]
     fresh_until: float
     refresh_at: float
     stale_until: float
@@ -131,14 +133,18 @@ class TenantService:
             if not await asyncio.shield(self._fetch(reference)):
                 await asyncio.sleep(self._rest(reference))
 
-    async def settings_of(self, source: str, number: str) -> Mapping[str, str]:
+    async def settings_of(self, source: str, number: str, version: int) -> Mapping[str, str]:
         """The same object as long as nothing has changed. Raises ProviderUnavailable while nothing is known.
 
-        While credentials that were refused are asked for anew, nobody is given the old ones.
+        While credentials that were refused are asked for anew, nobody is given the old ones; nor are they when the
+        channel's version says that another process has heard of others.
         """
         if (renewing := self._renewing.get(source)) is not None:
             await asyncio.shield(renewing)
         entry = self._look_up(source)
+        if entry is not None and entry.versions.get(number, version) < version:
+            await asyncio.shield(self._fetch(source))
+            entry = self._look_up(source)
         if entry is None:
             raise ProviderUnavailable("The tenant service is being asked for the credentials.", code="tenant_pending")
         if number not in entry.settings or not entry.active:
@@ -197,7 +203,7 @@ class TenantService:
         TENANT_CACHE.labels("stale").inc()
         return entry if now < entry.stale_until else None
 
-    def _keep(self, reference: str, tenant_id: int | None, answer: TenantAnswer, life_s: float) -> None:
+    def _keep(self, reference: str, tenant: AppliedTenant | None, answer: TenantAnswer, life_s: float) -> None:
         """Settings that are as they were stay the same object: whoever has connected with them goes on."""
         now, old = self._clock(), self._entries.get(reference)
         before = old.settings if old else {}
@@ -211,9 +217,10 @@ class TenantService:
             self._entries.pop(next(iter(self._entries)))
         secrets = frozenset((each.provider, each.app_secret) for each in answer.channels if each.app_secret)
         self._entries[reference] = _Entry(
-            tenant_id,
+            tenant.tenant_id if tenant else None,
             answer.active,
             settings,
+            tenant.versions if tenant else {},
             fresh_until=now + life_s,
             refresh_at=now + life_s * share,
             stale_until=now + min(STALE_S, _left(answer)),
@@ -288,9 +295,20 @@ class TenantService:
 
     async def _believe(self, reference: str, answer: TenantAnswer, life_s: float) -> None:
         channels = [ExternalChannel(c.provider, _digits(c.number), c.settings, c.rate) for c in answer.channels]
-        tenant_id = await self._db(apply_tenant, reference, channels)
-        self._keep(reference, tenant_id, answer, life_s)
-        log.info(Event.TENANT_FETCHED, tenant=tenant_id, count=len(channels))
+        tenant = await self._db(apply_tenant, reference, channels, self._exchanged(reference, channels))
+        self._keep(reference, tenant, answer, life_s)
+        log.info(Event.TENANT_FETCHED, tenant=tenant.tenant_id, count=len(channels))
+
+    def _exchanged(self, reference: str, channels: Sequence[ExternalChannel]) -> Mapping[str, int]:
+        """The versions of channels whose settings are not what they were: other processes hear of it by them."""
+        if (old := self._entries.get(reference)) is None:
+            return {}
+        told = {channel.number: channel.settings for channel in channels}
+        return {
+            number: version
+            for number, version in old.versions.items()
+            if number in old.settings and told.get(number, old.settings[number]) != old.settings[number]
+        }
 
     def _answered(self, outcome: str) -> None:
         self._breaker = breaker.succeeded(self._breaker, POLICY)

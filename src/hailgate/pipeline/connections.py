@@ -20,8 +20,11 @@ Settings = Mapping[str, str]
 class KeepsSettings(Protocol):
     """Where the settings of a channel are that are not in our store."""
 
-    async def settings_of(self, source: str, number: str) -> Settings:
-        """The same object as long as nothing has changed. Raises ProviderUnavailable and InputError."""
+    async def settings_of(self, source: str, number: str, version: int) -> Settings:
+        """The same object as long as nothing has changed. Raises ProviderUnavailable and InputError.
+
+        ``version`` is the channel's: what was known at an earlier one may be out of date.
+        """
 
     async def renew(self, source: str, number: str, refused: Settings) -> bool:
         """A provider has refused these: whether there are others by now."""
@@ -69,13 +72,13 @@ class Connections:
         known = self._channels.get(channel_id)
         if known and (version is None or version == known[0]):
             connected = known[1]
-            if connected.settings is None or connected.settings is await self._settings(channel_id):
+            if connected.settings is None or connected.settings is await self._settings(channel_id, known[0]):
                 return connected
         credentials = await self._db(get_credentials, channel_id)
         settings = None
         if credentials.source:
             self._sources[channel_id] = (credentials.source, credentials.number or "")
-            settings = await self._settings(channel_id)
+            settings = await self._settings(channel_id, credentials.version)
             credentials = credentials.configured(settings)
         keep = partial(self._db, keep_secrets, channel_id)
         provider = credentials.connect(self._transport(credentials.spec), self._public_url, keep)
@@ -96,10 +99,10 @@ class Connections:
             return False
         return await self._elsewhere.renew(*self._sources[channel_id], refused.settings)
 
-    async def _settings(self, channel_id: int) -> Settings:
+    async def _settings(self, channel_id: int, version: int) -> Settings:
         if self._elsewhere is None:
             raise InputError("The channel's settings are in a tenant service that is not set up here.")
-        return await self._elsewhere.settings_of(*self._sources[channel_id])
+        return await self._elsewhere.settings_of(*self._sources[channel_id], version)
 
     async def close(self) -> None:
         for transport in self._transports.values():

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import F
+
 from hailgate.accounts.models import Tenant
 from hailgate.core.errors import Conflict
 from hailgate.core.limits import Limit
@@ -27,10 +29,18 @@ class ExternalChannel(NamedTuple):
         return None if self.rate is None else Limit(1 / self.rate, max(1, round(self.rate / 10)))
 
 
-def apply_tenant(reference: str, channels: Sequence[ExternalChannel]) -> int:
-    """Make our rows those that the service tells of; returns the tenant's id. Raises InputError for its settings.
+class AppliedTenant(NamedTuple):
+    """``versions`` go by the number of the channel."""
 
-    A channel that it does not tell of any more sends nothing; its conversations stay.
+    tenant_id: int
+    versions: Mapping[str, int]
+
+
+def apply_tenant(reference: str, channels: Sequence[ExternalChannel], exchanged: Mapping[str, int]) -> AppliedTenant:
+    """Make our rows those that the service tells of. Raises InputError for its settings.
+
+    A channel that it does not tell of any more sends nothing; its conversations stay. ``exchanged`` are the channels
+    whose settings differ from those at this version: it rises, unless another process has heard of them before.
     """
     tenant, _ = Tenant.objects.get_or_create(name=reference, defaults={"source": SOURCE, "created_at": time.time()})
     known = {row.name: row for row in Channel.objects.filter(tenant_id=tenant.pk, source=reference)}
@@ -40,7 +50,10 @@ def apply_tenant(reference: str, channels: Sequence[ExternalChannel]) -> int:
         else:
             _follow(row, channel)
     Channel.objects.filter(tenant_id=tenant.pk, pk__in=[row.pk for row in known.values()]).update(active=False)
-    return int(tenant.pk)
+    ours = Channel.objects.filter(tenant_id=tenant.pk, source=reference)
+    for number, version in exchanged.items():
+        ours.filter(name=number, version=version).update(version=F("version") + 1)
+    return AppliedTenant(tenant.pk, dict(ours.values_list("name", "version")))
 
 
 def find_reference(tenant_id: int, provider: str) -> str | None:
