@@ -8,6 +8,8 @@ from hailgate.core.slots import open_room
 from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
 from hailgate.messaging.models import Consent, Conversation, Direction, WorkKind
 from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.people.suppressions import record_opt_outs
+from hailgate.messaging.store.sql import atomic_cursor
 
 from .acting import (
     add_number,
@@ -17,6 +19,7 @@ from .acting import (
     deliver_all,
     messages,
     new_message,
+    phone,
     send,
     send_all,
     work,
@@ -31,6 +34,12 @@ def told(channel) -> list[str]:
 
 def templates(channel, priority=0):
     send_all(channel, [new_message(channel)._replace(kind="template", priority=priority)])
+
+
+def record_opt_out(channel, at):
+    """As the provider reports it: a message was refused."""
+    with atomic_cursor() as cursor:
+        record_opt_outs(cursor, [(channel.tenant_id, phone(1), at)])
 
 
 def test_it_is_kept_with_its_proof_and_time_and_told_once(wide, clock):
@@ -153,3 +162,65 @@ def test_only_a_person_gives_them_back(answering, worker, clock):
     assert not turn.refused
     consent = Consent.objects.get(tenant_id=answering.tenant_id, scope=ASSISTANT)
     assert (consent.wanted, consent.reason) == (True, "given_back")
+
+
+def test_what_is_said_after_it_in_the_same_batch_takes_nothing_back(answering, clock):
+    said = [wrote(answering, 1, body=body, at=clock.now, message_id=body) for body in ("STOP", "chest pain")]
+    apply(answering, *said)
+    assert len(work(answering.tenant_id, kind=WorkKind.TURN)) == 1
+    assert len(told(answering)) == 1
+    assert not Consent.objects.get(tenant_id=answering.tenant_id).wanted
+
+
+def test_a_stop_and_a_start_in_one_batch_end_as_the_later(wide, clock):
+    start = wrote(wide, 1, body="START", at=clock.forward(60))
+    apply(wide, start, wrote(wide, 1, body="STOP", at=clock.now - 30))
+    assert Consent.objects.get(tenant_id=wide.tenant_id, scope=UNASKED).wanted
+    assert told(wide) == []
+
+
+def test_a_stop_that_comes_after_a_later_start_is_not_confirmed(wide, clock):
+    for body in ("stop", "start"):
+        apply(wide, wrote(wide, 1, body=body, at=clock.forward(60)))
+    before = told(wide)
+    apply(wide, wrote(wide, 1, body="STOP", at=clock.now - 30))
+    assert told(wide) == before
+
+
+# --- a provider that keeps a list of its own --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("languages", ["en", ""])
+def test_its_list_is_followed_whatever_the_word_and_it_alone_confirms(wide, worker, clock, languages):
+    change_channel(wide, consent_languages=languages)
+    apply(wide, wrote(wide, 1, body="chega", at=clock.now, wants=False))
+    (said,) = messages(wide.tenant_id, direction=Direction.INBOUND)
+    consent = Consent.objects.get(tenant_id=wide.tenant_id)
+    assert (consent.scope, consent.wanted, consent.proof) == (UNASKED, False, str(said.uid))
+    assert told(wide) == []
+    templates(wide)
+    assert [one.unasked for one in claim(worker)] == [True]
+
+
+def test_who_is_on_it_no_more_gets_everything_again(wide, worker, clock):
+    apply(wide, wrote(wide, 1, body="chega", at=clock.now, wants=False))
+    record_opt_out(wide, clock.forward(30))
+    apply(wide, wrote(wide, 1, body="volta", at=clock.forward(60), wants=True))
+    assert told(wide) == []
+    templates(wide, priority=1)
+    assert [(one.unasked, one.opted_out) for one in claim(worker)] == [(False, False)]
+
+
+def test_a_known_word_is_confirmed_by_it_alone_and_no_assistant_answers(answering, clock):
+    apply(answering, wrote(answering, 1, body="STOP", at=clock.now, wants=False))
+    assert told(answering) == []
+    assert work(answering.tenant_id, kind=WorkKind.TURN) == []
+
+
+def test_a_start_lifts_what_the_provider_reported_of_a_stop(wide, worker, clock):
+    record_opt_out(wide, clock.now)
+    apply(wide, wrote(wide, 1, body="start", at=clock.forward(60)))
+    assert "again" in told(wide)[0]
+    deliver_all(worker)
+    templates(wide)
+    assert [(one.unasked, one.opted_out) for one in claim(worker)] == [(False, False)]

@@ -232,6 +232,16 @@ def test_an_opt_out_is_told_as_one():
 
 
 @pytest.mark.parametrize(
+    ("told", "wants"),
+    [({"OptOutType": "STOP"}, False), ({"OptOutType": "START"}, True), ({"OptOutType": "HELP"}, None), ({}, None)],
+)
+def test_what_a_messaging_service_takes_for_a_wish_is_told_as_one_whatever_the_word(told, wants):
+    body = form(MessageSid="SM1", From="whatsapp:+15550100042", To=f"whatsapp:+{NUMBER}", Body="chega", **told)
+    [event] = parsed(body)
+    assert event.wants is wants
+
+
+@pytest.mark.parametrize(
     ("code", "fault"),
     [
         ("63018", ChannelFault("provider_throttled", pauses=False, rest_s=60.0)),

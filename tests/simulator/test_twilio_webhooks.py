@@ -133,6 +133,17 @@ async def test_a_number_in_a_messaging_service_says_so(twilio: TwilioDriver, bus
     assert set(business.forms[-1]) == keys_of("status_delivered_messaging_service")
 
 
+async def test_a_messaging_service_follows_words_of_its_own_and_says_so(twilio: TwilioDriver, business: Business):
+    await twilio.expect("PUT", "/_sim/channels", [channel(business.url, messaging_service_sid=SERVICE)])
+    answers = []
+    for place, word in enumerate(("Hi", "Chega", "Ajuda", "Volta"), 1):
+        await twilio.write(word)
+        await business.wait_until(lambda b, count=place: len(b.calls) == count)
+        answers.append((await twilio.post(From=None, MessagingServiceSid=SERVICE))[1].get("code"))
+    assert [form.get("OptOutType") for form in business.forms] == [None, "STOP", "HELP", "START"]
+    assert answers == [None, 21610, 21610, None]
+
+
 @pytest.mark.parametrize("kind", ["reaction", "edit", "revoke", "unsupported"])
 async def test_what_twilio_tells_nobody_makes_no_webhook(twilio: TwilioDriver, business: Business, kind):
     content = {

@@ -73,7 +73,10 @@ _FOLDED: Final = {
 
 
 class Wish(NamedTuple):
-    """What a person wrote that they want, and what to tell them then; of messages, or of the ``assistant``."""
+    """What a person wrote that they want, of messages or of the ``assistant``.
+
+    ``told`` is what to tell them then; empty where somebody else has.
+    """
 
     wanted: bool
     told: str

@@ -41,7 +41,8 @@ class InboundMessage(_Event, frozen=True):
     group, best first; `author` is the person in a group. `at` is in seconds since the epoch, by the
     provider's clock. `context_id` is the provider's id of the message that this one answers. `media` is the
     file that came with it and is still to be fetched. `own` are numbers on a card of which the provider says that it
-    is the sender's own.
+    is the sender's own. `wants` says what the provider's own list of who wants messages made of the words: it keeps to
+    that, and has told the person.
     """
 
     account: str
@@ -55,6 +56,7 @@ class InboundMessage(_Event, frozen=True):
     origin: Origin | None = None
     media: InboundMedia | None = None
     own: tuple[Address, ...] = ()
+    wants: bool | None = None
 
     def effect_key(self) -> bytes:
         return _key("message", self.account, _group(self.chat), self.message_id)

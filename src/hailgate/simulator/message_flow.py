@@ -150,7 +150,7 @@ class MessageFlow:
         if group := message.get("group_id"):
             groups.join(db, str(group), channel.number, number)
         if hearing := self._hearing.get(channel.provider):
-            set_wish(db, number, channel.number, hearing.find_marketing_wish(message))
+            set_wish(db, number, channel.number, hearing.find_marketing_wish(channel, message))
         entry = put_in_chat(db, channel, inbound)
         if keeping := self._keeping.get(channel.provider):
             keep_record(db, channel, inbound, keeping.make_record(channel, inbound))

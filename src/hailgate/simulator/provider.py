@@ -83,7 +83,7 @@ class ShakesHands(Protocol):
 class HearsWishes(Protocol):
     """People can say by a message that they want no marketing, or no message at all."""
 
-    def find_marketing_wish(self, message: Mapping[str, Any]) -> bool | None:
+    def find_marketing_wish(self, channel: Channel, message: Mapping[str, Any]) -> bool | None:
         """True or False when the person says whether it is welcome."""
         ...
 

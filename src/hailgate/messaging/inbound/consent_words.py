@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hailgate.core.address import Address, AddressKind
-from hailgate.core.consent_scopes import ASSISTANT, UNASKED
+from hailgate.core.consent_scopes import ASSISTANT, MARKETING, UNASKED, ConsentScope
 from hailgate.core.consent_words import Wish, find_wish
 from hailgate.core.content import InboundText, Text, TextBody, content_as_json, encode_content, kind_of, words_of
 from hailgate.core.events import EchoedMessage, InboundMessage
@@ -38,9 +38,11 @@ class Wished(NamedTuple):
 
 
 def read_wish(event: InboundMessage, languages: Sequence[str]) -> Wish | None:
-    """Of a person, not of a group or of us; in words, or on a button."""
-    if not languages or isinstance(event, EchoedMessage) or event.chat[0].kind is AddressKind.GROUP:
+    """Of a person, not of a group or of us; in words, on a button, or as the provider's own list has it."""
+    if isinstance(event, EchoedMessage) or event.chat[0].kind is AddressKind.GROUP:
         return None
+    if event.wants is not None:
+        return Wish(event.wants, told="")
     if isinstance(event.content, InboundText):
         return find_wish(event.content.body, languages)
     if kind_of(event.content) not in CHOSEN:
@@ -49,32 +51,42 @@ def read_wish(event: InboundMessage, languages: Sequence[str]) -> Wish | None:
 
 
 def record_wishes(cursor: Cursor, wished: Sequence[Wished], moment: float) -> None:
-    """The caller holds the locks of the conversations. What a person knows already is not told once more."""
+    """The caller holds the locks of the conversations. Who knows already, or chose otherwise since, is not told."""
     if not wished:
         return
-    news = [each for each in wished if _is_news(cursor, each)]
-    record_choices(
-        cursor,
-        [
-            ConsentChoice(
-                each.tenant_id, address_digest(address), each.wish.wanted, each.at, REASON, _scope(each), str(each.uid)
-            )
-            for each in wished
-            for address in each.chat
-        ],
-    )  # fmt: skip
-    _leave_to_people(cursor, [each.conversation_id for each in wished if each.wish.assistant], moment)
-    accept_new(cursor, [_confirmation(each) for each in news], moment)
+    last = {(each.conversation_id, each.wish.assistant): each for each in sorted(wished, key=_when)}.values()
+    before = [_is_stopped(cursor, each) for each in last]
+    record_choices(cursor, [choice for each in wished for choice in _choices(each)])
+    after = [_is_stopped(cursor, each) for each in last]
+    refusing = [each for each, stopped in zip(last, after, strict=True) if stopped and each.wish.assistant]
+    _leave_to_people(cursor, [each.conversation_id for each in refusing], moment)
+    changed = [each for each, was, stopped in zip(last, before, after, strict=True) if was is not stopped]
+    accept_new(cursor, [_confirmation(each) for each in changed if _is_to_be_told(each)], moment)
 
 
-def _scope(each: Wished) -> str:
-    return ASSISTANT if each.wish.assistant else UNASKED
+def _when(each: Wished) -> tuple[float, bool]:
+    """Of the same moment a stop counts, as in what is recorded."""
+    return each.at, not each.wish.wanted
 
 
-def _is_news(cursor: Cursor, each: Wished) -> bool:
-    """Not to who has said it before; nor that a person answers to whom one answers already."""
-    told_anew = not each.wish.assistant or each.answered_by != PERSON
-    return told_anew and _is_stopped(cursor, each) is each.wish.wanted
+def _choices(each: Wished) -> list[ConsentChoice]:
+    return [
+        ConsentChoice(each.tenant_id, address_digest(address), each.wish.wanted, each.at, REASON, scope, str(each.uid))
+        for address in each.chat
+        for scope in _scopes(each.wish)
+    ]
+
+
+def _scopes(wish: Wish) -> tuple[ConsentScope, ...]:
+    """Who wants messages again wants what the provider said that they had stopped, too."""
+    if wish.assistant:
+        return (ASSISTANT,)
+    return (UNASKED, MARKETING) if wish.wanted else (UNASKED,)
+
+
+def _is_to_be_told(each: Wished) -> bool:
+    """Not that a person answers to whom one answers already."""
+    return bool(each.wish.told) and (not each.wish.assistant or each.answered_by != PERSON)
 
 
 def _leave_to_people(cursor: Cursor, refusing: Sequence[int], moment: float) -> None:
@@ -93,8 +105,8 @@ def _is_stopped(cursor: Cursor, each: Wished) -> bool:
     return bool(
         fetch(
             cursor,
-            f"SELECT 1 FROM messaging_suppression WHERE tenant_id = %s AND {among('digest')} AND scope = %s",
-            [each.tenant_id, array(digests), _scope(each)],
+            f"SELECT 1 FROM messaging_suppression WHERE tenant_id = %s AND {among('digest')} AND {among('scope')}",
+            [each.tenant_id, array(digests), array(_scopes(each.wish))],
         )
     )
 

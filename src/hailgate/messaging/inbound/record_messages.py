@@ -136,9 +136,7 @@ def _row(incoming: Incoming, conversation: Open, context_id: str, moment: float)
 
 
 def _read_wishes(stored: Sequence[StoredInbound], moment: float) -> list[Wished]:
-    """Of people who wrote a consent word, and said nothing else beside it in this batch."""
-    wished = {each.conversation.id: _read_wish(each, moment) for each in stored}
-    return [each for each in wished.values() if each]
+    return [wished for each in stored if (wished := _read_wish(each, moment))]
 
 
 def _read_wish(stored: StoredInbound, moment: float) -> Wished | None:

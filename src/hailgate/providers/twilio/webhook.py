@@ -63,6 +63,8 @@ _FILES: Final[Mapping[str, Callable[[ReceivedFile], Inbound]]] = {
     "audio": InboundAudio,
     "sticker": InboundSticker,
 }
+# Of a messaging service with keywords of its own (Advanced Opt-Out). HELP, which it answers too, chooses nothing.
+_WISHES: Final[Mapping[str, bool]] = {"STOP": False, "START": True}
 _PHONE: Final = re.compile(r"\+?[0-9]{7,15}")
 
 
@@ -138,6 +140,7 @@ def _parse_message(fields: Fields, message_id: str) -> list[ProviderEvent]:
             context_id=identifier(fields.get("OriginalRepliedMessageSid")),
             origin=_origin(fields),
             media=media,
+            wants=_WISHES.get(fields.get("OptOutType", "").upper()),
         )
         for place, (content, media) in enumerate([first, *files])
     ]

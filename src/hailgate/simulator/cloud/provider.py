@@ -86,7 +86,7 @@ class Cloud:
         """Of a reaction Meta says that it was sent, and no more."""
         return ["sent", "delivered"] if phone.online and send.message["type"] != "reaction" else ["sent"]
 
-    def find_marketing_wish(self, message: Mapping[str, Any]) -> bool | None:
+    def find_marketing_wish(self, channel: Channel, message: Mapping[str, Any]) -> bool | None:  # noqa: ARG002 - all
         return inbound.find_marketing_wish(message)
 
     def render_inbound(self, channel: Channel, inbound_: Inbound) -> Sequence[Post]:

@@ -16,8 +16,12 @@ from hailgate.simulator.twilio.wire import (
 MEDIA_KINDS = frozenset({"image", "video", "document", "audio", "sticker"})
 WITH_FILE = MEDIA_KINDS | {"contacts"}
 TOLD = WITH_FILE | {"text", "location", "interactive", "button"}
-STOPS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
-STARTS = frozenset({"START", "YES", "UNSTOP"})
+KEYWORDS = {
+    "STOP": frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}),
+    "START": frozenset({"START", "YES", "UNSTOP"}),
+    "HELP": frozenset({"HELP", "INFO"}),
+}
+ADVANCED = {"STOP": KEYWORDS["STOP"] | {"CHEGA"}, "START": KEYWORDS["START"] | {"VOLTA"}, "HELP": {"HELP", "AJUDA"}}
 REFERRAL = {
     "body": "ReferralBody", "headline": "ReferralHeadline", "source_id": "ReferralSourceId",
     "source_type": "ReferralSourceType", "source_url": "ReferralSourceUrl", "ctwa_clid": "ReferralCtwaClid",
@@ -57,8 +61,14 @@ def render_head(channel: Channel, inbound: Inbound) -> dict[str, str]:
         "From": address_of(phone),
         "ExternalUserId": f"whatsapp:{phone.scoped_id}",
         "ApiVersion": VERSION,
-        **({"MessagingServiceSid": service} if service else {}),
+        **({"MessagingServiceSid": service, **render_keyword(channel, inbound.message)} if service else {}),
     }
+
+
+def render_keyword(channel: Channel, message: Mapping[str, Any]) -> dict[str, str]:
+    """What the service's Advanced Opt-Out took the words for."""
+    kind = find_keyword(channel, message)
+    return {"OptOutType": kind} if kind else {}
 
 
 def name_type(message: Mapping[str, Any]) -> str:
@@ -137,7 +147,12 @@ def render_context(channel: Channel, context: Mapping[str, Any]) -> dict[str, st
     return told
 
 
-def find_wish(message: Mapping[str, Any]) -> bool | None:
-    """Keywords alone count, as Twilio's default handling has it."""
+def find_wish(channel: Channel, message: Mapping[str, Any]) -> bool | None:
+    return {"STOP": False, "START": True}.get(find_keyword(channel, message))
+
+
+def find_keyword(channel: Channel, message: Mapping[str, Any]) -> str:
+    """A keyword that is the whole message, of the service's own or of Twilio's default handling; else empty."""
     word = str(message["text"]["body"]).strip().upper() if message["type"] == "text" else ""
-    return False if word in STOPS else True if word in STARTS else None
+    known = ADVANCED if service_of(channel) else KEYWORDS
+    return next((kind for kind, words in known.items() if word in words), "")

@@ -5,7 +5,8 @@ What is delivered, and what is not:
 * A number that begins with 999 (no country has it), a phone marked unreachable, a user id that nobody has: the send is
   accepted, then `undelivered` says 63024.
 * The person did not write within 24 hours and the message is no approved content template: `undelivered`, 63016.
-* The person wrote STOP: refused at once, 21610, until START.
+* The person wrote STOP: refused at once, 21610, until START. A messaging service knows words of its own (CHEGA, VOLTA,
+  AJUDA), and says with what a person wrote what it took it for.
 * Media is fetched from its address after the answer, HEAD and then GET: `failed` says 63019 where it cannot be had,
   63034 where it is too large.
 
@@ -77,8 +78,8 @@ class Twilio:
     def write_file(self, message: Mapping[str, Any]) -> tuple[str, bytes] | None:
         return ("text/vcard", render_vcards(message["contacts"])) if message["type"] == "contacts" else None
 
-    def find_marketing_wish(self, message: Mapping[str, Any]) -> bool | None:
-        return inbound.find_wish(message)
+    def find_marketing_wish(self, channel: Channel, message: Mapping[str, Any]) -> bool | None:
+        return inbound.find_wish(channel, message)
 
     def judge(self, send: Send, standing: Standing, now: float) -> Failure | None:
         phone = standing.phone
