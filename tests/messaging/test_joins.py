@@ -392,6 +392,55 @@ def test_what_was_written_before_a_number_changed_hands_goes_to_who_had_it(wide,
     assert sorted(map(said, talks(wide))) == [["mine", "late"], ["theirs"]]
 
 
+def test_what_its_former_holder_wrote_and_nobody_had_heard_of_takes_a_number_back_from_nobody(wide, clock):
+    apply(wide, wrote(wide, 1, OTHER, body="theirs", at=clock.now - 50))
+    apply(wide, wrote(wide, 1, SCOPED, body="mine, late", at=clock.now - 100))
+    apply(wide, wrote(wide, 1, body="theirs too", at=clock.now - 20), wrote(wide, 1, body="mine", at=clock.now - 80))
+    assert sorted(map(said, talks(wide))) == [["mine, late", "mine"], ["theirs", "theirs too"]]
+    send(wide, 1, "to who has it")
+    assert sorted(map(said, talks(wide)))[1][-1] == "to who has it"
+
+
+def test_what_its_holder_wrote_before_the_first_that_came_is_theirs(wide, clock):
+    apply(wide, wrote(wide, 1, OTHER, body="second", at=clock.now - 50))
+    apply(wide, wrote(wide, 1, OTHER, body="first", at=clock.now - 100), wrote(wide, 1, body="0", at=clock.now - 200))
+    assert list(map(said, talks(wide))) == [["second", "first", "0"]]
+
+
+def test_nor_does_a_third_who_had_it_before_both(wide, clock):
+    apply(wide, wrote(wide, 1, SCOPED, body="mine", at=clock.now - 60))
+    apply(wide, wrote(wide, 1, OTHER, body="theirs", at=clock.now - 30))
+    apply(wide, wrote(wide, 1, THIRD, body="before both", at=clock.now - 90))
+    apply(wide, wrote(wide, 1, body="theirs too", at=clock.now), wrote(wide, 1, body="mine too", at=clock.now - 40))
+    assert sorted(map(said, talks(wide))) == [["before both"], ["mine", "mine too"], ["theirs", "theirs too"]]
+
+
+def test_the_id_that_its_former_holder_is_told_with_late_is_learned(wide, clock):
+    apply(wide, wrote(wide, 1, body="mine", at=clock.now - 100))
+    tell_both(wide, 1, SCOPED)
+    apply(wide, wrote(wide, 1, OTHER, body="theirs", at=clock.now - 50))
+    apply(wide, wrote(wide, 1, Address(AddressKind.BSUID, "US.ENT.7"), body="late", at=clock.now - 80))
+    apply(wide, wrote(wide, Address(AddressKind.BSUID, "US.ENT.7"), body="by that id", at=clock.now))
+    assert sorted(map(said, talks(wide))) == [["mine", "both", "late", "by that id"], ["theirs"]]
+
+
+def test_a_change_of_a_number_that_somebody_has_only_since_is_not_theirs(wide, clock):
+    """Told before anybody was known by it."""
+    apply(wide, changed(wide, (phone(1),), (phone(2),), clock.now - 60))
+    apply(wide, wrote(wide, 2, body="mine", at=clock.now - 50), wrote(wide, 1, body="theirs", at=clock.now - 10))
+    apply_early_contacts()
+    assert sorted(map(said, talks(wide))) == [["mine"], ["theirs"]]
+
+
+@pytest.mark.parametrize("first", [phone(1), SCOPED], ids=["by number", "by id"])
+def test_a_change_that_names_another_id_before_anybody_is_known_by_it_is_one_persons(wide, clock, first):
+    other = SCOPED if first == phone(1) else phone(1)
+    apply(wide, wrote(wide, first, body="before", at=clock.now - 60))
+    apply(wide, changed(wide, (phone(1), SCOPED), (phone(2), OTHER), clock.now - 30))
+    apply(wide, wrote(wide, other, body="late", at=clock.now - 50), wrote(wide, OTHER, body="after", at=clock.now))
+    only_person(wide)
+
+
 def test_the_id_of_another_portfolio_says_nothing(tenant, hook, wide):
     other = add_number(tenant, hook, 2)
     apply(wide, wrote(wide, 1, SCOPED))

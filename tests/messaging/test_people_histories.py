@@ -1,4 +1,4 @@
-"""Random histories of people: ids told in any order, numbers that change hands, joins by hand and undos.
+"""Random histories of people: ids told in any order and late, numbers that change hands, joins by hand and undos.
 
 Nobody's message is ever shown with another's, and none is ever lost. ``HISTORIES`` says how many, ``SEED`` where they
 begin.
@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
@@ -31,7 +32,8 @@ from messaging.acting import account_of, apply, execute, new_message, phone, wro
 HISTORIES = int(os.environ.get("HISTORIES", "60"))
 SEED = int(os.environ.get("SEED", "20261130"))
 NUMBERS = range(1, 5)
-STEPS = 14
+STEPS = 18
+BEGUN = 1_790_000_000.0
 
 
 @contextmanager
@@ -66,6 +68,14 @@ class Someone:
         return Address(AddressKind.BSUID, f"US.{self.name}v{self.versions}")
 
 
+class _Held(NamedTuple):
+    """A message that comes late: who wrote it, what named them then, and the provider's time."""
+
+    someone: Someone
+    addresses: tuple[Address, ...]
+    at: float
+
+
 class History:
     """One run. What is told is true; joins by hand may be wrong, and are undone in any order."""
 
@@ -75,6 +85,8 @@ class History:
         self.people: list[Someone] = []
         self.holder: dict[int, Someone] = {}
         self.by_hand: dict[object, tuple[str, str]] = {}
+        self.late: list[_Held] = []
+        self.now = BEGUN
         self.parted = False
         self.log: list[str] = []
         self.count = 0
@@ -83,7 +95,7 @@ class History:
         for _ in range(STEPS):
             step = self.random.choice([
                 self.appear, self.write, self.write, self.write, self.write, self.send, self.change, self.leave,
-                self.join, self.undo, self.part,
+                self.join, self.undo, self.part, self.hold, self.hold_a_stranger, self.deliver,
             ])  # fmt: skip
             step()
             join_proven()
@@ -130,7 +142,35 @@ class History:
             known = self.random.choice([(old, before), (before,)])
             learned = (phone(someone.number), someone.user_id)
             self.log.append(f"{someone.name} changes to {someone.number}")
-            apply(self.channel, ContactChange(self.account, str(uuid7()), known, learned, "user_changed_number"))
+            change = ContactChange(self.account, str(uuid7()), known, learned, "user_changed_number", self._tick())
+            apply(self.channel, change)
+
+    def hold(self) -> None:
+        """Somebody known writes, and it comes late: what they were known by then."""
+        someone = self._anyone()
+        if someone and someone.linked and self.holder.get(someone.number) is someone:
+            number = phone(someone.number)
+            addresses = self.random.choice([(number,), (someone.user_id,), (number, someone.user_id)])
+            self.late.append(_Held(someone, addresses, self._tick()))
+
+    def hold_a_stranger(self) -> None:
+        """Of whom nobody has heard before it comes, when their number may be another's."""
+        taken = {*self.holder, *(held.someone.number for held in self.late)}
+        if free := [number for number in NUMBERS if number not in taken]:
+            someone = Someone(self.random.choice(free))
+            someone.holds = False
+            self.late.append(_Held(someone, (phone(someone.number), someone.user_id), self._tick()))
+
+    def deliver(self) -> None:
+        """Not while a join by hand holds people together: its undo goes by the addresses of now."""
+        if not self.late or self.by_hand:
+            return
+        held = self.late.pop(self.random.randrange(len(self.late)))
+        if held.someone not in self.people:
+            self.people.append(held.someone)
+            self.holder.setdefault(held.someone.number, held.someone)
+            held.someone.linked = True
+        self._say(held.someone, held.addresses, held.at)
 
     def leave(self) -> None:
         """Their number may be given to somebody else."""
@@ -216,10 +256,15 @@ class History:
         someone.linked = True
         return self._say(someone, (phone(someone.number), someone.user_id))
 
-    def _say(self, someone: Someone, addresses: tuple[Address, ...]) -> None:
+    def _say(self, someone: Someone, addresses: tuple[Address, ...], at: float = 0.0) -> None:
         someone.said.append(body := self._word(someone))
         self.log.append(f"{body} by {'+'.join(address.kind for address in addresses)} ({someone.number})")
-        apply(self.channel, wrote(self.channel, *addresses, body=body, name=someone.name, account=self.account))
+        at = at or self._tick()
+        apply(self.channel, wrote(self.channel, *addresses, body=body, name=someone.name, account=self.account, at=at))
+
+    def _tick(self) -> float:
+        self.now += 1.0
+        return self.now
 
     def _word(self, someone: Someone) -> str:
         self.count += 1

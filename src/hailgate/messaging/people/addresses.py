@@ -21,7 +21,10 @@ class Key(NamedTuple):
 
 
 class Known(NamedTuple):
-    """``contact_id`` has the address now, ``home_id`` learned it; ``since_at`` is when it came into their hands."""
+    """``contact_id`` has the address now, ``home_id`` learned it.
+
+    ``since_at`` is the provider's time at which a number was theirs for certain, 0 where it told none.
+    """
 
     id: int
     contact_id: int
@@ -31,13 +34,14 @@ class Known(NamedTuple):
 
 
 class NewAddress(NamedTuple):
-    """``home_id`` is that of the address it was told with, where that is not ``contact_id``."""
+    """``home_id`` is that of the address it was told with, where that is not ``contact_id``; ``at`` is when."""
 
     tenant_id: int
     contact_id: int
     address: Address
     home_id: int | None = None
     portfolio: str = ""
+    at: float = 0.0
 
 
 def address_digest(address: Address) -> str:
@@ -75,7 +79,7 @@ def learn_addresses(cursor: Cursor, learned: Sequence[NewAddress]) -> None:
         return
     roots = lock_roots(cursor, [new.contact_id for new in learned])
     rows = [_row(new, roots[new.contact_id]) for new in learned]
-    columns = ("tenant_id", "contact_id", "home_id", "kind", "value", "digest", "portfolio")
+    columns = ("tenant_id", "contact_id", "home_id", "kind", "value", "digest", "portfolio", "since_at")
     fresh = ADDRESS.insert_new(cursor, columns, rows, unique=("tenant_id", "digest"))
     if fresh:
         settle_consents(cursor, set(roots.values()))
@@ -87,6 +91,7 @@ def _row(new: NewAddress, root: int) -> tuple[object, ...]:
     return (
         new.tenant_id, root, home if home != root else None, new.address.kind.value,
         sealer().seal_content(new.address.value), address_digest(new.address), portfolio,
+        new.at if new.address.kind is AddressKind.PHONE else 0.0,
     )  # fmt: skip
 
 

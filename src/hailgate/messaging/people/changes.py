@@ -18,7 +18,8 @@ def record_change(cursor: Cursor, tenant_id: int, portfolio: str, event: Contact
         return False
     party = Party(tenant_id, 0, event.learned, "", told=True, at=event.at, portfolio=portfolio)
     at = event.at or moment
-    record_proofs(cursor, _told_together(cursor, party, before, at), moment)
+    named = [*before, *_strangers(cursor, tenant_id, event)]
+    record_proofs(cursor, _told_together(cursor, party, named, at), moment)
     for address in sorted(event.learned, key=is_scoped, reverse=True):
         if not _took(cursor, party, address, moment):
             left = next((one for one in before if one.kind == address.kind), before[0])
@@ -27,10 +28,15 @@ def record_change(cursor: Cursor, tenant_id: int, portfolio: str, event: Contact
     return True
 
 
-def _told_together(cursor: Cursor, party: Party, before: Sequence[Address], at: float) -> list[PersonProof]:
+def _strangers(cursor: Cursor, tenant_id: int, event: ContactChange) -> list[Address]:
+    """Of what they were known by, according to the change, what nobody has."""
+    return [address for address in event.known if _known(cursor, tenant_id, address) is None]
+
+
+def _told_together(cursor: Cursor, party: Party, named: Sequence[Address], at: float) -> list[PersonProof]:
     """What names them as they were before says that all of it is one person's; but for a number that is another's."""
-    scoped = next(filter(is_scoped, before), None)
-    theirs = [one for one in before if not _is_anothers_number(cursor, party, one, scoped)]
+    scoped = next(filter(is_scoped, named), None)
+    theirs = [one for one in named if not _is_anothers_number(cursor, party, one, scoped)]
     return [
         PersonProof(party.tenant_id, ProofKind.WEBHOOK, theirs[0], other, at, portfolio=party.portfolio)
         for other in theirs[1:]

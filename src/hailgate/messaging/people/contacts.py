@@ -29,8 +29,9 @@ def make_contacts(cursor: Cursor, strangers: Mapping[Key, tuple[Party, Address]]
     learn_addresses(
         cursor,
         [
-            NewAddress(tenant_id, id_, by_origin[tenant_id, origin][1], None, by_origin[tenant_id, origin][0].portfolio)
+            NewAddress(tenant_id, id_, address, None, party.portfolio, party.known_at(moment))
             for tenant_id, origin, id_ in origins
+            for party, address in (by_origin[tenant_id, origin],)
         ],
     )
     note_alike(cursor, list(strangers.values()), moment)

@@ -139,10 +139,13 @@ def _plain_contacts(
             raise AssertionError("a contact was neither found nor made")
         people.append(_Person(first.contact_id, None if one.party.told else first.instead_id))
         learned += [
-            NewAddress(one.party.tenant_id, first.contact_id, address, first.home_id, one.party.portfolio)
+            NewAddress(
+                one.party.tenant_id, first.contact_id, address, first.home_id, one.party.portfolio,
+                one.party.known_at(moment),
+            )
             for address, key in zip(one.party.addresses, one.own, strict=True)
             if key not in known
-        ]
+        ]  # fmt: skip
     learn_addresses(cursor, learned)
     return people
 

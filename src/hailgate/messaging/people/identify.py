@@ -55,8 +55,8 @@ def identify(cursor: Cursor, party: Party, moment: float, kind: ProofKind = Proo
     keys = [key_of(party.tenant_id, address) for address in party.addresses]
     known = find_known(cursor, keys)
     told = [_Told(address, key, known.get(key)) for address, key in zip(party.addresses, keys, strict=True)]
-    if party.at > 0 and (late := [one for one in told if one.known and one.known.since_at > party.at]):
-        return _find_former(cursor, party, told, late)
+    if any(one.known and one.known.since_at > party.at > 0 for one in told):
+        return _identify_late(cursor, party, told, moment, kind)
     if party.told and (scoped := next((one for one in told if is_scoped(one.address)), None)):
         numbers = [one for one in told if one.address.kind is AddressKind.PHONE and one.known]
         lost = [one for one in numbers if one.known and is_anothers(cursor, party, one.key, one.known, scoped.known)]
@@ -71,13 +71,11 @@ def _together(cursor: Cursor, party: Party, told: Sequence[_Told], moment: float
     if first is None or first.known is None:
         make_contacts(cursor, {told[0].key: (party, told[0].address)}, moment)
         return identify(cursor, party, moment, kind)
-    new = [one.address for one in told if one.known is None]
-    contact, home = first.known.contact_id, first.known.home_id
-    learn_addresses(cursor, [NewAddress(party.tenant_id, contact, address, home, party.portfolio) for address in new])
+    contact = first.known.contact_id
+    _learn(cursor, party, [one.address for one in told if one.known is None], first.known, party.known_at(moment))
     if party.told:
-        at = party.at or moment
         proofs = [
-            PersonProof(party.tenant_id, kind, first.address, one.address, at)
+            PersonProof(party.tenant_id, kind, first.address, one.address, party.at or moment)
             for one in told
             if one.known and one.known.contact_id != contact
         ]
@@ -85,15 +83,38 @@ def _together(cursor: Cursor, party: Party, told: Sequence[_Told], moment: float
     return contact
 
 
-def _find_former(cursor: Cursor, party: Party, told: Sequence[_Told], late: Sequence[_Told]) -> int:
-    """Written before an address changed hands: by another address of theirs, or by who had this one then."""
-    if mine := next((one.known for one in told if one.known and one not in late), None):
-        return mine.contact_id
-    home = holder_at(cursor, late[0].key, party.at)
-    known = late[0].known
-    if home is None or known is None:
-        raise AssertionError("an address changed hands, and nobody had it before")
-    return lock_roots(cursor, [home])[home]
+def _identify_late(cursor: Cursor, party: Party, told: Sequence[_Told], moment: float, kind: ProofKind) -> int:
+    """Of before a number was known to be where it is now: there it stays, and this is who had it then."""
+    key, now_at = next((one.key, one.known) for one in told if one.known and one.known.since_at > party.at)
+    home = holder_at(cursor, key, party.at)
+    then = now_at if home is None else now_at._replace(contact_id=lock_roots(cursor, [home])[home], home_id=home)
+    scoped = next((one for one in told if is_scoped(one.address)), None)
+    if party.told and scoped and is_anothers(cursor, party, key, then, scoped.known):
+        theirs = scoped.known or _make_contact(cursor, party, scoped, moment)
+        if home is None:
+            _note_former(cursor, key, theirs.home_id, upto=0, until=now_at.since_at)
+        return theirs.contact_id
+    if home is None:
+        return _together(cursor, party, told, moment, kind)
+    mine = next((one.known for one in told if one.known and one.key != key), then)
+    _learn(cursor, party, [one.address for one in told if one.known is None], mine)
+    return mine.contact_id
+
+
+def _learn(cursor: Cursor, party: Party, new: Sequence[Address], theirs: Known, at: float = 0.0) -> None:
+    contact, home = theirs.contact_id, theirs.home_id
+    learned = [NewAddress(party.tenant_id, contact, address, home, party.portfolio, at) for address in new]
+    learn_addresses(cursor, learned)
+
+
+def _make_contact(cursor: Cursor, party: Party, stranger: _Told, moment: float) -> Known:
+    make_contacts(cursor, {stranger.key: (party, stranger.address)}, moment)
+    return find_known(cursor, [stranger.key])[stranger.key]
+
+
+def _note_former(cursor: Cursor, key: Key, home_id: int, *, upto: int, until: float) -> None:
+    columns = ("tenant_id", "digest", "contact_id", "upto", "until")
+    FORMER_ADDRESS.insert(cursor, columns, [(key.tenant_id, key.digest, home_id, upto, until)])
 
 
 def holder_at(cursor: Cursor, key: Key, at: float) -> int | None:
@@ -150,10 +171,10 @@ def move_addresses(cursor: Cursor, party: Party, keys: Sequence[Key], to: Addres
     lock_roots(cursor, [taker.contact_id])
     known = find_known(cursor, keys)
     upto = fetch_value(cursor, f"SELECT max(id) FROM messaging_message {every_tenant('a place in time')}") or 0
-    # What the new holder chooses in this very message is not from before, though the provider's clock be ahead of ours.
-    at = min(party.at, moment) if party.at > 0 else moment
-    columns = ("tenant_id", "digest", "contact_id", "upto", "until")
-    FORMER_ADDRESS.insert(cursor, columns, [(key.tenant_id, key.digest, known[key].home_id, upto, at) for key in keys])
+    # What the new holder chooses in this very message is not from before.
+    at = party.known_at(moment) or moment
+    for key in keys:
+        _note_former(cursor, key, known[key].home_id, upto=upto, until=at)
     home = taker.home_id if taker.home_id != taker.contact_id else None
     ADDRESS.update(
         cursor,

@@ -23,6 +23,10 @@ class Party(NamedTuple):
     at: float = 0.0
     portfolio: str = ""
 
+    def known_at(self, moment: float) -> float:
+        """The provider's time, never later than now, though its clock be ahead of ours; 0 where it told none."""
+        return min(self.at, moment)
+
 
 def portfolio_of(channel_id: int, business_id: int | None) -> str:
     """Which of a provider's businesses gives user ids on a channel, as far as that is known."""

@@ -55,7 +55,7 @@ def record_proofs(cursor: Cursor, proofs: Sequence[PersonProof], moment: float) 
     if not wanted:
         return
     for proof in [proof for proof in wanted if proof.kind in _LEARNS]:
-        _learn(cursor, proof)
+        _learn(cursor, proof, moment)
     keys = {key_of(proof.tenant_id, side) for proof in wanted for side in (proof.left, proof.right)}
     known = find_known(cursor, keys)
     for proof in wanted:
@@ -83,13 +83,15 @@ def _is_persons(proof: PersonProof) -> bool:
     return AddressKind.GROUP not in {proof.left.kind, proof.right.kind}
 
 
-def _learn(cursor: Cursor, proof: PersonProof) -> None:
+def _learn(cursor: Cursor, proof: PersonProof, moment: float) -> None:
+    """What is said now is theirs from now on; whatever it was told together with may have been theirs before."""
     keys = [key_of(proof.tenant_id, side) for side in (proof.left, proof.right)]
     known = find_known(cursor, keys)
     if len(known) == 1:
         (theirs,) = known.values()
         new = proof.right if keys[0] in known else proof.left
-        told = NewAddress(proof.tenant_id, theirs.contact_id, new, theirs.home_id, proof.portfolio)
+        at = min(proof.at, moment) if proof.kind in _RENAMES and new is proof.right else 0.0
+        told = NewAddress(proof.tenant_id, theirs.contact_id, new, theirs.home_id, proof.portfolio, at)
         learn_addresses(cursor, [told])
 
 
