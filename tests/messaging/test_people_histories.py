@@ -237,7 +237,8 @@ class History:
 
     def _owner_of(self, root: int) -> str:
         """Whose messages a contact has; of several that are joined by hand any one."""
-        digests = execute("SELECT digest FROM messaging_contactaddress WHERE contact_id = %s", [root])
+        at_home_first = "ORDER BY coalesce(home_id, contact_id) <> contact_id, id"
+        digests = execute(f"SELECT digest FROM messaging_contactaddress WHERE contact_id = %s {at_home_first}", [root])
         known = {
             address_digest(address): someone.name
             for someone in self.people
