@@ -50,7 +50,12 @@ def test_a_phone_that_does_not_come_is_told(run, channel, looks):
 
 @pytest.mark.parametrize(
     ("command", "wish"),
-    [(["connect"], "open"), (["disconnect"], "close"), (["disconnect", "--log-out"], "log_out")],
+    [
+        (["connect"], "open"),
+        (["disconnect"], "close"),
+        (["disconnect", "--log-out"], "log_out"),
+        (["disconnect", "--delete"], "delete"),
+    ],
 )
 def test_a_session_is_opened_closed_and_logged_out(ask, channel, command, wish):
     name, *options = command

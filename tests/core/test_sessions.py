@@ -44,6 +44,9 @@ KEPT_OPEN = Standing(OPEN, SessionWish.OPEN, NOW - 3600)
         (CLOSED, KEPT_OPEN._replace(wish=SessionWish.CLOSE), SessionAct.LOOK),
         (CLOSED, KEPT_OPEN._replace(wish=SessionWish.LOG_OUT), SessionAct.LOG_OUT),
         (UNPAIRED, KEPT_OPEN._replace(wish=SessionWish.LOG_OUT), SessionAct.LOOK),
+        (CLOSED, KEPT_OPEN._replace(wish=SessionWish.DELETE), SessionAct.DELETE),
+        (OPEN, KEPT_OPEN._replace(wish=SessionWish.DELETE), SessionAct.DELETE),
+        (UNPAIRED, KEPT_OPEN._replace(wish=SessionWish.DELETE), SessionAct.LOOK),
     ],
 )
 def test_what_is_done_follows_from_what_is_wanted_and_what_is_seen(seen, standing, act):

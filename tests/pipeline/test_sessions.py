@@ -50,6 +50,14 @@ class Paired(FakeProvider):
         return self.found
 
 
+class Keeping(Paired):
+    """Its server keeps more than the login."""
+
+    async def delete_session(self) -> SessionReport:
+        self.done.append("delete")
+        return SessionReport(state=SessionState.UNPAIRED)
+
+
 @pytest.fixture
 async def phone(desk, played):
     """A channel whose provider pairs phones, and what looks after it."""
@@ -109,12 +117,28 @@ async def test_a_code_that_nobody_asked_for_ends_the_session_and_says_that_the_p
     assert phone.done == ["end"]
 
 
-@pytest.mark.parametrize(("wanted", "done"), [(SessionWish.CLOSE, "end"), (SessionWish.LOG_OUT, "log out")])
+@pytest.mark.parametrize(
+    ("wanted", "done"),
+    [
+        (SessionWish.CLOSE, "end"),
+        (SessionWish.LOG_OUT, "log out"),
+        (SessionWish.DELETE, "log out"),  # of a server that keeps nothing else
+    ],
+)
 async def test_ending_and_logging_out_are_carried_out(desk, phone, wanted, done):
     await wish(desk, wanted)
     phone.states = [SessionState.OPEN]
     await watch(desk)
     assert phone.done == [done]
+
+
+async def test_what_else_a_server_keeps_of_a_session_is_deleted_once(desk, phone, played):
+    played.provider = keeper = Keeping()
+    await wish(desk, SessionWish.DELETE)
+    keeper.states = [SessionState.OPEN]
+    assert (await watch(desk)).state is SessionState.UNPAIRED
+    assert keeper.done == ["delete"]
+    assert (await desk.db(claim_sessions, desk.worker, open_room(10))).again_at is None
 
 
 @pytest.mark.parametrize(

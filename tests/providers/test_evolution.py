@@ -318,6 +318,20 @@ async def test_a_phone_that_could_not_be_logged_out_is_not_said_to_be():
         assert (await provider.log_out()).state is SessionState.UNPAIRED
 
 
+@pytest.mark.parametrize("answer", [(200, {"status": "SUCCESS"}), (404, {"response": {"message": ["unknown"]}})])
+async def test_an_instance_is_deleted_and_one_that_is_gone_is_no_failure(answer):
+    server = Server(delete=answer)
+    async with Connected(server) as provider:
+        assert (await provider.delete_session()).state is SessionState.UNPAIRED
+    assert server.asked == ["DELETE instance/delete"]
+
+
+async def test_an_instance_that_could_not_be_deleted_is_not_said_to_be():
+    async with Connected(Server(delete=(500, {"response": {"message": "Timed Out"}}))) as provider:
+        with pytest.raises(SendError):
+            await provider.delete_session()
+
+
 async def test_the_number_of_the_phone_before_is_not_taken_for_that_of_the_next():
     owner = [{"ownerJid": "5511900000000@s.whatsapp.net", "connectionStatus": "close"}]
     server = Server(connectionState=(200, {"instance": {"state": "open"}}), fetchInstances=(200, owner))

@@ -119,6 +119,7 @@ async def test_a_phone_is_paired_talks_is_lost_and_found_again(pytestconfig, tmp
                 await what_is_typed_on_the_phone_is_no_answer_of_ours(each)
                 await what_came_in_while_it_was_away_is_there_once(each)
                 await a_phone_that_is_unlinked_stops_the_channel(each)
+            await an_instance_is_deleted_and_made_anew(pairs[1])
             complaints = stand.complaints()
             assert "traceback" not in complaints, complaints
     finally:
@@ -209,3 +210,20 @@ async def a_phone_that_is_unlinked_stops_the_channel(one: Paired) -> None:
     await one.act("unlink")
     await one.stands(state="unpaired")
     assert await one.paused() == "channel_disconnected"
+
+
+async def an_instance_is_deleted_and_made_anew(one: Paired) -> None:
+    async def is_gone() -> bool:
+        url, headers = (
+            f"{one.stand.simulator.url}/evolution/instance/fetchInstances",
+            {"apikey": one.settings["api_key"]},
+        )
+        async with one.stand.session.get(url, headers=headers, params={"instanceName": "desk"}) as answer:
+            return answer.status == 404 or await answer.json() == []
+
+    assert not await is_gone()
+    await one.wish("delete")
+    await wait_for(is_gone, "that the instance is gone", every=0.2)
+    await one.stands(state="unpaired", wish="delete")
+    await one.pair()
+    assert not await is_gone()

@@ -27,7 +27,7 @@ def get_session(request: HttpRequest, channel_id: str) -> dict[str, Any]:
 
 @router.post("/channels/{channel_id}/session", response=SessionOut, operation_id="change_session")
 def change_session(request: HttpRequest, channel_id: str, body: SessionWishIn) -> dict[str, Any]:
-    """Ask for it to be paired, opened, closed or logged out. A worker carries it out; see the state for how it goes."""
+    """Ask for it to be paired, opened, closed, logged out or deleted. A worker carries it out: see the state."""
     channel = _channel_of(request, channel_id)
     deed = AuditRecord(
         actor_of(request), channel.tenant_id, AuditAction.SESSION_WISHED, f"channel:{channel.uid}", body.wish

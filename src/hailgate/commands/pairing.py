@@ -54,18 +54,19 @@ def connect(id_or_name: str, tenant: str | None, *, as_json: bool) -> None:
 
 @click.command("disconnect")
 @click.argument("id_or_name")
-@click.option("--log-out", is_flag=True, help="Forget the phone, too: it has to be paired again.")
+@click.option("--log-out", "wish", flag_value="log_out", help="Forget the phone, too: it has to be paired again.")
+@click.option("--delete", "wish", flag_value="delete", help="Also delete what else the server keeps of the session.")
 @tenant_option
 @json_option
-def disconnect(id_or_name: str, tenant: str | None, *, log_out: bool, as_json: bool) -> None:
+def disconnect(id_or_name: str, wish: str | None, tenant: str | None, *, as_json: bool) -> None:
     """Close the session of a channel. Messages are still accepted and wait."""
     with open_store():
         from hailgate.core.sessions import SessionWish
 
         found = _get_channel(tenant, id_or_name)
-        wish = SessionWish.LOG_OUT if log_out else SessionWish.CLOSE
-        _wish(found, wish)
-    tell({"id": str(found.uid), "wish": wish.value}, f"The session of {found.name} is being closed.", as_json=as_json)
+        wished = SessionWish(wish or SessionWish.CLOSE)
+        _wish(found, wished)
+    tell({"id": str(found.uid), "wish": wished.value}, f"The session of {found.name} is being closed.", as_json=as_json)
 
 
 @click.command("confirm-number")

@@ -21,12 +21,16 @@ class SessionState(StrEnum):
 
 
 class SessionWish(StrEnum):
-    """What people last asked for. `PAIR` is `OPEN` that may show codes, for as long as somebody is there to scan."""
+    """What people last asked for. `PAIR` is `OPEN` that may show codes, for as long as somebody is there to scan.
+
+    `DELETE` is `LOG_OUT` that leaves nothing of the session on its server.
+    """
 
     OPEN = "open"
     PAIR = "pair"
     CLOSE = "close"
     LOG_OUT = "log_out"
+    DELETE = "delete"
 
 
 class SessionAct(StrEnum):
@@ -37,6 +41,7 @@ class SessionAct(StrEnum):
     RESTART = "restart"
     CLOSE = "close"
     LOG_OUT = "log_out"
+    DELETE = "delete"
 
 
 class PairingCode(Struct, frozen=True):
@@ -81,12 +86,15 @@ LOOK_S: Final = {
     SessionState.UNPAIRED: 300.0,
 }
 FIRST_RESTART_S, LAST_RESTART_S = 5.0, 300.0
+# Wishes after which nothing is sent, and those of them that forget the phone.
+ENDING: Final = frozenset({SessionWish.CLOSE, SessionWish.LOG_OUT, SessionWish.DELETE})
+FORGETTING: Final = {SessionWish.LOG_OUT: SessionAct.LOG_OUT, SessionWish.DELETE: SessionAct.DELETE}
 
 
 def next_act(seen: SessionState, standing: Standing, now: float) -> SessionAct:
     """Judge what the other side says now against what is wanted."""
-    if standing.wish is SessionWish.LOG_OUT:
-        return SessionAct.LOOK if seen is SessionState.UNPAIRED else SessionAct.LOG_OUT
+    if standing.wish in FORGETTING:
+        return SessionAct.LOOK if seen is SessionState.UNPAIRED else FORGETTING[standing.wish]
     if standing.wish is SessionWish.CLOSE:
         return SessionAct.LOOK if seen in {SessionState.CLOSED, SessionState.UNPAIRED} else SessionAct.CLOSE
     if seen in _DOWN or (seen is SessionState.OPEN and standing.state in _DOWN):
@@ -121,7 +129,7 @@ def settle(seen: SessionState, standing: Standing, now: float) -> SessionState:
 
 def next_look(state: SessionState, standing: Standing, now: float, random: Callable[[], float]) -> float | None:
     """When to look again; None where nobody waits for anything. Restarts grow apart, each at its own moment."""
-    if standing.wish in {SessionWish.CLOSE, SessionWish.LOG_OUT}:
+    if standing.wish in ENDING:
         return None if state in {SessionState.CLOSED, SessionState.UNPAIRED} else now + LOOK_S[SessionState.STARTING]
     if state is SessionState.CLOSED:
         ceiling = min(FIRST_RESTART_S * 2.0 ** min(standing.starts, 10), LAST_RESTART_S)

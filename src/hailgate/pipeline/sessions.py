@@ -6,7 +6,7 @@ from hailgate.messaging.channels.session_watch import SessionClaim, SessionNews,
 from hailgate.messaging.store.ports import Db
 from hailgate.messaging.work.claim import MOST_CRASHES
 from hailgate.pipeline.connections import Connections
-from hailgate.providers.abilities import PairsSession
+from hailgate.providers.abilities import DeletesSession, PairsSession
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log, where
 
@@ -84,7 +84,9 @@ async def _carry_out(provider: PairsSession, claim: SessionClaim, moment: float)
 async def _done(provider: PairsSession, act: SessionAct, phone: str | None) -> SessionReport:
     if act is SessionAct.CLOSE:
         return await provider.end_session()
-    if act is SessionAct.LOG_OUT:
+    if act is SessionAct.DELETE and isinstance(provider, DeletesSession):
+        return await provider.delete_session()
+    if act in {SessionAct.LOG_OUT, SessionAct.DELETE}:
         return await provider.log_out()
     if act is SessionAct.RESTART:
         await provider.end_session()

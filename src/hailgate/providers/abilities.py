@@ -32,6 +32,14 @@ class PairsSession(Protocol):
         """Close it and forget the login."""
 
 
+@runtime_checkable
+class DeletesSession(Protocol):
+    """Of a server that keeps more of a session than its login."""
+
+    async def delete_session(self) -> SessionReport:
+        """Log out and leave nothing: the next start makes it anew. May be repeated; raises SendError."""
+
+
 class Sought(Struct, frozen=True, kw_only=True):
     """A message whose outcome is unknown: its last attempt began at `attempted_at`.
 

@@ -13,7 +13,7 @@ class SessionOut(Schema):
     """How a channel is paired with its phone. While `worker_running` is false nothing that was asked for happens."""
 
     state: Literal["closed", "starting", "pairing", "open", "unpaired"]
-    wish: Literal["open", "pair", "close", "log_out"]
+    wish: Literal["open", "pair", "close", "log_out", "delete"]
     since: datetime
     number: str | None = Field(description="The phone's own number, where it is told.")
     unconfirmed_number: str | None = Field(description="Another phone than expected: nothing is sent until confirmed.")
@@ -23,11 +23,14 @@ class SessionOut(Schema):
 
 
 class SessionWishIn(Schema):
-    """`phone` asks for a code to type on that phone instead of one to scan."""
+    """`phone` asks for a code to type on that phone instead of one to scan.
+
+    `log_out` forgets the phone; `delete` also deletes what else its server keeps, such as an Evolution instance.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    wish: Literal["pair", "open", "close", "log_out"]
+    wish: Literal["pair", "open", "close", "log_out", "delete"]
     phone: Annotated[str | None, Field(default=None, max_length=20, pattern=PLAIN)] = None
 
 

@@ -9,7 +9,16 @@ from django.db.models import F
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import ChannelDisconnected
-from hailgate.core.sessions import SessionReport, SessionState, SessionWish, Standing, may_pair, next_look, settle
+from hailgate.core.sessions import (
+    ENDING,
+    SessionReport,
+    SessionState,
+    SessionWish,
+    Standing,
+    may_pair,
+    next_look,
+    settle,
+)
 from hailgate.core.slots import Room
 from hailgate.messaging.channels.sessions import (
     MENDED_BY_OPENING,
@@ -190,7 +199,7 @@ def _tell_channel(cursor: Cursor, session: Session, state: SessionState, moment:
         _pause(cursor, session.channel_id, NOT_PAIRED, moment)
     elif state is SessionState.OPEN and not session.unconfirmed:
         resume_channel(cursor, session.channel_id, MENDED_BY_OPENING | {OTHER_NUMBER})  # the right phone came back
-    elif session.wish in {SessionWish.CLOSE, SessionWish.LOG_OUT}:
+    elif session.wish in ENDING:
         _pause(cursor, session.channel_id, NOT_PAIRED, moment)
     elif state is SessionState.UNPAIRED:
         _pause(cursor, session.channel_id, ChannelDisconnected.code, moment)

@@ -155,6 +155,13 @@ class EvolutionProvider:
             raise refusal(reply.status, reply.body)
         return SessionReport(state=SessionState.UNPAIRED)
 
+    async def delete_session(self) -> SessionReport:
+        """The instance with its key and all that the server stored for it."""
+        reply = await self._delete("instance/delete")
+        if not (200 <= reply.status < 300 or reply.status == 404):
+            raise refusal(reply.status, reply.body)
+        return SessionReport(state=SessionState.UNPAIRED)
+
     async def _create(self, phone: str | None) -> SessionReport:
         wanted: dict[str, Any] = {
             "instanceName": self._config.instance,
