@@ -12,8 +12,11 @@ from hailgate.core.evidence import (
     judge,
     next_look,
 )
+from hailgate.env import Environment
 
 NOW = 1000.0
+# The conversation is held from the attempt's end, and the search begins at the next round.
+WHILE_IT_PARKS_S = 10.0
 ABSENT = Findings(newer=True)
 
 
@@ -52,10 +55,21 @@ def test_a_list_that_shows_nothing_newer_never_proves_absence():
 def test_looks_spread_over_what_absence_needs():
     looks, at = Looks(NOW), NOW
     for _ in range(20):
-        due = next_look(looks.count, at)
+        due = next_look(looks, looks.count, at)
         assert 0 < due - at <= LAST_LOOK_S
         _, looks = judge(ABSENT, looks, due)
         at = due
         if looks.empty >= 3 and at - looks.empty_since >= LOOKED_FOR_S:
             break
     assert at - NOW < GIVE_UP_S / 2
+
+
+@pytest.mark.parametrize("first_shown_s", [0.0, 5.5, 6.5, 13.0])
+def test_absence_is_proven_while_the_conversation_is_still_held(first_shown_s):
+    """A list shows something newer only once clocks that differ cannot be why."""
+    looks, at, verdict = Looks(NOW), NOW, Verdict.OPEN
+    while verdict is Verdict.OPEN:
+        at = next_look(looks, looks.count, at)
+        verdict, looks = judge(ABSENT if at - NOW >= first_shown_s else Findings(), looks, at)
+    assert verdict is Verdict.ABSENT
+    assert at - NOW < Environment.model_fields["hold_s"].default - WHILE_IT_PARKS_S

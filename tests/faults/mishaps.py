@@ -17,10 +17,10 @@ from .stand import gather_all
 
 # The product whose look-ups take seconds where they take minutes in life; inside.py says why that is the same.
 HASTY = (str(INSIDE), "hasty")
-HOLD_S = 10.0
+HOLD_S = 30.0
 POLL_EVERY_S = 300.0
 # Ten minutes of life, after which nothing is looked for any more.
-KNOWN_WITHIN_S = 45.0
+KNOWN_WITHIN_S = 125.0
 SEND_TIMEOUT_S = 2.0
 RATE, QUICK_RATE = 20.0, 60.0
 WRITERS = 4

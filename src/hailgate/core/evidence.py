@@ -63,9 +63,12 @@ def judge(found: Findings, before: Looks, now: float) -> tuple[Verdict, Looks]:
     return Verdict.GIVEN_UP if now - after.since >= GIVE_UP_S else Verdict.OPEN, after
 
 
-def next_look(asked: int, now: float) -> float:
-    """Soon at first, when most lists already tell; then so that three looks span what absence needs.
+def next_look(looks: Looks, asked: int, now: float) -> float:
+    """Soon at first, when most lists already tell; later no look misses the moment from which absence is proven.
 
-    `asked` counts the looks so far, and since the last of them the times that nobody answered.
+    A conversation is held for little longer than that. `asked` counts the looks so far, and since the last of them the
+    times that nobody answered.
     """
-    return now + min(FIRST_LOOK_S * 2.0 ** min(asked, MOST_ASKED), LAST_LOOK_S)
+    due_at = now + min(FIRST_LOOK_S * 2.0 ** min(asked, MOST_ASKED), LAST_LOOK_S)
+    proven_at = looks.empty_since + LOOKED_FOR_S
+    return min(due_at, proven_at) if looks.empty and proven_at > now else due_at

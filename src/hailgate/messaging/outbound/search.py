@@ -97,7 +97,7 @@ def begin_searches(providers: Collection[str], limit: int = 500) -> int:
         begun = [(tenant_id, message_id, lease, moment, 0, 0, 0.0) for message_id, tenant_id, _, lease, _ in found]
         anew = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
         SEARCH.insert(cursor, columns, begun, on_conflict=f"ON CONFLICT (message_id) DO UPDATE SET {anew}")
-        due_at = next_look(0, moment)
+        due_at = next_look(Looks(moment), 0, moment)
         rows.enqueue(
             cursor,
             [
@@ -141,13 +141,15 @@ def postpone_look(worker_id: int, claim: SearchClaim, detail: str) -> None:
         moment = find_alive(cursor, worker_id)
         if moment is not None and lock_held(cursor, worker_id, [claim]):
             asked = min(claim.asked + 1, MOST_ASKED)
-            rows.postpone(cursor, [rows.Postponed(claim.id, next_look(asked, moment), asked, "", detail[:300])])
+            due_at = next_look(claim.looks, asked, moment)
+            rows.postpone(cursor, [rows.Postponed(claim.id, due_at, asked, "", detail[:300])])
 
 
 def _look_again(cursor: Cursor, claim: SearchClaim, looks: Looks, moment: float) -> None:
     seen = (claim.message_id, looks.count, looks.empty, looks.empty_since)
     SEARCH.update(cursor, ("looks", "empty", "empty_since"), [seen], key=("message_id",))
-    rows.postpone(cursor, [rows.Postponed(claim.id, next_look(looks.count, moment), looks.count, "", "")])
+    due_at = next_look(looks, looks.count, moment)
+    rows.postpone(cursor, [rows.Postponed(claim.id, due_at, looks.count, "", "")])
 
 
 def _is_unknown(cursor: Cursor, claim: SearchClaim) -> bool:
