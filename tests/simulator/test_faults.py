@@ -81,6 +81,21 @@ async def test_a_reset_breaks_the_connection(sim: Driver, business: Business, do
     await business.wait_until(lambda b: len(b.statuses) == 2 * accepted)
 
 
+async def test_who_gave_up_before_the_reset_breaks_nothing(sim: Driver, caplog):
+    await sim.put_faults({"do": "delay", "value": 0.4}, {"do": "accept_then_reset", "match": {"operation": "send"}})
+    hasty = aiohttp.ClientTimeout(total=0.1)
+    with pytest.raises(TimeoutError):
+        await sim.session.post(MESSAGES, json=message(), headers=bearer(), timeout=hasty)
+
+    async def is_accepted() -> None:
+        while not await sim.ledger():
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(is_accepted(), 5)
+    await asyncio.sleep(0.1)
+    assert "Exception in ASGI application" not in caplog.text
+
+
 async def test_accept_then_garbage(sim: Driver, business: Business):
     await sim.write("Hi")
     await sim.put_faults({"do": "accept_then_garbage"})

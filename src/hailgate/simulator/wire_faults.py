@@ -27,11 +27,12 @@ async def spoil(request: Request, answer: Response, fault: Fault | None) -> Resp
 
 
 async def cut(request: Request) -> Response:
-    """Resets the TCP connection; the response that comes back reaches nobody."""
+    """Resets the TCP connection, unless its other side has closed it; the response that comes back reaches nobody."""
     transport: asyncio.Transport = request.scope["state"]["transport"]
-    with socket.socket(fileno=socket.dup(transport.get_extra_info("socket").fileno())) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-    transport.abort()
+    if not transport.is_closing():
+        with socket.socket(fileno=socket.dup(transport.get_extra_info("socket").fileno())) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        transport.abort()
     while (await request.receive())["type"] != "http.disconnect":
         pass
     return Response()
