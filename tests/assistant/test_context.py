@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hailgate.assistant.context import LONGEST_S, LONGEST_SUMMARY, NOTICE, divide, recall, render_context, summary_call
-from hailgate.assistant.contract import ConversationLine, Question, Summary
+from hailgate.assistant.context import (
+    LONGEST_S,
+    LONGEST_SUMMARY,
+    NOTICE,
+    Recall,
+    divide,
+    recall,
+    render_context,
+    summary_call,
+)
+from hailgate.assistant.contract import MOST_SHOWN, ConversationLine, Question, Summary
 from hailgate.assistant.fake_models import FakeModels
 from hailgate.assistant.model_assistant import DEADLINE_S, ModelAssistant
 from hailgate.assistant.model_protocol import ModelCall, ModelReply, Task
@@ -28,6 +37,12 @@ def lines(first, last):
 
 def ids(some):
     return [each.id for each in some]
+
+
+def test_of_a_long_burst_a_model_is_shown_the_latest_and_told_how_many_came_before():
+    burst = tuple(line(number, person=True) for number in range(1, MOST_SHOWN + 4))
+    (shown,) = render_context(Recall(None, (), ()), Question(burst, len(burst)), 4)
+    assert shown.text.splitlines() == ["[3 earlier messages]", *(each.text for each in burst[3:])]
 
 
 # --- dividing ---------------------------------------------------------------------------------------------------------

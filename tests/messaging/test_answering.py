@@ -199,10 +199,27 @@ def test_an_assistant_that_reads_no_history_is_shown_what_it_has_to_answer(answe
     assert texts(turn.unanswered) == ["two"]
 
 
-def test_a_turn_shows_the_latest_lines_alone(answering, worker, clock):
+def test_a_turn_shows_the_latest_lines_of_what_was_answered(answering, worker, clock, monkeypatch):
+    monkeypatch.setattr(ScriptedAssistant, "reads_history", True)
     apply(answering, *(wrote(answering, body=str(place)) for place in range(HISTORY_LENGTH + 5)), debounce=PATIENT)
     clock.forward(2)
-    assert texts(claim_turn(worker).lines) == [str(place) for place in range(5, HISTORY_LENGTH + 5)]
+    assert finish(worker, claim_turn(worker))
+    hear(answering, "new")
+    clock.forward(2)
+    assert texts(claim_turn(worker).lines) == [*(str(place) for place in range(6, HISTORY_LENGTH + 5)), "new"]
+
+
+@pytest.mark.parametrize("reads_history", [True, False])
+def test_a_turn_brings_all_that_was_not_answered(answering, worker, clock, monkeypatch, reads_history):
+    """Not the latest lines alone: an emergency may stand at the beginning of a burst."""
+    monkeypatch.setattr(ScriptedAssistant, "reads_history", reads_history)
+    hear(answering, "before")
+    clock.forward(2)
+    assert finish(worker, claim_turn(worker))
+    burst = [str(place) for place in range(2 * HISTORY_LENGTH + 5)]
+    apply(answering, *(wrote(answering, body=body) for body in burst), debounce=PATIENT)
+    clock.forward(2)
+    assert texts(claim_turn(worker).unanswered) == burst
 
 
 def test_a_turn_shows_nothing_of_other_conversations(answering, worker, clock):

@@ -394,6 +394,7 @@ def test_a_turn_knows_of_the_switch_and_another_tenants_does_not(tenant, answere
 RACES = 100 * int(os.environ.get("SCALE", "1"))
 
 
+@pytest.mark.timeout(120 + RACES)
 def test_an_operator_and_an_assistant_that_answer_at_once_make_one_answer(tenant, answered, worker, postgresql):
     """`SCALE=20` makes it two thousand."""
     ends = Counter()

@@ -12,7 +12,8 @@ import pytest
 from hailgate.accounts.seal import sealer
 from hailgate.core.slots import open_room
 from hailgate.messaging.inbound.call_turns import Debounce
-from hailgate.messaging.inbound.turns import HISTORY_LENGTH, _histories, claim_turns
+from hailgate.messaging.inbound.turn_histories import read_latest
+from hailgate.messaging.inbound.turns import HISTORY_LENGTH, claim_turns
 from hailgate.messaging.models import Conversation
 from hailgate.messaging.store.sql import atomic_cursor
 
@@ -61,7 +62,7 @@ def test_what_the_history_takes_beside_a_cache(conversations, postgresql):
 
     def read_store() -> None:
         with atomic_cursor(read_only=True) as cursor:
-            _histories(cursor, {conversations[0]: 0}, HISTORY_LENGTH)
+            read_latest(cursor, {conversations[0]: 0}, HISTORY_LENGTH)
 
     def read_cache() -> None:
         assert len(redis.zrange(key, 0, -1)) == HISTORY_LENGTH

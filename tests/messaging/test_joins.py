@@ -632,6 +632,18 @@ def test_a_turn_under_way_is_dropped_at_its_review_and_asked_anew(answering, wor
     assert claim_turns(worker, open_room(10)).claims == []
 
 
+def test_all_that_two_who_are_joined_wrote_unanswered_is_asked(answering, worker):
+    """More than the latest lines: an emergency may stand at the beginning."""
+    from hailgate.messaging.inbound.turns import HISTORY_LENGTH
+
+    bursts = {who: [f"{who} {place}" for place in range(HISTORY_LENGTH + 5)] for who in (1, 2)}
+    for who, bodies in bursts.items():
+        apply(answering, *(wrote(answering, who, body=body) for body in bodies))
+    apply(answering, changed(answering, (phone(2),), (phone(1),)))
+    (turn,) = claim_turns(worker, open_room(10)).claims
+    assert [line.content.split('"')[-2] for line in turn.unanswered] == [*bursts[1], *bursts[2]]
+
+
 def test_a_turn_that_a_dead_worker_left_of_the_other_is_not_answered_beside_the_joined_one(answering, worker):
     from hailgate.messaging.inbound.turns import Finished
 

@@ -8,6 +8,7 @@ from hailgate.core.errors import AssistantError
 from hailgate.messaging.assistants.budgets import BudgetKey, list_standing_budgets, set_budget
 from hailgate.messaging.assistants.floods import set_flood_rule
 from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
+from hailgate.messaging.inbound.turns import HISTORY_LENGTH
 from hailgate.messaging.models import PERSON, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import stop_assistants
 from messaging.acting import change_channel
@@ -134,6 +135,17 @@ async def test_an_emergency_is_answered_also_where_there_is_no_room(counter, ten
     assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.emergency}"]
     assert (counter.models.calls, (await counter.conversation()).answered_by) == ([], PERSON)
     assert (await spent(counter, tenant))[unit] == 0
+
+
+async def test_an_emergency_at_the_beginning_of_a_long_burst_brings_a_person(counter, tenant):
+    await counter.db(draft_version, tenant.pk, "clinic", {"emergency_words": "chest pain"})
+    await counter.db(publish_version, tenant.pk, "clinic")
+    await counter.hear("I have chest pain")
+    for number in range(2 * HISTORY_LENGTH + 5):
+        await counter.hear(f"and {number}")
+    await counter.answer()
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.emergency}"]
+    assert (counter.models.calls, (await counter.conversation()).answered_by) == ([], PERSON)
 
 
 # --- floods -----------------------------------------------------------------------------------------------------------

@@ -68,7 +68,9 @@ def render_context(
 ) -> tuple[SaidLine, ...]:
     """What was summarised comes first; the messages to be answered are one, and come last."""
     latest = (*recalled.older, *recalled.latest)[-limit:]
-    asked = "\n".join(_asked(line, files) for line in question.asked)
+    left_out = len(question.asked) - len(question.shown)
+    before = [f"[{left_out} earlier messages]"] if left_out else []
+    asked = "\n".join([*before, *(_asked(line, files) for line in question.shown)])
     spoken = (SaidLine(line.by_person, _shown(line)) for line in latest)
     return (*_noted(recalled.summary), *spoken, SaidLine(by_person=True, text=asked))
 

@@ -1,6 +1,6 @@
 """Assistant: something that reads a conversation and composes an answer. It sends nothing itself."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -8,6 +8,9 @@ from hailgate.assistant.settings import ModelChoice
 from hailgate.assistant.tools import CalledTool, RunsTools
 from hailgate.core.content import Outbound
 from hailgate.core.patterns import StandingPattern
+
+# Of a long burst, what an answer goes into.
+MOST_SHOWN: Final = 40
 
 
 class ConversationLine(Struct, frozen=True):
@@ -71,6 +74,11 @@ class Question(Struct, frozen=True):
     @property
     def asked(self) -> tuple[ConversationLine, ...]:
         return self.history[-self.unanswered :]
+
+    @property
+    def shown(self) -> tuple[ConversationLine, ...]:
+        """The latest of them; what stands before is searched for words and kinds that bring a person, and no more."""
+        return self.asked[-MOST_SHOWN:]
 
 
 class Usage(Struct, frozen=True):

@@ -97,7 +97,7 @@ class ScriptedAssistant:
             if found := next(filter(None, map(pattern.search, texts)), None):
                 said = rule.reply or self._fill(rule, found.groupdict(), question)
                 return _say(said, hand_over=rule.hand_over)
-        lines = [*_quoted(question.asked), *dict.fromkeys(filter(None, map(_acknowledged, question.asked)))]
+        lines = [*_quoted(question.shown), *dict.fromkeys(filter(None, map(_acknowledged, question.shown)))]
         return _say("\n".join(lines)) if lines else Answer(())
 
 

@@ -29,11 +29,11 @@ from hailgate.messaging.assistants.superseding import (
     may_supersede,
 )
 from hailgate.messaging.assistants.tool_calls import record_calls
+from hailgate.messaging.inbound.turn_histories import read_histories, read_history_of_all
 from hailgate.messaging.models import PERSON, Direction, WorkKind, WorkState
 from hailgate.messaging.outbound.accept import store_messages
 from hailgate.messaging.outbound.cancel import cancel_answers, find_unsent_answers
 from hailgate.messaging.outbound.new_message import NewMessage
-from hailgate.messaging.people.roots import joined_ids
 from hailgate.messaging.store.sql import (
     Cursor,
     Row,
@@ -44,14 +44,13 @@ from hailgate.messaging.store.sql import (
     fetch,
     fetch_value,
     locked,
-    on_postgresql,
 )
 from hailgate.messaging.store.tables import CONVERSATION
 from hailgate.messaging.work import rows
 from hailgate.messaging.work.claim import UNREADABLE_S, Batch, Leased, claim_due, lock_held
 from hailgate.messaging.work.leases import find_alive
 
-# What an assistant is shown of a conversation, newest last.
+# The latest messages that an assistant is shown of a conversation, beside all that it has not answered.
 HISTORY_LENGTH = 20
 
 
@@ -72,7 +71,7 @@ class Line(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A claimed turn. ``lines`` is the history; those after ``answered_id`` have not been answered.
+    """A claimed turn. ``lines`` is the history; those after ``answered_id`` have not been answered, and none is missing.
 
     ``live`` is the tenant's own assistant of the name in ``answered_by``; ``disclosed`` says that the person has been
     told that an assistant answers, since somebody else last did. ``superseded`` answers in a row were dropped because
@@ -252,11 +251,11 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
     own = {id_: live.get((tenants[id_], thread.answered_by)) for id_, thread in conversations.items()}
     after = {id_: _read_after(thread, own[id_]) for id_, thread in conversations.items()}
     most = max([HISTORY_LENGTH, *(each.settings.history_lines for each in own.values() if each)])
-    histories = _histories(cursor, after, most)
+    histories = read_histories(cursor, after, {id_: each.answered_id for id_, each in conversations.items()}, most)
     answered: set[int] = set()
     for id_, thread in conversations.items():
         if thread.has_others:
-            histories[id_], before = _history_of_all(cursor, id_, after[id_], most)
+            histories[id_], before = read_history_of_all(cursor, id_, after[id_], thread.answered_id, most)
             answered |= before
     lively = [id_ for id_, each in own.items() if each]
     stopped = find_stopped(cursor, set(tenants.values()))
@@ -346,44 +345,6 @@ def _read_after(thread: _Thread, live: LiveAssistant | None) -> int:
     built_in = BUILT_IN.get(thread.answered_by)
     reads_history = not live.settings.is_scripted if live else built_in is not None and built_in.reads_history
     return 0 if reads_history else min(thread.answered_id, thread.last_message_id - 1)
-
-
-def _histories(cursor: Cursor, wanted: Mapping[int, int], most: int) -> dict[int, list[Row]]:
-    """The latest messages of each conversation after the one that is named, the oldest first, as they are stored."""
-    columns = "message.id, direction, kind, content, provider_id, message.uid, accepted_at, address_kind, address"
-    if on_postgresql():
-        statement = f"""
-            SELECT wanted.key, {columns} FROM unnest(%b::bigint[], %b::bigint[]) AS wanted(key, after)
-            CROSS JOIN LATERAL (
-                SELECT * FROM messaging_message WHERE conversation_id = wanted.key AND id > wanted.after
-                ORDER BY id DESC LIMIT {most:d}) message
-            {every_tenant("by key")} ORDER BY message.id
-        """
-        found = fetch(cursor, statement, [array(wanted), array(wanted.values())])
-    else:
-        statement = (
-            f"SELECT conversation_id, {columns.replace('message.', '')} FROM messaging_message "
-            f"WHERE conversation_id = %s AND id > %s {every_tenant('by key')} ORDER BY id DESC LIMIT {most:d}"
-        )
-        found = [row for place in wanted.items() for row in reversed(fetch(cursor, statement, place))]
-    histories: dict[int, list[Row]] = {}
-    for key, *message in found:
-        histories.setdefault(key, []).append(tuple(message))
-    return histories
-
-
-def _history_of_all(cursor: Cursor, root: int, after: int, most: int) -> tuple[list[Row], set[int]]:
-    """Of a conversation and those that were joined to it; and the ids of what each had answered before that."""
-    found = fetch(
-        cursor,
-        f"SELECT id, CASE WHEN id = %s THEN own_answered_id ELSE answered_id END FROM messaging_conversation "
-        f"WHERE {among('id')} {every_tenant('by key')}",
-        [root, array(joined_ids(cursor, root))],
-    )
-    apart: dict[int, int] = dict(found)
-    each = _histories(cursor, dict.fromkeys(apart, after), most)
-    answered = {row[0] for key, history in each.items() for row in history if row[0] <= apart[key]}
-    return sorted(row for history in each.values() for row in history)[-most:], answered
 
 
 def _read(history: Sequence[Row], answered: Collection[int]) -> tuple[Address, tuple[Line, ...]]:
