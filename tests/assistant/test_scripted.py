@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from hailgate.assistant import BUILT_IN, make_assistant
 from hailgate.assistant.contract import ConversationLine, Question
 from hailgate.assistant.fake_models import FakeModels
-from hailgate.assistant.scripted import ANSWER_LENGTH, DEMO_SCRIPT, QUOTE_LENGTH, THANKS, ScriptedAssistant
+from hailgate.assistant.scripted import ANSWER_LENGTH, BUILT_IN_SETTINGS, QUOTE_LENGTH, THANKS
 from hailgate.assistant.sentences import SENTENCES
-from hailgate.assistant.settings import ScriptRule, parse_settings
+from hailgate.assistant.settings import AssistantSettings, ScriptRule, parse_settings
 from hailgate.core.content import check_content
 from hailgate.core.errors import InputError
 from hailgate.core.patterns import StandingPattern
 from hailgate.providers.cloud import SPEC
 
-HOURS = "We are open Monday to Friday, 8:00 to 18:00."
+GREETING_BACK = BUILT_IN_SETTINGS.script[1].reply
 PASSING_ON = "I am passing you on to a person. Somebody will write to you here."
 NOT_HEARD = THANKS["audio"]
 
@@ -37,8 +37,27 @@ async def test_an_emergency_comes_before_every_rule():
     assert (told(composed), composed.hand_over, composed.note) == (SENTENCES["pt"].emergency, True, "emergency")
 
 
+def scripted(*rules, **settings):
+    given = AssistantSettings(vendor="scripted", script=rules, **settings)
+    return make_assistant("clinic", given, FakeModels())
+
+
+@pytest.mark.parametrize("assistant", [BUILT_IN["scripted"], scripted(ScriptRule("hi", "Hello."))], ids=["ours", "own"])
+async def test_its_first_answer_says_that_it_is_automated(assistant):
+    first = await assistant.compose(Question((person("hi"),), 1, first=True))
+    later = await assistant.compose(Question((person("hi"),), 1))
+    assert told(first) == f"{SENTENCES['en'].disclosure}\n\n{told(later)}"
+    assert (first.disclosed, later.disclosed) == (True, False)
+
+
+async def test_it_says_so_in_the_owners_words_or_its_language():
+    question = Question((person("hi"),), 1, first=True)
+    for settings, words in (({"language": "pt"}, SENTENCES["pt"].disclosure), ({"disclosure": "A robot."}, "A robot.")):
+        assert told(await scripted(ScriptRule("hi", "Oi."), **settings).compose(question)) == f"{words}\n\nOi."
+
+
 async def answer(*asked, before=()):
-    return await ScriptedAssistant().compose(Question((*before, *asked), len(asked)))
+    return await BUILT_IN["scripted"].compose(Question((*before, *asked), len(asked)))
 
 
 def told(answer) -> str:
@@ -49,13 +68,12 @@ def told(answer) -> str:
 @pytest.mark.parametrize(
     ("text", "reply", "hand_over"),
     [
-        ("Are you open today?", HOURS, False),
-        ("opening hours", HOURS, False),
+        ("Are you open today?", "You wrote:\n> Are you open today?", False),  # whose hours it would be nobody knows
         ("I want a HUMAN.", PASSING_ON, True),
         ("May I speak to a doctor?", PASSING_ON, True),
-        ("Hi", DEMO_SCRIPT[1].reply, False),
-        ("¡¡ hello there", DEMO_SCRIPT[1].reply, False),
-        ("Good morning", DEMO_SCRIPT[1].reply, False),
+        ("Hi", GREETING_BACK, False),
+        ("¡¡ hello there", GREETING_BACK, False),
+        ("Good morning", GREETING_BACK, False),
         ("hi, is a person there?", PASSING_ON, True),
         ("hidden treasure", "You wrote:\n> hidden treasure", False),
         ("personal matters", "You wrote:\n> personal matters", False),
@@ -105,7 +123,7 @@ async def test_what_is_no_text_is_answered_by_what_it_is(asked, reply):
 
 async def test_a_choice_and_a_caption_are_words_too():
     assert (await answer(person("Talk to a person", "interactive"))).hand_over
-    assert told(await answer(person("Are you open?", "image"))) == HOURS
+    assert told(await answer(person("Hello?", "image"))) == GREETING_BACK
 
 
 async def test_what_was_taken_back_is_not_answered():
@@ -117,7 +135,7 @@ async def test_a_flood_of_messages_gets_a_short_answer():
 
 
 async def test_text_beside_an_image_is_answered():
-    assert told(await answer(person(kind="image"), person("opening?"))) == HOURS
+    assert told(await answer(person(kind="image"), person("hello"))) == GREETING_BACK
 
 
 async def test_a_long_message_is_quoted_in_part():
@@ -134,7 +152,7 @@ async def test_whatever_is_written_the_answer_can_be_sent(texts):
 
 async def test_a_script_of_ones_own():
     script = [ScriptRule("tea", "With milk?"), ScriptRule(".", "Pardon?", hand_over=True)]
-    composed = await ScriptedAssistant(script).compose(Question((person("tea"),), 1))
+    composed = await scripted(*script).compose(Question((person("tea"),), 1))
     assert (told(composed), composed.hand_over) == ("With milk?", False)
 
 
@@ -152,7 +170,7 @@ SAYS = ScriptRule(r"my name is (?P<name>\w+)", say="greeting", values={"place": 
 
 async def test_a_rule_says_a_pattern_filled_from_its_groups_and_values():
     said = ConversationLine(by_person=True, kind="text", text="Hi, my name is Ana")
-    answer = await ScriptedAssistant([SAYS]).compose(Question((said,), 1, patterns=(GREETING,)))
+    answer = await scripted(SAYS).compose(Question((said,), 1, patterns=(GREETING,)))
     assert [message.text.body for message in answer.messages] == ["Hello Ana, welcome to the clinic!"]
 
 
@@ -160,4 +178,4 @@ async def test_a_variable_that_nothing_fills_is_named():
     said = ConversationLine(by_person=True, kind="text", text="hello")
     rule = ScriptRule("hello", say="greeting", values={"place": "the clinic"})
     with pytest.raises(InputError, match="name: is missing"):
-        await ScriptedAssistant([rule]).compose(Question((said,), 1, patterns=(GREETING,)))
+        await scripted(rule).compose(Question((said,), 1, patterns=(GREETING,)))

@@ -59,7 +59,15 @@ def test_it_tells_everything_that_is_on_record(agent, channel, conversation, ans
 
 @pytest.mark.parametrize(
     ("note", "words"),
-    [("", "Nothing was objected to."), ("link", "a link that is not allowed"), ("tenant_budget", "tenant_budget")],
+    [
+        ("", "Nothing was objected to."),
+        ("link", "a link that is not allowed"),
+        ("write_done", "and it was done"),
+        ("flood_of_contact", "a rule of floods"),
+        ("model_unauthorized", "refused the key"),
+        ("tokens_per_contact_day", "No room in a budget: tokens_per_contact_day."),
+        ("another_word", "another_word"),
+    ],
 )
 def test_the_review_is_told_in_words(agent, conversation, answer, note, words) -> None:
     record(conversation, note=note)

@@ -4,7 +4,8 @@ import pytest
 
 from hailgate.assistant.model_protocol import ModelReply
 from hailgate.assistant.sentences import SENTENCES
-from hailgate.core.errors import AssistantError
+from hailgate.assistant.tools import ToolCallAsked
+from hailgate.core.errors import AssistantError, InputError
 from hailgate.messaging.assistants.budgets import BudgetKey, list_standing_budgets, set_budget
 from hailgate.messaging.assistants.floods import set_flood_rule
 from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
@@ -12,7 +13,7 @@ from hailgate.messaging.inbound.turns import HISTORY_LENGTH
 from hailgate.messaging.models import PERSON, TurnAnswer
 from hailgate.messaging.outbound.assistant_stop import stop_assistants
 from messaging.acting import change_channel
-from pipeline.test_turns import Counter
+from pipeline.test_turns import Counter, given_now
 
 EN = SENTENCES["en"]
 ROOM = 100_000
@@ -111,10 +112,64 @@ async def test_a_summary_is_paid_with_its_turn_and_shown_to_the_next(counter, te
 
 async def test_an_answer_without_words_gives_its_message_back(counter, tenant):
     await budget(counter, tenant, "tenant", "messages", 5)
+    await counter.hear()
+    turn = await counter.claim()
+    await counter.hand_over(PERSON)
+    await counter.turns.answer(turn, await counter.db(given_now))
+    assert (await counter.replies(), (await spent(counter, tenant))["messages"]) == ([], 0)
+
+
+@pytest.mark.parametrize("room", [5, 0])
+async def test_whatever_is_said_counts_also_where_there_is_no_room(counter, tenant, room):
+    """An apology, and the sentence that says that there is no room."""
+    await budget(counter, tenant, "tenant", "messages", room)
     play(counter, AssistantError("", code="model_refused"))
     await counter.hear()
     await counter.answer()
-    assert (await spent(counter, tenant))["messages"] == 0
+    assert len(await counter.replies()) == 1
+    assert (await spent(counter, tenant))["messages"] == 1
+
+
+async def test_what_a_failed_turn_took_is_on_record_and_counted(counter, tenant):
+    """The first call was paid, the next one ended it."""
+    await budget(counter, tenant, "tenant", "tokens", ROOM)
+    wanted = ToolCallAsked("c", "nothing", "{}")
+    asked = ModelReply(id=0, asked=(wanted,), resume="on", input_tokens=90, output_tokens=30)
+    refused = AssistantError("", code="model_refused")
+    play(counter, asked, refused, refused)
+    await counter.hear()
+    await counter.answer()
+    found = await kept(counter, tenant)
+    assert (found.outcome, found.note, found.vendor, found.model) == ("failed", "model_refused", "openai", "one")
+    assert (found.calls, found.input_tokens, found.output_tokens) == (len(counter.models.calls), 90, 30)
+    assert await spent(counter, tenant) == {"tokens": 120}
+
+
+async def test_an_answer_that_cannot_be_sent_was_paid_all_the_same(counter, tenant, monkeypatch):
+    play(counter, reply(tokens=120))
+    checks = iter([InputError("It cannot be sent."), None])
+
+    def check(*_given):
+        if wrong := next(checks):
+            raise wrong
+
+    monkeypatch.setattr("hailgate.pipeline.turns.check_content", check)
+    await counter.hear()
+    await counter.answer()
+    found = await kept(counter, tenant)
+    assert (found.outcome, found.calls, found.input_tokens + found.output_tokens) == ("failed", 1, 120)
+
+
+async def test_who_floods_is_told_in_a_message_that_counts(counter, tenant):
+    await budget(counter, tenant, "tenant", "messages", 5)
+    await counter.db(set_flood_rule, tenant.pk, "contact", 1, 3600.0)
+    for body in ("one", "two"):
+        await counter.hear(body)
+    await counter.answer()
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.flood}"]
+    await counter.hear("three")
+    await counter.answer()
+    assert (len(await counter.replies()), (await spent(counter, tenant))["messages"]) == (1, 1)
 
 
 async def test_a_stopped_tenants_models_are_not_asked(counter, tenant):
@@ -134,7 +189,7 @@ async def test_an_emergency_is_answered_also_where_there_is_no_room(counter, ten
     await counter.answer()
     assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.emergency}"]
     assert (counter.models.calls, (await counter.conversation()).answered_by) == ([], PERSON)
-    assert (await spent(counter, tenant))[unit] == 0
+    assert (await spent(counter, tenant))[unit] == (1 if unit == "messages" else 0)
 
 
 async def test_an_emergency_at_the_beginning_of_a_long_burst_brings_a_person(counter, tenant):
@@ -190,7 +245,7 @@ async def test_a_word_for_a_person_opens_no_budget_of_a_script(counter, tenant):
     await budget(counter, tenant, "tenant", "messages", 0)
     await counter.hear("I am a person")
     await counter.answer()
-    assert await counter.replies() == [EN.limit]
+    assert await counter.replies() == [f"{EN.disclosure}\n\n{EN.limit}"]
 
 
 async def test_who_asks_for_a_person_is_heard_in_a_flood(counter, tenant):

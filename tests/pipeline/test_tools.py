@@ -15,6 +15,7 @@ from hailgate.assistant.sentences import SENTENCES
 from hailgate.assistant.tools import Tool, ToolCallAsked, ToolParameter
 from hailgate.core.content import content_as_json
 from hailgate.core.content.inbound import ButtonReply, Chosen, InboundReply
+from hailgate.core.errors import AssistantError
 from hailgate.core.kinds import NO_LIMITS
 from hailgate.messaging.assistants.registry import add_assistant, draft_version, publish_version
 from hailgate.messaging.assistants.tool_calls import LIFE_S
@@ -24,7 +25,7 @@ from hailgate.pipeline import tools as module
 from hailgate.pipeline.tools import Tools
 from hailgate.providers import fake
 from messaging.acting import apply, messages, wrote
-from pipeline.test_turns import Counter
+from pipeline.test_turns import Counter, given_now
 
 EN = SENTENCES["en"]
 SECRET = "a secret of sixteen"
@@ -74,6 +75,13 @@ SETTINGS = {"vendor": "openai", "model": "m", "api_key": "k", "messages_per_cont
 class ToolDesk(Counter):
     """A conversation whose assistant has the clinic's tool and a model that asks for it."""
 
+    clock = None
+
+    async def answer(self) -> None:
+        """Nothing leaves here: so much later that nothing is taken back for what is written next."""
+        await super().answer()
+        self.clock.forward(60.0)
+
     def plan(self, *replies) -> None:
         self.models._plan = replies
 
@@ -87,9 +95,13 @@ class ToolDesk(Counter):
         await self.db(write)
 
     async def buttons(self) -> list[str]:
+        (asked,) = await self.all_buttons()
+        return asked
+
+    async def all_buttons(self) -> list[list[str]]:
         rows = await self.db(lambda: messages(self.channel.tenant_id, direction=Direction.OUTBOUND))
-        (asked,) = [content_as_json(row.content) for row in rows if row.kind == "interactive"]
-        return [button["reply"]["id"] for button in asked["interactive"]["action"]["buttons"]]
+        asked = [content_as_json(row.content)["interactive"]["action"] for row in rows if row.kind == "interactive"]
+        return [[button["reply"]["id"] for button in action["buttons"]] for action in asked]
 
     async def said(self) -> list[str]:
         rows = await self.db(lambda: messages(self.channel.tenant_id, direction=Direction.OUTBOUND))
@@ -111,6 +123,7 @@ async def tool_desk(desk, tenant, clock, clinic):
     await desk.db(add_assistant, tenant.pk, "clinic", SETTINGS | {"tools": json.dumps([book_tool(clinic)])})
     ToolDesk.targets = (f"127.0.0.1:{clinic.port}",)
     counter = ToolDesk(desk.db, desk.worker, desk.played, channel)
+    counter.clock = clock
     counter.plan(asking())
     yield counter
     await counter.close()
@@ -129,6 +142,63 @@ async def test_a_write_waits_for_the_persons_button_and_is_made_once(tool_desk, 
     assert (call["arguments"], call["conversation"]) == ({"at": "Monday"}, str(talk.uid))
     assert (await tool_desk.said(), await tool_desk.calls()) == ([EN.done, EN.expired], [("book", "done", "")])
     assert list(clinic.booked) == [call["key"]]
+
+
+PRICE = ModelReply(id=0, reply="It is 10 euros.")
+
+
+async def test_what_was_asked_beside_the_button_is_answered_in_the_same_message(tool_desk, clinic):
+    tool_desk.plan(asking(), PRICE)
+    await tool_desk.hear("Book me in")
+    await tool_desk.answer()
+    yes, _ = await tool_desk.buttons()
+    await tool_desk.press(yes)
+    await tool_desk.hear("What does it cost?")
+    await tool_desk.answer()
+    assert (len(clinic.booked), await tool_desk.said()) == (1, [f"{EN.done}\n\nIt is 10 euros."])
+    shown = [line.text for line in tool_desk.models.calls[-1].lines]
+    assert shown[-3:] == ["Yes", EN.done, "What does it cost?"]
+    assert (await tool_desk.conversation()).answered_id == (await tool_desk.conversation()).last_inbound_id
+
+
+async def test_a_model_that_fails_after_a_write_hides_nothing_of_it(tool_desk, clinic):
+    tool_desk.plan(asking(), AssistantError("", code="model_refused"))
+    await tool_desk.hear("Book me in")
+    await tool_desk.answer()
+    yes, _ = await tool_desk.buttons()
+    await tool_desk.hear("What does it cost?")
+    await tool_desk.press(yes)
+    await tool_desk.answer()
+    assert (len(clinic.booked), await tool_desk.said()) == (1, [f"{EN.done}\n\n{EN.apology}"])
+    assert (await tool_desk.conversation()).answered_by == PERSON
+
+
+async def test_who_writes_on_while_the_tool_runs_hears_what_came_of_it(tool_desk, clinic):
+    """Its answer is dropped for the newer message: the next one says it, and never that the question is closed."""
+    tool_desk.plan(asking(), PRICE)
+    await tool_desk.hear("Book me in")
+    await tool_desk.answer()
+    yes, _ = await tool_desk.buttons()
+    await tool_desk.press(yes)
+    turn = await tool_desk.claim()
+    await tool_desk.hear("What does it cost?")
+    await tool_desk.turns.answer(turn, await tool_desk.db(given_now))
+    assert await tool_desk.said() == []
+    await tool_desk.answer()
+    assert (len(clinic.booked), await tool_desk.said()) == (1, [f"{EN.done}\n\nIt is 10 euros."])
+
+
+async def test_buttons_of_two_calls_are_both_decided(tool_desk, clinic):
+    tool_desk.plan(asking(), asking("Tuesday"))
+    for body in ("Book me in", "And once more"):
+        await tool_desk.hear(body)
+        await tool_desk.answer()
+    (first, _), (_, second) = await tool_desk.all_buttons()
+    await tool_desk.press(first)
+    await tool_desk.press(second, "No")
+    await tool_desk.answer()
+    assert list(clinic.booked.values()) == [{"at": "Monday"}]
+    assert await tool_desk.said() == [f"{EN.done} {EN.declined}"]
 
 
 async def test_a_write_that_is_declined_is_never_made(tool_desk, clinic):
@@ -157,7 +227,7 @@ async def test_a_button_of_another_conversation_decides_nothing(tool_desk, clini
     yes, _ = await tool_desk.buttons()
     await tool_desk.press(yes, to=2)
     await tool_desk.answer()
-    assert (clinic.calls, await tool_desk.said()) == ([], [EN.expired])
+    assert (clinic.calls, await tool_desk.said()) == ([], [f"{EN.disclosure}\n\n{EN.expired}"])
 
 
 async def test_a_worker_that_died_on_the_way_is_followed_by_one_with_the_same_key(tool_desk, clinic, monkeypatch):

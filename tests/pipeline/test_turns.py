@@ -36,7 +36,7 @@ def given_now() -> float:
         return now(cursor)
 
 
-FALLBACK = sentences_of("en").apology
+FALLBACK = f"{sentences_of('en').disclosure}\n\n{sentences_of('en').apology}"
 
 
 def say(*texts, hand_over=False) -> Answer:

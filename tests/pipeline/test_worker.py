@@ -164,7 +164,7 @@ async def test_a_person_who_writes_is_answered(house):
         await until(lambda: house.all_are(Status.SENT))
     (answer,) = sends(house.server)
     assert answer["to"] == given.PERSON
-    assert answer["text"]["body"] == "We are open Monday to Friday, 8:00 to 18:00."
+    assert answer["text"]["body"] == "I am an automated assistant.\n\nYou wrote:\n> Are you open today?"
     (row,) = await house.rows(direction=2)
     assert answer["biz_opaque_callback_data"] == f"{row.uid}.1"
     assert row.provider_id == f"wamid.{row.uid}.1"

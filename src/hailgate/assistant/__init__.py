@@ -1,4 +1,4 @@
-"""Assistants: what composes answers. A tenant's own are versions of settings; one is built in, for the demo."""
+"""Assistants: what composes answers. A tenant's own are versions of settings; one is built in."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,11 +7,11 @@ from typing import Final
 from hailgate.assistant.contract import Composer
 from hailgate.assistant.model_assistant import ModelAssistant
 from hailgate.assistant.model_processes import CallsModels
-from hailgate.assistant.scripted import Emergency, ScriptedAssistant
+from hailgate.assistant.scripted import BUILT_IN_SETTINGS, ScriptedAssistant
 from hailgate.assistant.settings import SCRIPTED, AssistantSettings
 
 # Where a tenant has no assistant of that name.
-BUILT_IN: Final[Mapping[str, Composer]] = MappingProxyType({SCRIPTED: ScriptedAssistant()})
+BUILT_IN: Final[Mapping[str, Composer]] = MappingProxyType({SCRIPTED: ScriptedAssistant(SCRIPTED, BUILT_IN_SETTINGS)})
 
 
 def make_assistant(
@@ -19,6 +19,5 @@ def make_assistant(
 ) -> Composer:
     """From one version of its settings."""
     if settings.is_scripted:
-        emergency = Emergency(settings.emergency_words, settings.emergency_reply)
-        return ScriptedAssistant(settings.script, name, settings.language, emergency)
+        return ScriptedAssistant(name, settings)
     return ModelAssistant(name, settings, models, private_targets=private_targets)

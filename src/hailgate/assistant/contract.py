@@ -57,6 +57,7 @@ class Question(Struct, frozen=True):
     """``history`` ends with the messages to be answered, ``unanswered`` counts them (at least one).
 
     ``first`` says that the assistant has not yet told the person that it is one, since somebody else last answered.
+    ``opening`` is what the answer begins with, such as what came of a button.
     ``reacts`` says that the channel shows reactions. ``summary`` is the latest that was kept of the conversation,
     ``patterns`` are the tenant's where a rule says one. ``files`` are those of the messages to be answered;
     ``waited_s`` were spent until they were there.
@@ -70,6 +71,7 @@ class Question(Struct, frozen=True):
     patterns: tuple[StandingPattern, ...] = ()
     files: tuple[SentFile, ...] = ()
     waited_s: float = 0.0
+    opening: str = ""
 
     @property
     def asked(self) -> tuple[ConversationLine, ...]:

@@ -15,8 +15,9 @@ from hailgate.assistant.context import context_of
 from hailgate.assistant.contract import Answer, Purse, Question
 from hailgate.assistant.model_processes import CallsModels
 from hailgate.assistant.model_protocol import ModelReply
+from hailgate.assistant.opening import opening_of
 from hailgate.assistant.safety import has_word, is_word, review, shorten
-from hailgate.assistant.sentences import disclosure_of, sentences_of
+from hailgate.assistant.sentences import sentences_of
 from hailgate.assistant.settings import AssistantSettings
 from hailgate.assistant.tool_use import BODY_LIMIT, ToolUse, ask_to_confirm
 from hailgate.assistant.tools import RunsTools
@@ -87,7 +88,7 @@ class ModelAssistant:
         return Answer((content,), note="asked_to_confirm", disclosed=question.first)
 
     def _before_asking(self, question: Question) -> str:
-        return f"{self._disclosure(question)}{self._say.confirm}\n\n"
+        return f"{opening_of(question, self._settings)}{self._say.confirm}\n\n"
 
     def _fixed(self, question: Question) -> Answer | None:
         """What needs no model, and must not wait for one."""
@@ -122,9 +123,9 @@ class ModelAssistant:
         return is_word(question.asked[-1], [last])
 
     def _acknowledged(self, question: Question) -> Answer | None:
-        """Thanks need no words; a first answer does, since it has to say what it is."""
+        """Thanks need no words; an answer that has something to say first does."""
         asked, settings = question.asked, self._settings
-        if not settings.thanks_reaction or not question.reacts or question.first:
+        if not settings.thanks_reaction or not question.reacts or question.first or question.opening:
             return None
         if not asked[-1].message_id or not all(is_word(line, settings.thanks_words) for line in asked):
             return None
@@ -132,10 +133,7 @@ class ModelAssistant:
 
     def _answer(self, text: str, question: Question, *, hand_over: bool = False, note: str = "") -> Answer:
         """One message a turn, the disclosure in it: since 2026-10-01 each is billed."""
-        disclosure = self._disclosure(question)
-        shown = shorten(text, min(self._settings.reply_limit, TEXT_LIMIT - len(disclosure)))
+        opening = opening_of(question, self._settings)
+        shown = shorten(text, min(self._settings.reply_limit, TEXT_LIMIT - len(opening)))
         note = note or ("cut" if shown != text else "")
-        return Answer((Text(TextBody(f"{disclosure}{shown}")),), hand_over, note, disclosed=question.first)
-
-    def _disclosure(self, question: Question) -> str:
-        return disclosure_of(self._settings) if question.first else ""
+        return Answer((Text(TextBody(f"{opening}{shown}")),), hand_over, note, disclosed=question.first)

@@ -1,12 +1,13 @@
 """An assistant that needs no key: it follows a short script, so that a fresh installation answers at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from hailgate.assistant.contract import Answer, ConversationLine, Purse, Question
+from hailgate.assistant.opening import opening_of
 from hailgate.assistant.safety import has_word
 from hailgate.assistant.sentences import sentences_of
-from hailgate.assistant.settings import SCRIPTED, ScriptRule
+from hailgate.assistant.settings import SCRIPTED, AssistantSettings, ScriptRule
 from hailgate.assistant.tools import RunsTools
 from hailgate.core.content import Text, TextBody
 from hailgate.core.errors import InputError
@@ -17,19 +18,19 @@ QUOTE_LENGTH: Final = 200
 ANSWER_LENGTH: Final = 1000
 
 
-DEMO_SCRIPT = (
-    ScriptRule(
-        r"\b(human|person|agent|operator|doctor)\b",
-        "I am passing you on to a person. Somebody will write to you here.",
-        hand_over=True,
-    ),
-    ScriptRule(
-        r"^\W*(hi|hello|hey|good (morning|afternoon|evening))\b",
-        'Hello! I am the scripted assistant of this demo. Write anything, or "human" to reach a person.',
-    ),
-    ScriptRule(
-        r"\b(open|opening|hours)\b",
-        "We are open Monday to Friday, 8:00 to 18:00.",
+# Of the script that is built in. It says nothing of whose number it answers.
+BUILT_IN_SETTINGS: Final = AssistantSettings(
+    vendor=SCRIPTED,
+    script=(
+        ScriptRule(
+            r"\b(human|person|agent|operator|doctor)\b",
+            "I am passing you on to a person. Somebody will write to you here.",
+            hand_over=True,
+        ),
+        ScriptRule(
+            r"^\W*(hi|hello|hey|good (morning|afternoon|evening))\b",
+            'Hello! I am a scripted assistant. Write anything, or "human" to reach a person.',
+        ),
     ),
 )
 # Kinds in which something is chosen rather than written.
@@ -49,16 +50,6 @@ THANKS: Final[Mapping[str, str]] = {
 }
 
 
-class Emergency(NamedTuple):
-    """Words that bring a person at once, whatever the rules say, and what is said then; the usual where it is empty."""
-
-    words: tuple[str, ...] = ()
-    reply: str = ""
-
-
-NO_EMERGENCY: Final = Emergency()
-
-
 class ScriptedAssistant:
     """Answers with the first rule that fits, else by saying what came; nothing it says is invented."""
 
@@ -66,19 +57,13 @@ class ScriptedAssistant:
     deadline_s = 5.0
     tries = 2
 
-    def __init__(
-        self,
-        script: Sequence[ScriptRule] = DEMO_SCRIPT,
-        name: str = SCRIPTED,
-        language: str = "en",
-        emergency: Emergency = NO_EMERGENCY,
-    ) -> None:
-        self.name, self._language, self._emergency = name, language, emergency
-        self._rules = [(rule.compiled(), rule) for rule in script]
+    def __init__(self, name: str, settings: AssistantSettings) -> None:
+        self.name, self._settings = name, settings
+        self._rules = [(rule.compiled(), rule) for rule in settings.script]
 
     def _fill(self, rule: ScriptRule, named: Mapping[str, str | None], question: Question) -> str:
         """Raises InputError that names the variable which nothing fills."""
-        chosen = choose_pattern(question.patterns, rule.say, self._language)
+        chosen = choose_pattern(question.patterns, rule.say, self._settings.language)
         values = {**rule.values, **{name: text for name, text in named.items() if text}}
         return fill_pattern(chosen.text, {name: values[name] for name in chosen.variables if name in values})
 
@@ -89,16 +74,22 @@ class ScriptedAssistant:
         purse: Purse | None = None,  # noqa: ARG002 -- it asks no model
     ) -> Answer:
         """No message where all was taken back before it was answered."""
-        if has_word(question.asked, self._emergency.words):
-            said = self._emergency.reply or sentences_of(self._language).emergency
-            return Answer((Text(TextBody(said)),), hand_over=True, note="emergency")
+        settings = self._settings
+        if has_word(question.asked, settings.emergency_words):
+            said = settings.emergency_reply or sentences_of(settings.language).emergency
+            return self._say(said, question, hand_over=True, note="emergency")
         texts = [said.text for said in question.asked if said.text is not None]
         for pattern, rule in self._rules:
             if found := next(filter(None, map(pattern.search, texts)), None):
                 said = rule.reply or self._fill(rule, found.groupdict(), question)
-                return _say(said, hand_over=rule.hand_over)
+                return self._say(said, question, hand_over=rule.hand_over)
         lines = [*_quoted(question.shown), *dict.fromkeys(filter(None, map(_acknowledged, question.shown)))]
-        return _say("\n".join(lines)) if lines else Answer(())
+        return self._say("\n".join(lines), question) if lines else Answer(())
+
+    def _say(self, text: str, question: Question, *, hand_over: bool = False, note: str = "") -> Answer:
+        shown = text if len(text) <= ANSWER_LENGTH else f"{text[: ANSWER_LENGTH - 1]}…"
+        said = Text(TextBody(f"{opening_of(question, self._settings)}{shown}"))
+        return Answer((said,), hand_over, note, disclosed=question.first)
 
 
 def check_said(script: Sequence[ScriptRule], language: str, patterns: Sequence[StandingPattern]) -> None:
@@ -134,8 +125,3 @@ def _acknowledged(said: ConversationLine) -> str | None:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= QUOTE_LENGTH else f"{text[:QUOTE_LENGTH]}…"
-
-
-def _say(text: str, *, hand_over: bool = False) -> Answer:
-    shown = text if len(text) <= ANSWER_LENGTH else f"{text[: ANSWER_LENGTH - 1]}…"
-    return Answer((Text(TextBody(shown)),), hand_over)

@@ -115,8 +115,8 @@ SENTENCES: Final = {
 
 
 def disclosure_of(settings: AssistantSettings) -> str:
-    """What a first message begins with; the message follows it."""
-    return f"{settings.disclosure or sentences_of(settings.language).disclosure}\n\n"
+    """What a first message says of who wrote it."""
+    return settings.disclosure or sentences_of(settings.language).disclosure
 
 
 def sentences_of(language: str) -> Sentences:

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from hailgate.assistant.contract import Answer, Composer, Question, Usage
+from hailgate.assistant import BUILT_IN_SETTINGS
+from hailgate.assistant.contract import Answer, Composer, ConversationLine, Question, Usage
 from hailgate.assistant.safety import has_word
 from hailgate.assistant.sentences import Sentences, disclosure_of, sentences_of
 from hailgate.core import window
@@ -48,7 +49,7 @@ from hailgate.pipeline.faultpoints import crash_on
 from hailgate.pipeline.purse import TurnPurse
 from hailgate.pipeline.tools import Tools, TurnTools
 from hailgate.pipeline.turn_files import TurnFiles
-from hailgate.pipeline.writes import Writes
+from hailgate.pipeline.writes import Decided, Writes
 from hailgate.providers.contract import MarksRead
 from hailgate.telemetry.events import Event
 from hailgate.telemetry.logs import log
@@ -104,10 +105,19 @@ class Turns:
             _trace(turn, replies, time.monotonic() - begun)
 
     async def _answer(self, turn: Turn) -> Sequence[NewMessage]:
-        """The replies that were stored: choose · reserve · compose · settle · finish."""
+        """The replies that were stored, paid from one purse whoever composed them."""
+        purse, replies = TurnPurse(self._db), []
+        try:
+            replies = [*await self._answer_from(purse, turn)]
+        finally:
+            await purse.close(said=bool(replies))
+        return replies
+
+    async def _answer_from(self, purse: TurnPurse, turn: Turn) -> Sequence[NewMessage]:
+        """Choose · reserve · decide what a button asked · compose · finish."""
         assistant = self._assistants.find(turn)
         if assistant is None or turn.crashes >= MOST_CRASHES:
-            return await self._give_to_person(turn, "no_assistant" if assistant is None else "poison")
+            return await self._give_to_person(turn, "no_assistant" if assistant is None else "poison", purse)
         if turn.stopped or turn.refused or not _may_answer(turn):
             await self._end(turn, [], hand_over=turn.to.kind is not AddressKind.GROUP)
             return []
@@ -116,13 +126,19 @@ class Turns:
             crash_on("turn", line.content)
         begun = time.monotonic()
         try:
-            composed = await self._writes.decide(turn) or await self._compose(turn, assistant)
+            await self._open(purse, turn)
+            if decided := await self._writes.decide(turn):
+                turn = turn._replace(opening=decided.text, pressed=decided.pressed)
+            if decided and (decided.failed or not turn.asked):
+                composed = _tell_decided(turn, decided)
+            else:
+                composed = await self._compose(turn, assistant, purse)
             replies = [await self._reply(turn, content, place) for place, content in enumerate(composed.messages)]
         except Exception as failed:  # noqa: BLE001 -- whatever an assistant does, the person gets an answer
-            return await self._failed(turn, failed, assistant.tries, time.monotonic() - begun)
+            return await self._failed(turn, failed, assistant.tries, purse, time.monotonic() - begun)
         return await self._finish(turn, composed, replies, time.monotonic() - begun)
 
-    async def _compose(self, turn: Turn, assistant: Composer) -> Answer:
+    async def _compose(self, turn: Turn, assistant: Composer, purse: TurnPurse) -> Answer:
         connected = await self._connections.get(turn.channel_id)
         urgent = _is_urgent(turn)
         files, waited = ((), 0.0) if urgent else await self._files.read(turn)
@@ -131,19 +147,13 @@ class Turns:
         runs = TurnTools(self._tools, turn, connected.capabilities.kinds)
         if turn.flood_rules and not urgent and (flooded := await self._find_flood(turn)):
             return flooded
-        purse = await self._open_purse(turn, billed=connected.window_seconds is not None)
-        if purse and purse.exceeded and not urgent:
+        if purse.exceeded and not urgent:
             return _limited(turn, purse.exceeded, Usage())
-        composed: Answer | None = None
         try:
             async with asyncio.timeout(assistant.deadline_s):
-                composed = await assistant.compose(question, runs, purse)
+                return await assistant.compose(question, runs, purse)
         except BudgetSpent as spent:
-            composed = _limited(turn, spent.code, purse.usage if purse else Usage())
-        finally:
-            if purse:
-                await purse.close(answered=composed is not None and bool(composed.messages))
-        return composed
+            return _limited(turn, spent.code, purse.usage)
 
     async def _find_flood(self, turn: Turn) -> Answer | None:
         """What is said to whoever writes too much, or nothing."""
@@ -155,16 +165,17 @@ class Turns:
             return None
         FLOODS.labels(subject).inc(count)
         log.warning(Event.FLOODED, turn=turn.id, channel=turn.channel_id, code=subject, replies=int(verdict.speaks))
-        said = (_said_itself(turn, _sentences(turn).flood),) if verdict.speaks else ()
+        sentences = (_sentences(turn).flood,) if verdict.speaks else ()
+        said = (_said_itself(turn, *sentences),) if sentences or turn.opening else ()
         return Answer(said, note=f"flood_of_{subject}", disclosed=bool(said) and _discloses(turn))
 
-    async def _open_purse(self, turn: Turn, *, billed: bool) -> TurnPurse | None:
-        """None for the built-in script. A provider with a window is one that charges for messages."""
+    async def _open(self, purse: TurnPurse, turn: Turn) -> None:
+        """The built-in script counts nowhere. A provider with a window is one that charges for messages."""
         if turn.live is None:
-            return None
-        live = turn.live
-        asked = SpendingAsked(turn.tenant_id, live.id, turn.contact_id, turn.to, live.settings, billed)
-        return await TurnPurse.open(self._db, asked)
+            return
+        connected = await self._connections.get(turn.channel_id)
+        live, billed = turn.live, connected.window_seconds is not None
+        await purse.open(SpendingAsked(turn.tenant_id, live.id, turn.contact_id, turn.to, live.settings, billed))
 
     async def close(self) -> None:
         for task in tuple(self._courtesies):
@@ -203,14 +214,16 @@ class Turns:
             except StoreUnavailable:
                 await asyncio.sleep(OFFER_AGAIN_S)
 
-    async def _failed(self, turn: Turn, failed: Exception, tries: int, seconds: float) -> Sequence[NewMessage]:
+    async def _failed(
+        self, turn: Turn, failed: Exception, tries: int, purse: TurnPurse, seconds: float
+    ) -> Sequence[NewMessage]:
         code = failed.code if isinstance(failed, HailgateError) else type(failed).__name__
         TURNS.labels("failed").inc()
         log.warning(Event.TURN_FAILED, turn=turn.id, attempt=turn.spent + 1, code=code)
         if turn.spent + 1 < tries:
             await self._db(postpone_turn, self._worker_id, turn, TRY_AGAIN_S, code[:60])
             return []
-        return await self._give_to_person(turn, code, seconds)
+        return await self._give_to_person(turn, code, purse, seconds)
 
     async def _find_lateness(self, turn: Turn, now: float) -> str | None:
         """Why nothing is composed any more: free text would be refused, or nobody waits for a machine's answer."""
@@ -233,18 +246,23 @@ class Turns:
         log.warning(Event.CONVERSATION_HANDED_OVER, turn=turn.id, channel=turn.channel_id, code=code)
         await self._end(turn, [], hand_over=True)
 
-    async def _give_to_person(self, turn: Turn, code: str, seconds: float = 0.0) -> Sequence[NewMessage]:
+    async def _give_to_person(
+        self, turn: Turn, code: str, purse: TurnPurse, seconds: float = 0.0
+    ) -> Sequence[NewMessage]:
+        """What its calls took is on record and counted, though nothing came of them; so is the apology."""
         TURNS.labels("given_to_person").inc()
         log.error(Event.TURN_FAILED, turn=turn.id, attempt=turn.spent + 1, code=code)
-        replies = await self._apology(turn)
+        replies = await self._apology(turn, purse)
         told = bool(replies) and _discloses(turn)
-        record = AnswerRecord("failed", code, turn.answered_by, _version_of(turn), told, Usage(), seconds)
+        uid = replies[0].uid if replies else None
+        record = AnswerRecord("failed", code, turn.answered_by, _version_of(turn), told, purse.usage, seconds, uid)
         end = await self._end(turn, replies, hand_over=True, record=record)
         return replies if end is TurnEnd.KEPT else []
 
-    async def _apology(self, turn: Turn) -> list[NewMessage]:
+    async def _apology(self, turn: Turn, purse: TurnPurse) -> list[NewMessage]:
         """None where the channel cannot send: a person is asked all the same."""
         try:
+            await self._open(purse, turn)
             return [await self._reply(turn, _said_itself(turn, _sentences(turn).apology), 0)]
         except StoreUnavailable:
             raise
@@ -309,6 +327,11 @@ def _is_urgent(turn: Turn) -> bool:
     return has_word(map(said_in, turn.unanswered), words)
 
 
+def _tell_decided(turn: Turn, decided: Decided) -> Answer:
+    said = _said_itself(turn)
+    return Answer((said,), hand_over=decided.failed, note=decided.note, disclosed=_discloses(turn))
+
+
 def _limited(turn: Turn, code: str, usage: Usage) -> Answer:
     """The person is told once: a person goes on from here."""
     log.warning(Event.ASSISTANT_LIMITED, turn=turn.id, channel=turn.channel_id, code=code)
@@ -327,13 +350,21 @@ def _trace(turn: Turn, replies: Sequence[NewMessage], seconds: float) -> None:
 
 def _question(turn: Turn, *, reacts: bool) -> Question:
     """What is to be answered comes last, also where something of ours was written after it."""
-    asked = turn.unanswered
-    before = [line for line in turn.lines if line.id <= turn.answered_id or line.answered or not line.inbound]
+    asked = turn.asked
+    ids = {line.id for line in asked}
+    before = [line for line in turn.lines if line.id not in ids]
     ttl = turn.live.settings.context_ttl_s if turn.live else None
     context = before if ttl is None else _current_context(before, asked[0].at, ttl)
-    first = turn.live is not None and not turn.disclosed
-    history = tuple(said_in(line) for line in (*context, *asked))
-    return Question(history, len(asked), first, reacts, turn.summary, turn.patterns)
+    history = (*map(said_in, context), *_opening_line(turn), *map(said_in, asked))
+    question = Question(history, len(asked), _discloses(turn), reacts, turn.summary, turn.patterns)
+    return msgspec.structs.replace(question, opening=turn.opening)
+
+
+def _opening_line(turn: Turn) -> Sequence[ConversationLine]:
+    """What the answer begins with, so that it is not said twice."""
+    if not turn.opening:
+        return ()
+    return (ConversationLine(by_person=False, kind="text", text=turn.opening, id=max(turn.pressed)),)
 
 
 def _current_context(lines: Sequence[Line], now: float, ttl: float) -> Sequence[Line]:
@@ -372,11 +403,11 @@ def _sentences(turn: Turn) -> Sentences:
 
 
 def _discloses(turn: Turn) -> bool:
-    """Whether what is said now is the first that a person hears of a model's assistant."""
-    return turn.live is not None and not turn.live.settings.is_scripted and not turn.disclosed
+    """Whether what is said now is the first that a person hears of an assistant."""
+    return not turn.disclosed
 
 
-def _said_itself(turn: Turn, sentence: str) -> Text:
-    """A sentence that no assistant composed. It says what it is, too, where it is the first."""
-    before = disclosure_of(turn.live.settings) if turn.live and _discloses(turn) else ""
-    return Text(TextBody(before + sentence))
+def _said_itself(turn: Turn, *sentences: str) -> Text:
+    """Sentences that no assistant composed. They say what it is, too, where they are the first."""
+    disclosure = disclosure_of(turn.live.settings if turn.live else BUILT_IN_SETTINGS) if _discloses(turn) else ""
+    return Text(TextBody("\n\n".join(filter(None, (disclosure, turn.opening, *sentences)))))

@@ -25,6 +25,20 @@ _NOTES: Final = {
     "reset": gettext_noop("A word that begins anew: no model was asked."),
     "acknowledged": gettext_noop("Thanks, answered with a reaction."),
     "asked_to_confirm": gettext_noop("It asked before doing something."),
+    "write_done": gettext_noop("The person's button was pressed, and it was done."),
+    "write_declined": gettext_noop("The person's button said no."),
+    "write_expired": gettext_noop("A button was pressed that is no longer good."),
+    "write_failed": gettext_noop("The person's button was pressed, and the tool failed."),
+    "flood_of_contact": gettext_noop("The person wrote more than a rule of floods allows: no model was asked."),
+    "flood_of_group": gettext_noop("The group wrote more than a rule of floods allows: no model was asked."),
+    "flood_of_tenant": gettext_noop("People wrote more than a rule of floods allows: no model was asked."),
+    "unpriced": gettext_noop("A budget is in money, and the model has no price."),
+    "stopped": gettext_noop("All assistants were stopped."),
+    "model_timeout": gettext_noop("No model answered in time."),
+    "model_unauthorized": gettext_noop("The vendor refused the key."),
+    "model_refused": gettext_noop("The vendor refused the call."),
+    "model_throttled": gettext_noop("The vendor asked to wait."),
+    "model_unavailable": gettext_noop("The vendor was not there."),
     "tools_spent": gettext_noop("It wanted more calls of tools than it has."),
     "empty": gettext_noop("Refused: there was nothing in it."),
     "secret": gettext_noop("Refused: it held what looks like a key."),
@@ -64,7 +78,7 @@ def tell_why(message: Message) -> WhyShown | None:
     return WhyShown(
         answer,
         _word(_OUTCOMES, answer.outcome),
-        _word(_NOTES, answer.note),
+        _note(answer.note),
         answer.input_tokens + answer.output_tokens,
         [_tool(call) for call in find_tool_calls(message)],
     )
@@ -72,6 +86,12 @@ def tell_why(message: Message) -> WhyShown | None:
 
 def _tool(call: ToolCall) -> ToolLine:
     return ToolLine(call.name, _word(_STATES, call.state if call.mode == "writes" else "read"), call.code)
+
+
+def _note(code: str) -> str:
+    if "_per_" in code:
+        return _("No room in a budget: %(budget)s.") % {"budget": code}
+    return _word(_NOTES, code)
 
 
 def _word(words: dict[str, str], code: str) -> str:

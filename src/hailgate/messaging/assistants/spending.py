@@ -95,6 +95,14 @@ def reserve(tenant_id: int, limits: Sequence[SpendingLimit], wanted: Amounts, cu
     return Reservation(tenant_id, () if exceeded else rows, wanted, exceeded)
 
 
+def charge(tenant_id: int, limits: Sequence[SpendingLimit], spent: Amounts, currency: str = "") -> None:
+    """What was spent without room for it."""
+    with atomic_cursor() as cursor:
+        for row in _in_one_order(limit.row for limit in limits):
+            _lock(cursor, tenant_id, row, currency)
+            _add(cursor, tenant_id, row, spent)
+
+
 def settle(reservation: Reservation, spent: Amounts) -> None:
     """What it took in truth."""
     with atomic_cursor() as cursor:

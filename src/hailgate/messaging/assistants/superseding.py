@@ -31,6 +31,17 @@ def count_superseded(cursor: Cursor, conversation_ids: Iterable[int]) -> dict[in
     return dict(found)
 
 
+def was_superseded(cursor: Cursor, conversation_id: int, turn: int) -> bool:
+    """Whether what this turn said was dropped for a newer message."""
+    found = fetch(
+        cursor,
+        f"SELECT 1 FROM messaging_turnanswer WHERE conversation_id = %s AND turn = %s AND outcome = '{SUPERSEDED}' "
+        f"{every_tenant('by key')}",
+        [conversation_id, turn],
+    )
+    return bool(found)
+
+
 def find_asked_after(cursor: Cursor, conversation_id: int, turns: Iterable[int]) -> int | None:
     """The last message that had been answered before the first of these turns; None where none of them is on record."""
     found = fetch(

@@ -8,6 +8,7 @@ from uuid import UUID
 from hailgate.accounts.seal import sealer
 from hailgate.assistant.tools import CalledTool
 from hailgate.messaging.assistants.answers import TurnPlace
+from hailgate.messaging.assistants.superseding import was_superseded
 from hailgate.messaging.store.sql import Cursor, as_uuid, atomic_cursor, every_tenant, fetch_one, locked, now
 from hailgate.messaging.store.tables import TOOL_CALL
 
@@ -66,7 +67,8 @@ def record_calls(cursor: Cursor, records: Sequence[tuple[TurnPlace, CalledTool]]
 def decide_call(place: TurnPlace, token: str, *, wanted: bool) -> DecidedCall:
     """What the person's button decides: once, within its time, in its conversation.
 
-    The same turn gets the same answer again, so that a worker which died on the way is followed by one that goes on.
+    The same turn gets the same answer again, so that a worker which died on the way is followed by one that goes on; so
+    does the one that answers in its place, where what it said was dropped for a newer message.
     """
     with atomic_cursor() as cursor:
         found = fetch_one(
@@ -81,7 +83,7 @@ def decide_call(place: TurnPlace, token: str, *, wanted: bool) -> DecidedCall:
         decided = DecidedCall(
             CallState(state), id_, name, sealer().unseal(arguments) if arguments else "", turn, ordinal
         )
-        if decided_by == place.turn:
+        if decided_by == place.turn or (decided_by and was_superseded(cursor, place.conversation_id, decided_by)):
             return decided
         if state != CallState.ASKED or expires_at <= now(cursor):
             return decided._replace(state=CallState.EXPIRED)

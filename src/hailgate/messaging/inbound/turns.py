@@ -71,13 +71,14 @@ class Line(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A claimed turn. ``lines`` is the history; those after ``answered_id`` have not been answered, and none is missing.
+    """A claimed turn. ``lines`` is the history; those after ``answered_id`` have not been answered; none is missing.
 
     ``live`` is the tenant's own assistant of the name in ``answered_by``; ``disclosed`` says that the person has been
     told that an assistant answers, since somebody else last did. ``superseded`` answers in a row were dropped because
     the person wrote more; ``unsent`` says that one before this turn has not left yet.
     ``last_inbound_at`` is when the person last wrote, by the provider's clock. ``stopped``: the tenant's kill switch.
     ``flood_rules`` say how much is answered.
+    ``opening`` is said first: what came of the buttons that were ``pressed``.
     ``refused``: the person wants no assistant. ``summary`` is of what was said before the latest lines. ``patterns``
     are the tenant's, where its assistant says any.
     """
@@ -106,6 +107,13 @@ class Turn(NamedTuple):
     refused: bool = False
     summary: Summary | None = None
     patterns: tuple[StandingPattern, ...] = ()
+    opening: str = ""
+    pressed: frozenset[int] = frozenset()
+
+    @property
+    def asked(self) -> tuple[Line, ...]:
+        """What is to be answered once the buttons that were pressed are decided."""
+        return tuple(line for line in self.unanswered if line.id not in self.pressed)
 
     @property
     def unanswered(self) -> tuple[Line, ...]:
@@ -262,7 +270,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
     flood_rules = find_flood_rules(cursor, {tenants[id_] for id_ in lively}) if lively else {}
     saying = {tenants[id_] for id_, each in own.items() if each and each.settings.says_patterns}
     patterns = find_patterns(cursor, saying) if saying else {}
-    disclosed = find_disclosed(cursor, lively)
+    disclosed = find_disclosed(cursor, list(conversations))
     superseded = count_superseded(cursor, lively)
     unsent = {each.key for each in find_unsent_answers(cursor, lively)} if lively else set()
     turns, later = [], []
