@@ -76,4 +76,4 @@ def _read_between(cursor: Cursor, key: int, after: int, before: int) -> list[Row
 
 
 def _waits(row: Row, answered_id: int) -> bool:
-    return row[1] == Direction.INBOUND.value and row[0] > answered_id
+    return bool(row[1] == Direction.INBOUND.value and row[0] > answered_id)
