@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from hailgate.assistant import BUILT_IN_SETTINGS
 from hailgate.assistant.contract import Answer, Composer, ConversationLine, Question, Usage
 from hailgate.assistant.safety import has_word
+from hailgate.assistant.scripted import BUILT_IN_SETTINGS
 from hailgate.assistant.sentences import Sentences, disclosure_of, sentences_of
 from hailgate.core import window
 from hailgate.core.address import AddressKind
