@@ -1,7 +1,7 @@
 """Every `hailgate` command that the documentation shows is one that the program understands, and every setting exists.
 
-What a command does is tried elsewhere (README's in a fresh clone, each command in `tests/commands`). Nothing may be
-shown that the program would refuse.
+What a command does is tried elsewhere (README's in a fresh clone, others' in `tests/commands/test_shown.py`). Nothing
+may be shown that the program would refuse.
 """
 
 import re
