@@ -50,6 +50,23 @@ def test_a_provider_that_is_told_no_address_is_warned_of(run, tenant) -> None:
     assert findings(run)[f"webhook {tenant.name}/twilio"]["detail"] == "its provider is told no address"
 
 
+def test_a_provider_is_asked_whether_it_posts_to_our_address(run, channel, monkeypatch) -> None:
+    """A server that is paired with a phone knows where it posts to, and says whether that is here."""
+    from hailgate.messaging.channels.credentials import ChannelCredentials
+    from hailgate.settings import ENV
+
+    connect, told = ChannelCredentials.connect, []
+
+    def note(credentials, transport, public_url="", **given):
+        told.append(public_url)
+        return connect(credentials, transport, public_url, **given)
+
+    monkeypatch.setattr(ChannelCredentials, "connect", note)
+    monkeypatch.setattr("hailgate.settings.ENV", ENV.model_copy(update={"public_url": given.DEAD_END}))
+    findings(run)
+    assert told == [given.DEAD_END]
+
+
 def test_a_home_that_others_can_read_fails(tmp_path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o755)

@@ -1,5 +1,7 @@
 """Setting up a channel in the console: forms made of settings, addresses that may not lead inside, what is shown."""
 
+import re
+
 import msgspec
 import pytest
 from django.test import override_settings
@@ -33,6 +35,15 @@ def test_every_provider_is_offered_and_asks_for_its_own_settings(owner) -> None:
         for setting in settings_to_ask(spec, with_hook=True):
             assert f'name="{setting.name}"' in form
             assert setting.title in form
+
+
+def test_a_form_speaks_of_what_its_provider_has_and_sets_apart_what_is_typed(owner) -> None:
+    server, account = owner.text("channels/new/wppconnect"), owner.text("channels/new/twilio")
+    assert "pairs the phone" in server
+    assert "account finds all" not in server
+    assert "account finds all" in account
+    assert "<code>secretKey</code>" in server
+    assert "`" not in re.sub(r"<script.*?</script>", "", server, flags=re.DOTALL)
 
 
 def test_a_setting_of_hook_and_channel_is_asked_for_once_and_is_required_where_either_needs_it(store) -> None:
@@ -138,6 +149,21 @@ def test_the_address_is_shown_on_request_and_that_is_on_record(owner, tenant) ->
     assert "s3cret" not in shown.content.decode()
     assert "no-store" in shown["Cache-Control"]
     assert AuditEntry.objects.filter(tenant_id=tenant.pk, action="hook.revealed").count() == 1
+
+
+def test_a_provider_is_asked_whether_it_posts_to_our_address(owner, tenant, monkeypatch) -> None:
+    from hailgate.messaging.channels.credentials import ChannelCredentials
+
+    told = []
+    connect = ChannelCredentials.connect
+    monkeypatch.setattr(
+        ChannelCredentials, "connect", lambda *given: told.append(given[2]) or connect(*given)
+    )  # fmt: skip
+    there = "http://127.0.0.1:9"
+    with override_settings(PROVIDER_HOSTS=frozenset({"127.0.0.1:9"}), PUBLIC_URL=there, REACHED_AT=there):
+        owner.post("channels/new/evolution", EVOLUTION | {"api_url": there}, part=False)
+        assert owner.post(f"channels/{channel_of(tenant, 'phone').uid.hex}/check").status_code == 200
+    assert told == [there]
 
 
 def test_a_secret_left_empty_stays_and_what_is_changed_is_named_on_record(owner, tenant) -> None:

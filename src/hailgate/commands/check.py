@@ -73,7 +73,7 @@ def examine() -> Iterator[Finding]:
             yield _examine_spool(env)
             yield _handshake("redis", env.redis_url, ping_redis)
             yield _handshake("rabbitmq", env.rabbitmq_url, greet_rabbitmq)
-            yield from _examine_channels()
+            yield from _examine_channels(env)
             yield from _examine_assistants()
             yield from _examine_hooks(env)
     except ConfigurationError as refused:
@@ -221,7 +221,7 @@ def _handshake(subject: str, url: "SecretStr | None", shake: Callable[[str], Non
     return Finding(subject, "ok", "answers")
 
 
-def _examine_channels() -> Iterator[Finding]:
+def _examine_channels(env: "Environment") -> Iterator[Finding]:
     from hailgate.messaging.channels.credentials import get_credentials
     from hailgate.messaging.channels.probe_calls import ask_providers
     from hailgate.messaging.models import Business, Channel
@@ -230,7 +230,8 @@ def _examine_channels() -> Iterator[Finding]:
     if not channels:
         yield Finding("channels", "warn", "there is none", "Make one with `hailgate channel add`.")
         return
-    answers = asyncio.run(ask_providers([get_credentials(channel.pk) for channel in channels]))
+    credentials = [get_credentials(channel.pk) for channel in channels]
+    answers = asyncio.run(ask_providers(credentials, env.public_url))
     for channel, health in zip(channels, answers, strict=True):
         yield _judge_channel(channel, health)
         yield from _warn_of_settings(channel)

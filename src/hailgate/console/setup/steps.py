@@ -89,7 +89,8 @@ def check(request: HttpRequest, viewer: CurrentOperator, uid: str) -> HttpRespon
 def _examine_provider(channel: Channel) -> CheckLine:
     what = _("The provider")
     try:
-        [health] = asyncio.run(asyncio.wait_for(ask_providers([get_credentials(channel.pk)]), LONGEST_CHECK_S))
+        asked = ask_providers([get_credentials(channel.pk)], settings.PUBLIC_URL)
+        [health] = asyncio.run(asyncio.wait_for(asked, LONGEST_CHECK_S))
     except TimeoutError:
         return CheckLine("bad", what, _("It did not answer in time."))
     except HailgateError as refused:

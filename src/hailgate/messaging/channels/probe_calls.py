@@ -24,15 +24,15 @@ class RoundTrip(NamedTuple):
     echoed: bool
 
 
-async def ask_providers(channels: Sequence["ChannelCredentials"]) -> list["ChannelHealth"]:
-    """Whether each channel can send, in order, a few at a time."""
+async def ask_providers(channels: Sequence["ChannelCredentials"], public_url: str) -> list["ChannelHealth"]:
+    """Whether each channel can send and is posted to at ``public_url``, in order, a few at a time."""
     from hailgate.providers.transport import Transport
 
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def ask(channel: "ChannelCredentials", transport: "Transport") -> "ChannelHealth":
         async with turns:
-            return await channel.connect(transport).check()
+            return await channel.connect(transport, public_url).check()
 
     async with Transport() as transport:
         return await asyncio.gather(*(ask(channel, transport) for channel in channels))
