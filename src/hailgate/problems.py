@@ -162,7 +162,13 @@ ENDINGS: Final = (
     Code("suppressed", 0, "Delivery failed", "The recipient does not want messages from you.", False),
     Code("unreadable_content", 0, "Delivery failed", "The stored content could not be read again.", False),
     Code("window_closed", 0, "Delivery failed", "The person has not written for too long for free text.", False),
-    Code("restored", 0, "Outcome unknown", "It waited in a backup that was restored, and may be sent since.", False),
+    Code(
+        "restored",
+        0,
+        "Outcome unknown",
+        "It waited in a backup that was restored, and may have been sent since.",
+        False,
+    ),
     Code("worker_lost", 0, "Outcome unknown", "The worker ended while it was sending this message.", False),
     Code("unsupported_content", 0, "Delivery failed", "The channel's provider cannot carry this.", False),
     Code(

@@ -72,6 +72,8 @@ def test_a_database_that_was_brought_back_otherwise_is_settled_in_place(ask, cha
     message = send(channel)
     assert ask("restore", "--in-place") == {"unknown": 1, "turns": 0}
     assert fresh(message).unknown
+    [told] = ask("deadletters", "list")
+    assert told["reason"].count("It waited") == 1
     assert is_held()
 
 

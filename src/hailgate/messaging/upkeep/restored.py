@@ -4,13 +4,12 @@ Every delivery that was not final may have been sent since: it is unknown, until
 people wrote before is answered by nobody: an assistant may have done so. What workers held is nobody's any more.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.outbound.search import RESTORED
 from hailgate.messaging.store.sql import Cursor, atomic_cursor, every_tenant, now, on_postgresql
 
-DETAIL: Final = "It waited when the backup was made, and may have been sent since."
 _DELIVERY, _TURN = WorkKind.DELIVERY.value, WorkKind.TURN.value
 
 
@@ -45,13 +44,13 @@ def _park_all(cursor: Cursor, moment: float, hold_s: float) -> int:
     cursor.execute(f"UPDATE messaging_message SET unknown = TRUE WHERE id IN ({waiting})")
     cursor.execute(
         f"INSERT INTO messaging_receipt (tenant_id, message_id, event, at, code, detail) "
-        f"SELECT tenant_id, message_id, 'unknown', %s, '{RESTORED}', %s FROM messaging_work WHERE {open_deliveries}",
-        [moment, DETAIL],
+        f"SELECT tenant_id, message_id, 'unknown', %s, '{RESTORED}', '' FROM messaging_work WHERE {open_deliveries}",
+        [moment],
     )
     cursor.execute(
-        f"UPDATE messaging_work SET state = {WorkState.PARKED.value}, code = '{RESTORED}', detail = %s, "
+        f"UPDATE messaging_work SET state = {WorkState.PARKED.value}, code = '{RESTORED}', detail = '', "
         f"hold_until = %s, due_at = 0, attempting = FALSE, worker_id = NULL WHERE {open_deliveries}",
-        [DETAIL, moment + hold_s],
+        [moment + hold_s],
     )
     parked: int = cursor.rowcount
     cursor.execute(
