@@ -33,6 +33,7 @@ from hailgate.providers.evolution.wire import (
     written_at,
 )
 from hailgate.providers.guard import Guard, unguarded
+from hailgate.providers.reading import read
 
 if TYPE_CHECKING:
     from hailgate.providers.transport import HttpReply
@@ -200,7 +201,7 @@ class EvolutionProvider:
         reply = await self._get("webhook/find")
         if not 200 <= reply.status < 300:
             return "The server has no webhook for this instance: pair or connect the channel."
-        told = _parts(msgspec.json.decode(reply.body))
+        told = _parts(read(msgspec.json.Decoder(), reply.body))
         if told.get("url") != self._hook_url or not told.get("enabled"):
             return "The server's webhook leads elsewhere."
         headers, events = told.get("headers"), told.get("events")
