@@ -17,6 +17,7 @@ from hailgate.commands.open_home import find_opened
 from hailgate.env import Environment
 from hailgate.messaging.assistants.registry import add_assistant
 from hailgate.messaging.channels.hooks import add_hook
+from messaging.acting import new_worker
 
 
 def findings(run) -> dict[str, dict[str, str]]:
@@ -65,6 +66,12 @@ def test_a_provider_is_asked_whether_it_posts_to_our_address(run, channel, monke
     monkeypatch.setattr("hailgate.settings.ENV", ENV.model_copy(update={"public_url": given.DEAD_END}))
     findings(run)
     assert told == [given.DEAD_END]
+
+
+def test_that_no_worker_runs_is_warned_of(run, store) -> None:
+    assert findings(run)["worker"]["detail"] == "none is running: messages wait"
+    new_worker()
+    assert findings(run)["worker"]["state"] == "ok"
 
 
 def test_a_home_that_others_can_read_fails(tmp_path) -> None:
