@@ -246,7 +246,7 @@ def empty_tables() -> None:
     if connection.vendor == "postgresql":
         connection.close()  # a test may have cut it; the pool hands out one that answers
         _renew_used_pool()
-    connection.disable_constraint_checking()  # SQLite would look through a whole table for the children of each row
+    connection.disable_constraint_checking()  # all goes: nothing is looked up for each row
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"DO $$ BEGIN {' '.join(f'DELETE FROM {table};' for table in tables)} END $$")

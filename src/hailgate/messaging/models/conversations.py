@@ -78,6 +78,7 @@ class Conversation(TenantModel):
             ),
             models.Index(fields=["held_until"], name="conversation_held", condition=Q(held_until__isnull=False)),
             models.Index(fields=["merged_into"], name="conversation_merged", condition=Q(merged_into__isnull=False)),
+            models.Index(fields=["home"], name="conversation_home", condition=Q(home__isnull=False)),
         ]
 
 

@@ -49,6 +49,11 @@ class ContactAddress(TenantModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "digest"], name="contact_address")]
+        # Else each contact or address that is erased costs a look at all of the installation's.
+        indexes = [
+            models.Index(fields=["home"], name="contact_address_home", condition=Q(home__isnull=False)),
+            models.Index(fields=["instead"], name="contact_address_instead", condition=Q(instead__isnull=False)),
+        ]
 
 
 class FormerAddress(TenantModel):
