@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.baseline.settings")
 app = Celery("baseline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
-REPLY = "Hello! I am the scripted assistant of this demo. Write anything, or 'human' to reach a person."
+REPLY = "Hello! I am a scripted assistant. Write anything, or 'human' to reach a person."
 
 
 @app.task

@@ -28,6 +28,7 @@ FOREIGN = {
     "name": lambda told: a_pattern(told).name,
     "language": lambda told: a_pattern(told).language,
 }
+UNKNOWN = {**dict.fromkeys(FOREIGN, NOBODYS), "name": "nobodys", "language": "xx"}
 # Puts something under a name of one's own: there is nothing foreign to name.
 OWN = ("PUT", "/v1/patterns/{name}/{language}")
 
@@ -95,7 +96,7 @@ async def test_a_foreign_id_is_answered_like_an_unknown_one(  # noqa: PLR0917 --
     theirs = await db(lambda: {name: FOREIGN[name](told) for name in names})
     answers = [
         await site.ask(method, filled(path, ids), key=stranger_key, **body_of(method, path))
-        for ids in (theirs, dict.fromkeys(names, NOBODYS))
+        for ids in (theirs, UNKNOWN)
     ]
     assert {answer.code for answer in answers} == {"not_found"}
     foreign, unknown = ({**answer.json, "request_id": "", "instance": ""} for answer in answers)
