@@ -372,7 +372,7 @@ MUTANTS = (
         [
             Change(
                 turns._question,
-                "history = tuple(said_in(line) for line in (*context, *asked))",
+                "history = (*map(said_in, context), *_opening_line(turn), *map(said_in, asked))",
                 "history = tuple(said_in(line) for line in turn.lines)",
             )
         ],
