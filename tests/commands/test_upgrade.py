@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 import shutil
 import socket
 import sqlite3
@@ -19,7 +20,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import psycopg
 import pytest
+
+from conftest import SERVER
 
 MADE = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
 
@@ -65,6 +69,38 @@ def test_a_database_of_the_first_version_is_brought_to_this_one(hailgate):
     assert hailgate("migrate", "--plan")["planned"] == planned
     assert hailgate("migrate")["applied"] == planned
     assert hailgate("migrate", "--wait") == {"applied": []}
+    channel = hailgate("channel", "show", "front")
+    assert (channel["number"], channel["provider"]) == ("15550100000", "cloud")
+    assert hailgate("restore", "--in-place") == {"unknown": 3, "turns": 0}
+    assert hailgate("deadletters", "revive", "--all-restored") == {"revived": 3}
+
+
+@pytest.fixture
+def on_postgresql(environment):
+    """The same of 0.1.0 on PostgreSQL, with three messages that wait."""
+    name = f"hailgate_older_{secrets.token_hex(4)}"
+    try:
+        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError:
+        pytest.skip("PostgreSQL does not answer")
+    address = f"{SERVER.rpartition('/')[0]}/{name}"
+    with server:
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            with psycopg.connect(address, autocommit=True) as older:
+                older.execute(gzip.decompress((MADE / "postgresql.sql.gz").read_bytes()))
+            keys = (MADE / "secret_keys").read_text().strip()
+            environment |= {"HAILGATE_DATABASE_URL": address, "HAILGATE_SECRET_KEYS": keys}
+            yield
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.timeout(300)
+def test_a_postgresql_database_of_the_first_version_is_brought_to_this_one(on_postgresql, hailgate):
+    planned = hailgate("migrate", "--plan")["planned"]
+    assert planned
+    assert hailgate("migrate")["applied"] == planned
     channel = hailgate("channel", "show", "front")
     assert (channel["number"], channel["provider"]) == ("15550100000", "cloud")
     assert hailgate("restore", "--in-place") == {"unknown": 3, "turns": 0}
