@@ -136,8 +136,9 @@ class TenantService:
     async def settings_of(self, source: str, number: str, version: int) -> Mapping[str, str]:
         """The same object as long as nothing has changed. Raises ProviderUnavailable while nothing is known.
 
-        While credentials that were refused are asked for anew, nobody is given the old ones; nor are they when the
-        channel's version says that another process has heard of others.
+        While credentials that were refused are asked for anew, nobody is given the old ones. The service is asked, too,
+        when the channel's version says that another process may have heard of others; where it is away, what is known
+        goes on.
         """
         if (renewing := self._renewing.get(source)) is not None:
             await asyncio.shield(renewing)

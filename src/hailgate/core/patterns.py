@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hailgate.core.content.cleaning import is_storable
 from hailgate.core.content.parts import TEXT_LIMIT
-from hailgate.core.content.refusals import refused
+from hailgate.core.content.refusals import refuse_unstorable
 from hailgate.core.errors import InputError
 
 LONGEST_VALUE: Final = 1_024
@@ -47,7 +47,7 @@ def check_pattern(name: str, language: str, text: str) -> None:
     if not text.strip() or len(text) > TEXT_LIMIT:
         raise InputError(f"text: needs 1 to {TEXT_LIMIT} characters.", field="text")
     if not is_storable(text):
-        raise refused("text", "may hold neither NUL characters nor lone surrogates; remove them")
+        raise refuse_unstorable("text")
     for variable in variables_of(text):
         if not _VARIABLE_NAME.fullmatch(variable):
             rule = "a variable needs a small letter, then small letters, digits or _, as in {{first_name}}"

@@ -28,7 +28,7 @@ from hailgate.core.content.outbound import (
     Video,
 )
 from hailgate.core.content.parts import CAPTION_LIMIT, TEXT_LIMIT, CaptionedFile, Card, DocumentFile, Part
-from hailgate.core.content.refusals import refused
+from hailgate.core.content.refusals import refuse_unstorable, refused
 from hailgate.core.content.rules import ID_LIMIT, check_count, check_file, check_length, check_place, check_text
 from hailgate.core.content.templates import CarouselComponent, TextParameter
 from hailgate.core.errors import InputError
@@ -148,19 +148,15 @@ def check_storable(content: Outbound) -> None:
     if type(content) is Text and not content.text.mentions and content.recipient_identity_key_hash is None:
         # most messages have one string
         if not is_storable(content.text.body):
-            raise _unstorable("text.body")
+            raise refuse_unstorable("text.body")
         return
     for path, value in _leaves(content, ""):
         if isinstance(value, str) and not is_storable(value):
-            raise _unstorable(path)
+            raise refuse_unstorable(path)
         if isinstance(value, float) and not math.isfinite(value):
             raise refused(path, "must be a finite number")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise refused(path, "holds a number out of range")
-
-
-def _unstorable(path: str) -> Exception:
-    return refused(path, "may hold neither NUL characters nor lone surrogates; remove them")
 
 
 def _leaves(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, object]]:

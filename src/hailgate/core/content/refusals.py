@@ -51,5 +51,10 @@ def read_fault(error: msgspec.ValidationError) -> tuple[str, str]:
     return path, "has a value that is not allowed"
 
 
+def refuse_unstorable(path: str) -> InputError:
+    """For what no database stores (`cleaning.is_storable`)."""
+    return refused(path, "may hold neither NUL characters nor lone surrogates; remove them")
+
+
 def refused(field: str, rule: str) -> InputError:
     return InputError(f"{field or 'The content'}: {rule}.", code="invalid_content", field=field or None)
