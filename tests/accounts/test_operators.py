@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from django.contrib.auth.hashers import identify_hasher
+from django.contrib.auth.hashers import Argon2PasswordHasher, identify_hasher
 
 from hailgate.accounts import operators, sessions
 from hailgate.accounts.keys import add_tenant
@@ -30,6 +30,19 @@ def test_an_address_is_one_operator_in_every_spelling(ada, tenant) -> None:
 def test_a_password_is_stored_as_argon2(ada) -> None:
     assert identify_hasher(ada.password).algorithm == "argon2"
     assert PASSWORD not in ada.password
+
+
+def test_a_password_is_hashed_on_one_core(ada) -> None:
+    assert "p=1$" in ada.password
+
+
+def test_a_hash_made_with_more_lanes_is_verified_and_made_anew(ada) -> None:
+    ada.password = Argon2PasswordHasher().encode(PASSWORD, "s" * 22)
+    ada.save()
+    assert "p=8$" in ada.password
+    assert ada.check_password(PASSWORD)
+    ada.refresh_from_db()
+    assert "p=1$" in ada.password
 
 
 @pytest.mark.parametrize("weak", ["short", "password1234", "ada@example.org", ""])
