@@ -182,7 +182,7 @@ def suppressed(tenant):
 def test_the_moment_of_a_statement_is_the_stores_time(store, own):
     use_clock(own and (lambda: own))
     with atomic_cursor(read_only=True) as cursor:
-        before, told, after = now(cursor), fetch_value(cursor, f"SELECT {moment(cursor)}"), now(cursor)
+        before, told, after = now(cursor), fetch_value(cursor, f"SELECT {moment()}"), now(cursor)
     assert before <= float(told) <= after
 
 
@@ -190,7 +190,7 @@ def test_one_flight_is_committed_when_it_is_over_and_the_same_in_every_row(tenan
     with in_one_flight() as cursor:
         for name in ("a", "b"):
             rows_ = [(tenant.id, name + name), (tenant.id, name)]
-            same = {"scope": "'all'", "reason": "''", "at": moment(cursor)}
+            same = {"scope": "'all'", "reason": "''", "at": moment()}
             SUPPRESSION.insert(cursor, ("tenant_id", "digest"), rows_, same=same)
     assert connection.get_autocommit()
     assert suppressed(tenant) == 4

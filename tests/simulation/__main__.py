@@ -77,7 +77,7 @@ def _tell_one(theatre: "Theatre", seed: int, *, trace: bool) -> int:
     story = world.tell()
     if trace:
         print(f"faults: {world.faults.describe()}")
-        for moment, process, what, facts in world.trace:
+        for moment, process, what, facts in story.trace:
             for line in facts[0] if what == "committed" else [facts]:
                 print(f"{moment:12.6f}  {process:12}  {what}", *line)
     _print_broken(story)

@@ -97,12 +97,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def run(self, until: float, enough: Callable[[], bool] = lambda: False) -> bool:
         """Step until ``enough``, or until the clock would pass ``until``; True in the first case."""
-        heap = self._heap
+        heap, step = self._heap, self._step
         while not enough():
             if not heap or heap[0][0] > until:
                 self.now = max(self.now, until)
                 return enough()
-            self._step()
+            step()
         return True
 
     def spawn(self, process: Process, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -128,7 +128,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _step(self) -> None:
         when, _, step = heappop(self._heap)
         self.now = max(self.now, when)
-        if step.callback is None:
+        callback = step.callback
+        if callback is None:
             return
         process = step.context.get(running, self.outside)
         if process.dead:
@@ -140,7 +141,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self.steps > MOST_STEPS:
             raise StoryTooLongError
         try:
-            step.context.run(step.callback, *step.arguments)
+            step.context.run(callback, *step.arguments)
         except Killed:
             return
 

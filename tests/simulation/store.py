@@ -123,6 +123,11 @@ class WatchedConnection(DatabaseWrapper):
         super().__init__(settings, "default")
         self.told: list[Change] = []
 
+    # Nobody has to be asked at every statement whether it is sent from a coroutine: here each of them is.
+    commit, rollback = DatabaseWrapper.commit.__wrapped__, DatabaseWrapper.rollback.__wrapped__
+    connect = DatabaseWrapper.connect.__wrapped__
+    savepoint = DatabaseWrapper.savepoint.__wrapped__
+
     def cursor(self) -> Any:
         return super().cursor() if self.connection is None else self.connection.cursor(ShortCursor)
 
@@ -237,7 +242,7 @@ class ProcessDatabase:
             self._faults.before_call()
             result = run_in_database(function, *arguments)
         except Exception as failed:  # noqa: BLE001 -- it belongs to whoever waits
-            self._faults.note("call", name, type(failed).__name__, failed.__cause__ or failed)
+            self._faults.note("call", name, type(failed).__name__, repr(failed.__cause__ or failed))
             self._process.check()
             if not done.done():
                 done.set_exception(failed)

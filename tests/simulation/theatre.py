@@ -43,4 +43,8 @@ class Theatre:
         return World(seed, self._store, self._premises, self._env, forced)
 
     def tell(self, seed: int, forced: Sequence[str] = ()) -> Story:
-        return self.world(seed, forced).tell()
+        world = self.world(seed, forced)
+        story = world.tell()
+        # Everything there knows the world: taken apart here, most of it need not wait for the garbage collector.
+        vars(world).clear()
+        return story

@@ -42,13 +42,18 @@ SHARE_THAT_LOOKS_EVERYWHERE = 0.1
 
 
 class Story(NamedTuple):
-    """How it went. ``digest`` is the same for the same seed and code, on every machine and in every run."""
+    """How it went."""
 
     seed: int
-    digest: str
+    trace: Sequence[tuple[float, str, str, tuple[object, ...]]]
     broken: tuple[str, ...]
     steps: int
     virtual_s: float
+
+    @property
+    def digest(self) -> str:
+        """The same for the same seed and code, on every machine and in every run."""
+        return hashlib.sha256(repr(self.trace).encode()).hexdigest()
 
 
 class World:
@@ -91,7 +96,7 @@ class World:
                 self.loop.outside.context.copy().run(self._tell)
         finally:
             self.store.connection.witness = None
-        return Story(self.seed, self._digest(), tuple(self.promises.broken), self.loop.steps, self.loop.now)
+        return Story(self.seed, self.trace, tuple(self.promises.broken), self.loop.steps, self.loop.now)
 
     def _tell(self) -> None:
         self.door = Door(self, "web 0")
@@ -124,8 +129,9 @@ class World:
         """A promise was broken, or nothing is left to do."""
         if self.promises.broken:
             return True
-        busy = self._errands or self.promises.open or self.promises.pending_events or self.carrier.under_way
-        return not busy and not self._unsettled()
+        if self._errands or self.promises.open or self.promises.pending_events or self.carrier.under_way:
+            return False
+        return not self._unsettled()
 
     def _unsettled(self) -> list[tuple[Any, ...]]:
         """What only a sweep brings about: early statuses that could be applied, parked rows that are proven."""
@@ -141,9 +147,6 @@ class World:
         yield f"webhooks {sorted(self.promises.pending_events)},"
         yield [work for work in self.promises.works.values() if work.is_open]
         yield self._unsettled()
-
-    def _digest(self) -> str:
-        return hashlib.sha256(repr(self.trace).encode()).hexdigest()
 
     # --- for those who live here --------------------------------------------------------------------------------------
 

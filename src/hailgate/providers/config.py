@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -66,12 +67,12 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 def describe_settings(kind: type[Struct]) -> list[Setting]:
     """The settings of a hook or channel, in the order in which they are asked for."""
-    return [_describe(field) for field in msgspec.structs.fields(kind)]
+    return [_describe(field) for field in _fields(kind).values()]
 
 
 def parse_config(kind: type[Config], given: Mapping[str, str]) -> Config:
     """Read the settings of a hook or channel as a person typed them. Raises InputError naming the field."""
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    known = _fields(kind)
     _refuse_unknown(given, known)
     values = {}
     for name, field in known.items():
@@ -83,6 +84,11 @@ def parse_config(kind: type[Config], given: Mapping[str, str]) -> Config:
         elif field.required:
             raise InputError(f"Setting {name} is missing.", field=name)
     return kind(**values)
+
+
+@cache  # they are resolved from annotations each time, which takes longer than to read the settings
+def _fields(kind: type[Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
 def _describe(field: msgspec.structs.FieldInfo) -> Setting:

@@ -87,7 +87,7 @@ def find_hook(token: str) -> HookView | None:
         row = fetch_one(
             cursor,
             f"SELECT {_HOOK_VIEW} FROM messaging_hook WHERE active "
-            f"AND (token_digest = %s OR (former_digest = %s AND former_until > {moment(cursor)})) "
+            f"AND (token_digest = %s OR (former_digest = %s AND former_until > {moment()})) "
             f"{every_tenant('the token is the proof')}",
             [digest, digest],
         )
@@ -99,7 +99,7 @@ def list_hooks(providers: Collection[str], limit: int) -> list[tuple[bytes, Hook
     is taken.
     """
     with atomic_cursor(read_only=True) as cursor:
-        former = f"CASE WHEN former_until > {moment(cursor)} THEN former_digest END"
+        former = f"CASE WHEN former_until > {moment()} THEN former_digest END"
         rows = fetch(
             cursor,
             f"SELECT token_digest, {former}, {_HOOK_VIEW} FROM messaging_hook WHERE active "

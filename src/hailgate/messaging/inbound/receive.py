@@ -94,7 +94,7 @@ def _store(batch: Sequence[ReceivedWebhook], origin: EventOrigin) -> list[bool]:
     ]
     columns = (*COLUMNS, "stored_in_s", *(() if plain else REQUEST))
     with in_one_flight() as cursor:
-        same = {**UNTOUCHED, "received_at": moment(cursor), "origin": str(origin.value)}
+        same = {**UNTOUCHED, "received_at": moment(), "origin": str(origin.value)}
         EVENT.insert(cursor, columns, rows, same=same, on_conflict="ON CONFLICT (uid) DO NOTHING")
         wake_others(cursor, Wake.INGEST)
     wake_now(Wake.INGEST)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 from django.db import OperationalError, connection, models, transaction
+from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
 from django.db.models.lookups import Exact
 
@@ -212,9 +213,21 @@ def now_and(cursor: Cursor, select: str, parameters: Sequence[Any]) -> tuple[flo
     return told
 
 
-def moment(cursor: Cursor) -> str:
-    """``now`` as SQL, for a statement that need not hear of it first."""
-    return CLOCK if asks_the_database() else repr(now(cursor))
+def moment() -> str:
+    """``now`` as SQL, for a statement that need not hear of it first; the same text each time, to be compiled once."""
+    if on_postgresql():
+        return CLOCK if _clock is None else repr(_clock())
+    return "hailgate_now()"
+
+
+def teach_django_the_time() -> None:
+    """SQLite is given the function with each connection, as Django's documentation says."""
+    connection_created.connect(_teach_sqlite, dispatch_uid="hailgate_now")
+
+
+def _teach_sqlite(connection: Any, **_: Any) -> None:
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("hailgate_now", 0, lambda: _clock() if _clock else _anchored())
 
 
 def asks_the_database() -> bool:

@@ -105,7 +105,10 @@ def read_prepared(descriptor: int) -> frozenset[AttemptMark]:
 
 def find_prepared(memory: bytes | bytearray) -> frozenset[AttemptMark]:
     marks = _MARK.iter_unpack(memory[_HEADER.size :])
-    return frozenset(AttemptMark(row, attempt) for row, attempt, seal in marks if seal == _sealed(row, attempt))
+    # The seal of a place that nobody used is 0.
+    return frozenset(
+        AttemptMark(row, attempt) for row, attempt, seal in marks if seal and seal == _sealed(row, attempt)
+    )
 
 
 def is_local(path: Path, mounts: str) -> bool:
