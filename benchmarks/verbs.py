@@ -58,6 +58,7 @@ def measure() -> dict[str, tuple[float, float]]:
 
 def _in_and_answered(clock: Clock, worker_id: int) -> None:
     from hailgate.core.events import ProviderEvent
+    from hailgate.core.slots import open_room
     from hailgate.messaging.channels.hooks import get_hook
     from hailgate.messaging.inbound.call_turns import Debounce
     from hailgate.messaging.inbound.ingest import StoredRequest, apply_webhooks, take_webhooks, understand_webhooks
@@ -83,18 +84,19 @@ def _in_and_answered(clock: Clock, worker_id: int) -> None:
             worker_id, hook.id, understand_webhooks(take_webhooks(worker_id, hook.id), parse), Debounce(0, 0)
         ),
     )
-    claimed = clock.time("claim_turns", BATCH, lambda: claim_turns(worker_id, BATCH))
-    finished = [Finished(turn, [_reply(turn)], hand_over=False) for turn in claimed.turns]
+    claimed = clock.time("claim_turns", BATCH, lambda: claim_turns(worker_id, open_room(BATCH)))
+    finished = [Finished(turn, [_reply(turn)], hand_over=False) for turn in claimed.claims]
     clock.time("finish_turns", BATCH, lambda: finish_turns(worker_id, finished))
 
 
 def _claimed_and_sent(clock: Clock, worker_id: int) -> None:
     """The replies are claimed with whatever lies in the queue before them; what is claimed is sent."""
+    from hailgate.core.slots import open_room
     from hailgate.messaging.outbound.attempts import Outcome, record_attempts
     from hailgate.messaging.outbound.claim import claim_deliveries
     from hailgate.messaging.outbound.outcomes import record_outcomes
 
-    claims = clock.time("claim_deliveries", BATCH, lambda: claim_deliveries(worker_id, BATCH)).claims
+    claims = clock.time("claim_deliveries", BATCH, lambda: claim_deliveries(worker_id, open_room(BATCH))).claims
     clock.time("record_attempts", BATCH, lambda: record_attempts(worker_id, claims))
     outcomes = [Outcome(claim, attempted=True, provider_id=f"wamid.{claim.uid}", address=claim.to) for claim in claims]
     clock.time("record_outcomes", BATCH, lambda: record_outcomes(worker_id, 120.0, outcomes))
