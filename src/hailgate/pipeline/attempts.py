@@ -65,20 +65,23 @@ def find_refusal(claim: Claim, moment: float, window_seconds: float | None) -> D
     return None
 
 
-def decide_outcome(claim: Claim, answer: SendReceipt | SendError, moment: float, policy: RetryPolicy) -> Outcome:
-    """What an attempt came to, by what the provider answered or by how the call failed."""
-    if isinstance(answer, SendReceipt):
-        provider_id = answer.provider_id[:255]
-        return Outcome(claim, attempted=True, provider_id=provider_id, address=answer.address, also=answer.also)
-    if isinstance(answer, LeaseLost):  # no fault of the message: it spends no attempt
-        return Outcome(claim, attempted=True, decision=snooze(moment + LEASE_LOST_S, answer.code, answer.detail))
-    decision = decide(answer, claim.past, moment, policy, random.random)
+def take_receipt(claim: Claim, receipt: SendReceipt) -> Outcome:
+    """What an attempt came to that the provider took."""
+    provider_id = receipt.provider_id[:255]
+    return Outcome(claim, attempted=True, provider_id=provider_id, address=receipt.address, also=receipt.also)
+
+
+def decide_failure(claim: Claim, error: SendError, moment: float, policy: RetryPolicy) -> Outcome:
+    """What an attempt came to whose call failed."""
+    if isinstance(error, LeaseLost):  # no fault of the message: it spends no attempt
+        return Outcome(claim, attempted=True, decision=snooze(moment + LEASE_LOST_S, error.code, error.detail))
+    decision = decide(error, claim.past, moment, policy, random.random)
     return Outcome(
         claim,
         attempted=True,
         decision=decision,
-        provider_code=(answer.provider_code or "")[:60],
-        rests_until=_rest(answer, moment),
+        provider_code=(error.provider_code or "")[:60],
+        rests_until=_rest(error, moment),
     )
 
 

@@ -39,9 +39,10 @@ from hailgate.pipeline.attempts import (
     DeliveryAttempt,
     as_repeatable,
     bury,
-    decide_outcome,
+    decide_failure,
     find_refusal,
     snooze,
+    take_receipt,
 )
 from hailgate.pipeline.bridge import Gate
 from hailgate.pipeline.connections import Connected, Connections
@@ -303,16 +304,22 @@ class Outbound:
     # --- decide -------------------------------------------------------------------------------------------------------
 
     def _decide(self, attempt: DeliveryAttempt, answer: SendReceipt | SendError, moment: float) -> Outcome:
-        claim = attempt.claim
         if isinstance(answer, SendReceipt):
-            ACCEPT_TO_SEND_SECONDS.observe(moment - claim.accepted_at)
-        elif isinstance(answer, ProviderThrottled):
+            ACCEPT_TO_SEND_SECONDS.observe(moment - attempt.claim.accepted_at)
+            outcome = take_receipt(attempt.claim, answer)
+        else:
+            outcome = self._decide_failure(attempt, answer, moment)
+        tell_attempt(attempt.connected.name, outcome)
+        return outcome
+
+    def _decide_failure(self, attempt: DeliveryAttempt, error: SendError, moment: float) -> Outcome:
+        claim = attempt.claim
+        if isinstance(error, ProviderThrottled):
             RATE_LIMITED.labels(**of_channel(claim.tenant_id, claim.channel_id), by="provider").inc()
         policy = replace(self._policy, waits=attempt.connected.capabilities.waits)
-        outcome = decide_outcome(claim, answer, moment, policy)
-        if outcome.decision is not None and _is_healed_elsewhere(answer, attempt.connected):
+        outcome = decide_failure(claim, error, moment, policy)
+        if outcome.decision is not None and _is_healed_elsewhere(error, attempt.connected):
             outcome = outcome._replace(decision=replace(outcome.decision, heals=True))
-        tell_attempt(attempt.connected.name, outcome)
         return outcome
 
     # --- settle -------------------------------------------------------------------------------------------------------
@@ -371,9 +378,9 @@ class Outbound:
         self.freed.set()
 
 
-def _is_healed_elsewhere(answer: SendReceipt | SendError, connected: Connected) -> bool:
+def _is_healed_elsewhere(error: SendError, connected: Connected) -> bool:
     """Of credentials that a tenant service keeps nobody tells us when they are mended: the channel is asked again."""
-    return isinstance(answer, ChannelUnauthorized) and connected.settings is not None
+    return isinstance(error, ChannelUnauthorized) and connected.settings is not None
 
 
 def _few(attempts: Sequence[DeliveryAttempt]) -> Iterator[Sequence[DeliveryAttempt]]:

@@ -25,8 +25,10 @@ class TurnFiles:
 
     async def read(self, turn: Turn) -> tuple[tuple[SentFile, ...], float]:
         """What may be shown of them, and how long that took. Nothing is read that no vendor may see."""
+        if turn.live is None or not wants_files(turn.live.settings):
+            return (), 0.0
         asked = [line.id for line in turn.unanswered if line.kind in FILE_KINDS]
-        if not asked or turn.live is None or not wants_files(turn.live.settings):
+        if not asked:
             return (), 0.0
         begun = time.monotonic()
         sent = await self._read_all(await self._find(turn.tenant_id, asked))

@@ -36,8 +36,10 @@ class Writes:
 
         Each call is decided by the last press of its two buttons.
         """
+        if turn.live is None:
+            return None
         presses = _find_presses(turn)
-        if not presses or turn.live is None:
+        if not presses:
             return None
         if has_word(map(said_in, turn.unanswered), turn.live.settings.emergency_words):
             return None
