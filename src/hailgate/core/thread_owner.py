@@ -24,5 +24,4 @@ class ThreadOwner(IntEnum):
 
 def owner_now(stored: int, told_at: float, now: float) -> ThreadOwner:
     """``told_at`` is when the owner was last told, by the provider's clock."""
-    owner = ThreadOwner(stored)
-    return ThreadOwner.US if told_at + IDLE_S <= now else owner
+    return ThreadOwner.US if told_at + IDLE_S <= now else ThreadOwner(stored)

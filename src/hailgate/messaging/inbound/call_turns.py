@@ -7,7 +7,7 @@ from uuid import UUID
 from hailgate.core.thread_owner import ThreadOwner
 from hailgate.messaging.inbound.arrivals import HookChannel
 from hailgate.messaging.inbound.incoming import StoredInbound
-from hailgate.messaging.models import PERSON, WorkKind, WorkState
+from hailgate.messaging.models import PERSON, WorkKind
 from hailgate.messaging.store.sql import Cursor, among, array, aside, every_tenant, fetch, locked
 from hailgate.messaging.store.tables import WORK
 from hailgate.messaging.work import rows
@@ -58,8 +58,8 @@ def _asked(stored: Sequence[StoredInbound], settled: Collection[UUID], moment: f
 
 def _pending_turns(cursor: Cursor, keys: Iterable[int]) -> list[tuple[int, int, float]]:
     """``(id, key, created_at)`` of turns that have not begun, locked. The caller holds their conversations' locks."""
-    not_begun = (WorkState.WAITING.value, WorkState.READY.value)
-    places = [(WorkKind.TURN.value, key) for key in keys]
+    kind, not_begun = WorkKind.TURN.value, (rows.WAITING, rows.READY)
+    places = [(kind, key) for key in keys]
     found = WORK.find(cursor, ("id", "state"), places, by=("kind", "key"))
     ids = [id_ for id_, state in found if state in not_begun]
     if not ids:

@@ -245,7 +245,8 @@ def _apply(worker_id: int, hook_id: int, understood: Sequence[Understood], debou
         if moment is None:
             return Ingested(0, 0, Counter())
         notes, tally = apply_events(cursor, hook_id, arrivals, debounce, moment)
-        done = [(id_, EventState.DONE.value, note[:LONGEST_NOTE], moment) for id_, note in notes]
+        understood_as = EventState.DONE.value
+        done = [(id_, understood_as, note[:LONGEST_NOTE], moment) for id_, note in notes]
         waiting = {arrival.id for arrival in arrivals} - {id_ for id_, _ in notes}
         held = [(id_, EventState.HELD.value, HELD, None) for id_ in sorted(waiting)]
         dead = [(id_, state.value, note[:LONGEST_NOTE], moment) for id_, state, note in refused]

@@ -1,6 +1,7 @@
 """Inbound messages: stored in their conversations, and all that follows from them."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from django.db import transaction
 
@@ -117,11 +118,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_BY_PERSON: Final = (Direction.INBOUND.value, "contact", Status.DELIVERED.value)
+
+
 def _row(incoming: Incoming, conversation: Open, context_id: str, moment: float) -> tuple[object, ...]:
     channel, event, uid, *_ = incoming
     seal = sealer().seal_content
     chat, author = event.chat[0], event.author
-    written = (Direction.INBOUND.value, "contact", Status.DELIVERED.value)
+    written = _BY_PERSON
     if isinstance(event, EchoedMessage):
         sender = RESPONDER if event.responder else TELEPHONE
         written = (Direction.OUTBOUND.value, sender, Status.SENT.value)
@@ -142,10 +146,10 @@ def _read_wishes(stored: Sequence[StoredInbound], moment: float) -> list[Wished]
 def _read_wish(stored: StoredInbound, moment: float) -> Wished | None:
     (channel, event, uid, *_), conversation = stored.incoming, stored.conversation
     wish = read_wish(event, channel.consent_languages.split(","))
+    if wish is None:
+        return None
     at = stored.incoming.written_at(moment)
-    return wish and Wished(
-        channel.tenant_id, channel.id, conversation.id, event.chat, uid, at, conversation.answered_by, wish
-    )
+    return Wished(channel.tenant_id, channel.id, conversation.id, event.chat, uid, at, conversation.answered_by, wish)
 
 
 def _await_files(cursor: Cursor, stored: Sequence[StoredInbound], moment: float) -> None:

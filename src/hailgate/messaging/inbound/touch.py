@@ -14,10 +14,11 @@ from hailgate.messaging.store.tables import CONVERSATION
 
 def touch_conversations(cursor: Cursor, stored: Sequence[StoredInbound], moment: float) -> None:
     """What their last messages are, who has them, and whether that may be doubted."""
-    _touch_received(cursor, [each for each in stored if not each.is_echo], moment)
-    if any(each.is_echo for each in stored):
+    received = [each for each in stored if not each.is_echo]
+    _touch_received(cursor, received, moment)
+    if len(received) < len(stored):
         _touch_echoed(cursor, stored, moment)
-    doubt_owners(cursor, {each.conversation.id for each in stored if _is_told_to_us(each, moment)})
+    doubt_owners(cursor, {each.conversation.id for each in received if _is_told_to_us(each, moment)})
 
 
 def _touch_received(cursor: Cursor, received: Sequence[StoredInbound], moment: float) -> None:
@@ -63,7 +64,5 @@ def _take_over(cursor: Cursor, typed: Collection[int], moment: float) -> None:
 
 def _is_told_to_us(stored: StoredInbound, moment: float) -> bool:
     """As if we owned the thread, although another does: what was told to those who only listen, too, is not newer."""
-    if stored.is_echo:
-        return False
-    newer = stored.incoming.written_at(moment) > stored.conversation.thread_owner_at
-    return newer and stored.conversation.owner(moment) is ThreadOwner.OTHER
+    thread = stored.conversation
+    return thread.owner(moment) is ThreadOwner.OTHER and stored.incoming.written_at(moment) > thread.thread_owner_at

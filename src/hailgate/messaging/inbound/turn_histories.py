@@ -43,22 +43,25 @@ def read_history_of_all(
 
 
 def read_latest(cursor: Cursor, after: Mapping[int, int], most: int) -> dict[int, list[Row]]:
+    """SQLite has no LATERAL: there the rows are found by their ids."""
+    columns = ", ".join(f"message.{name}" for name in _COLUMNS)
+    of_each = "FROM messaging_message WHERE conversation_id = wanted.key AND id > wanted.after"
+    latest = f"{of_each} ORDER BY id DESC LIMIT {most:d}"
     if on_postgresql():
-        columns = ", ".join(f"message.{name}" for name in _COLUMNS)
-        statement = f"""
-            SELECT wanted.key, {columns} FROM unnest(%b::bigint[], %b::bigint[]) AS wanted(key, after)
-            CROSS JOIN LATERAL (
-                SELECT * FROM messaging_message WHERE conversation_id = wanted.key AND id > wanted.after
-                ORDER BY id DESC LIMIT {most:d}) message
-            {every_tenant("by key")} ORDER BY message.id
-        """
-        found = fetch(cursor, statement, [array(after), array(after.values())])
+        places = [array(after), array(after.values())]
+        wanted = "unnest(%b::bigint[], %b::bigint[]) AS wanted(key, after)"
+        messages = f"LATERAL (SELECT * {latest}) message"
     else:
-        statement = (
-            f"SELECT conversation_id, {', '.join(_COLUMNS)} FROM messaging_message "
-            f"WHERE conversation_id = %s AND id > %s {every_tenant('by key')} ORDER BY id DESC LIMIT {most:d}"
-        )
-        found = [row for place in after.items() for row in reversed(fetch(cursor, statement, place))]
+        places = [array(after.items())]
+        pairs = "json_extract(value, '$[0]') AS key, json_extract(value, '$[1]') AS after FROM json_each(%s)"
+        wanted = f"(SELECT {pairs}) wanted"
+        messages = f"messaging_message message ON message.id IN (SELECT id {latest})"
+    found = fetch(
+        cursor,
+        f"SELECT wanted.key, {columns} FROM {wanted} CROSS JOIN {messages} {every_tenant('by key')} "
+        "ORDER BY message.id",
+        places,
+    )
     histories: dict[int, list[Row]] = {}
     for key, *message in found:
         histories.setdefault(key, []).append(tuple(message))

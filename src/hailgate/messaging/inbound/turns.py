@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
@@ -42,7 +42,6 @@ from hailgate.messaging.store.sql import (
     atomic_cursor,
     every_tenant,
     fetch,
-    fetch_value,
     locked,
 )
 from hailgate.messaging.store.tables import CONVERSATION
@@ -121,8 +120,10 @@ class Turn(NamedTuple):
 
     def may_be_superseded(self, moment: float) -> bool:
         """A tenant's assistant waits for a person's last word; the built-in script answers each as it comes."""
+        if self.live is None:
+            return False
         asked = self.unanswered
-        return self.live is not None and bool(asked) and may_supersede(self.superseded, moment - asked[0].at)
+        return bool(asked) and may_supersede(self.superseded, moment - asked[0].at)
 
 
 def claim_turns(worker_id: int, room: Room) -> Batch[Turn]:
@@ -237,6 +238,7 @@ _REFUSED = f"""
             ON address.tenant_id = refusal.tenant_id AND address.digest = refusal.digest
             WHERE refusal.tenant_id = messaging_conversation.tenant_id AND refusal.scope = '{ASSISTANT}'
             AND address.contact_id = messaging_conversation.contact_id)"""
+_INBOUND: Final = Direction.INBOUND.value
 _OF_SUMMARY = "FROM messaging_conversationsummary note WHERE note.conversation_id = messaging_conversation.id"
 _SUMMARY = f"(SELECT content {_OF_SUMMARY}), (SELECT upto {_OF_SUMMARY})"
 
@@ -247,7 +249,9 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
         cursor,
         f"SELECT id, last_message_id, answered_by, version, answered_id, contact_id, last_inbound_at, "
         f"thread_owner, thread_owner_at, free_until, {_REFUSED}, {_SUMMARY}, merged_into_id, "
-        f"EXISTS (SELECT 1 FROM messaging_conversation merged WHERE merged.merged_into_id = messaging_conversation.id) "
+        f"EXISTS (SELECT 1 FROM messaging_conversation one WHERE one.merged_into_id = messaging_conversation.id), "
+        f"EXISTS (SELECT 1 FROM messaging_assistantstop stop WHERE stop.tenant_id = messaging_conversation.tenant_id), "
+        f"(SELECT restored_at FROM accounts_installation) "
         f"FROM messaging_conversation WHERE {among('id')} {every_tenant('by key')}",
         [array(row.key for row in leased)],
     )
@@ -266,12 +270,11 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
             histories[id_], before = read_history_of_all(cursor, id_, after[id_], thread.answered_id, most)
             answered |= before
     lively = [id_ for id_, each in own.items() if each]
-    stopped = find_stopped(cursor, set(tenants.values()))
     flood_rules = find_flood_rules(cursor, {tenants[id_] for id_ in lively}) if lively else {}
     saying = {tenants[id_] for id_, each in own.items() if each and each.settings.says_patterns}
     patterns = find_patterns(cursor, saying) if saying else {}
     disclosed = find_disclosed(cursor, list(conversations))
-    superseded = count_superseded(cursor, lively)
+    superseded = count_superseded(cursor, lively) if lively else {}
     unsent = {each.key for each in find_unsent_answers(cursor, lively)} if lively else set()
     turns, later = [], []
     for row in leased:
@@ -282,7 +285,7 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
             continue
         thread = conversations[row.key]
         told = (row.key, thread.version) in disclosed
-        again = (superseded.get(row.key, 0), row.key in unsent, row.tenant_id in stopped, thread.free_until)
+        again = (superseded.get(row.key, 0), row.key in unsent, bool(thread.stopped), thread.free_until)
         rules = flood_rules.get(row.tenant_id, ()) if own[row.key] else ()
         turn = Turn(*row[:-1], *thread[1:6], to, lines, own[row.key], told, *again, rules, bool(thread.refused))
         turns.append(turn._replace(summary=thread.summary, patterns=patterns.get(row.tenant_id, ())))
@@ -291,7 +294,10 @@ def _load(cursor: Cursor, leased: Sequence[Leased], moment: float) -> list[Turn]
 
 
 class _Thread(NamedTuple):
-    """A conversation; ``has_others`` says that others were joined to it."""
+    """A conversation; ``has_others`` says that others were joined to it, ``stopped`` is the tenant's kill switch.
+
+    ``restored_at`` is when this installation began anew from a backup.
+    """
 
     last_message_id: int
     answered_by: str
@@ -307,6 +313,8 @@ class _Thread(NamedTuple):
     noted_upto: int | None
     merged_into_id: int | None
     has_others: bool
+    stopped: bool
+    restored_at: float | None
 
     @property
     def summary(self) -> Summary | None:
@@ -318,10 +326,11 @@ def _drop_old(cursor: Cursor, leased: Sequence[Leased], threads: dict[int, _Thre
 
     They leave ``threads`` too. Returns the others.
     """
-    restored_at = fetch_value(cursor, "SELECT restored_at FROM accounts_installation")
-    if restored_at is None:
-        return list(leased)
-    old = {key for key, thread in threads.items() if thread.last_inbound_at and thread.last_inbound_at <= restored_at}
+    old = {
+        key
+        for key, thread in threads.items()
+        if thread.restored_at is not None and thread.last_inbound_at and thread.last_inbound_at <= thread.restored_at
+    }
     return _drop(cursor, leased, threads, old)
 
 
@@ -358,11 +367,11 @@ def _read_after(thread: _Thread, live: LiveAssistant | None) -> int:
 def _read(history: Sequence[Row], answered: Collection[int]) -> tuple[Address, tuple[Line, ...]]:
     """The address that the last inbound message came from, and the lines. Raises ConfigurationError."""
     unseal = sealer().unseal
-    sources = [(kind, address) for _, direction, *_, kind, address in history if direction == Direction.INBOUND.value]
+    sources = [(kind, address) for _, direction, *_, kind, address in history if direction == _INBOUND]
     kind, address = sources[-1] if sources else history[0][-2:]
     lines = []
     for id_, direction, kind_of_content, content, provider_id, uid, at, *_ in history:
-        inbound = direction == Direction.INBOUND.value
+        inbound = direction == _INBOUND
         given = provider_id if inbound else None
         lines.append(Line(id_, inbound, kind_of_content, unseal(content), given, uid, at, id_ in answered))
     return Address(AddressKind(kind), unseal(address)), tuple(lines)

@@ -1,7 +1,7 @@
 """Accepting messages: the one way out, in one transaction with their deliveries."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import OperationalError
@@ -164,12 +164,16 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_OUTBOUND: Final = Direction.OUTBOUND.value
+_QUEUED: Final = Status.QUEUED.value
+
+
 def _row(message: NewMessage, conversation_id: int, moment: float) -> tuple[object, ...]:
     seal = sealer().seal_content
     return (
-        message.uid, message.tenant_id, conversation_id, message.channel_id, Direction.OUTBOUND.value, message.sender,
+        message.uid, message.tenant_id, conversation_id, message.channel_id, _OUTBOUND, message.sender,
         message.kind, seal(message.content), message.to.kind.value, seal(message.to.value), "", "",
-        message.context_id, Status.QUEUED.value, False, "", "", message.cause, message.ordinal,
+        message.context_id, _QUEUED, False, "", "", message.cause, message.ordinal,
         message.metadata, moment, message.send_at, _expires_at(message, moment), message.again_of,
     )  # fmt: skip
 

@@ -68,7 +68,8 @@ def _finished(outcome: Outcome, moment: float) -> tuple[object, ...]:
 def _finish_sent(cursor: Cursor, sent: Sequence[Outcome], moment: float) -> None:
     if not sent:
         return
-    found = [(outcome.claim.message_id, outcome.provider_id, False, Status.SENT.value) for outcome in sent]
+    status = Status.SENT.value
+    found = [(outcome.claim.message_id, outcome.provider_id, False, status) for outcome in sent]
     MESSAGE.update(cursor, ("provider_id", "unknown", "status"), sorted(found), rising=("status",))
     rows.complete(cursor, [outcome.claim.id for outcome in sent])
     record_events(cursor, _news_of(cursor, sent, moment))

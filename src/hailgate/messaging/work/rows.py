@@ -9,7 +9,7 @@ index holds. Enqueue and finish lock the key's conversation first, in id order, 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hailgate.messaging.models import WorkKind, WorkState
 from hailgate.messaging.store.notify import Wake, wake_after_commit
@@ -31,7 +31,10 @@ from hailgate.messaging.store.tables import WORK
 BULK = 1
 # Of a delivery that an attempt was spent on: 2 for interactive, 3 for bulk. Retries have a share of their own.
 RETRIED = 2
-HEADS = f"({WorkState.READY.value}, {WorkState.LEASED.value})"
+# Python looks an enumeration's value up in two calls of its own: here once, not for each row.
+READY: Final = WorkState.READY.value
+WAITING: Final = WorkState.WAITING.value
+HEADS = f"({READY}, {WorkState.LEASED.value})"
 WAKES = {
     WorkKind.DELIVERY: Wake.DELIVER,
     WorkKind.TURN: Wake.ANSWER,
@@ -79,9 +82,9 @@ def enqueue(cursor: Cursor, new: Sequence[NewWork], now: float) -> None:
         first = place not in busy and (work.due_at <= now or work.kind in HEADS_AT_ONCE)
         if first:
             busy.add(place)
-        state = WorkState.READY if first else WorkState.WAITING
+        state = READY if first else WAITING
         rows.append((
-            work.tenant_id, work.kind.value, work.key, work.channel_id, work.message_id, state.value, work.priority,
+            work.tenant_id, int(work.kind), work.key, work.channel_id, work.message_id, state, work.priority,
             work.due_at, 0, 0, 0, 0, False, "", "", work.expires_at, now,
         ))  # fmt: skip
     WORK.insert(cursor, COLUMNS, rows)
@@ -101,7 +104,7 @@ def promote(cursor: Cursor, kind: WorkKind, keys: Iterable[int], now: float) -> 
         cursor,
         f"""
         SELECT (SELECT id FROM messaging_work WHERE kind = {kind.value} AND key = wanted.key
-                AND {aside("state")} = {WorkState.WAITING.value} AND due_at <= %s ORDER BY key, id LIMIT 1)
+                AND {aside("state")} = {WAITING} AND due_at <= %s ORDER BY key, id LIMIT 1)
         FROM {each("key")} {every_tenant("by key")}
         """,
         [now, array(set(keys))],
@@ -111,8 +114,8 @@ def promote(cursor: Cursor, kind: WorkKind, keys: Iterable[int], now: float) -> 
         return 0
     cursor.execute(
         f"""
-        UPDATE messaging_work SET state = {WorkState.READY.value}
-        WHERE {among("id")} AND {aside("state")} = {WorkState.WAITING.value}
+        UPDATE messaging_work SET state = {READY}
+        WHERE {among("id")} AND {aside("state")} = {WAITING}
         AND NOT EXISTS (SELECT 1 FROM messaging_work head WHERE head.kind = messaging_work.kind
                         AND head.key = messaging_work.key AND head.state IN {HEADS})
         AND NOT EXISTS (SELECT 1 FROM messaging_conversation held WHERE held.id = messaging_work.key
@@ -153,11 +156,10 @@ def postpone(cursor: Cursor, rows: Sequence[Postponed]) -> None:
         "state", "due_at", "attempts", "code", "detail", "priority", "failing_since", "tries", "attempting",
         "worker_id",
     )  # fmt: skip
-    ready = WorkState.READY.value
     WORK.update(
         cursor,
         columns,
-        [(r.id, ready, r.due_at, r.spent, r.code, r.detail, r.priority, r.failing_since, 0, False, None) for r in rows],
+        [(r.id, READY, r.due_at, r.spent, r.code, r.detail, r.priority, r.failing_since, 0, False, None) for r in rows],
     )
 
 
@@ -189,7 +191,7 @@ def hasten(cursor: Cursor, kind: WorkKind, keys: Iterable[int]) -> None:
     """Make rows that wait for their time due at once."""
     cursor.execute(
         f"UPDATE messaging_work SET due_at = 0 WHERE kind = {kind.value} AND {among('key')} "
-        f"AND {aside('state')} = {WorkState.READY.value} {every_tenant('by key')}",
+        f"AND {aside('state')} = {READY} {every_tenant('by key')}",
         [array(set(keys))],
     )
     wake_after_commit(cursor, WAKES[kind])
@@ -216,7 +218,7 @@ def hold_conversations(cursor: Cursor, keys: Iterable[int]) -> None:
 def release(cursor: Cursor, ids: Iterable[int], *, ran: bool) -> None:
     """Give leased rows back; they stay the heads of their keys. Those that may have run keep the count of it."""
     cursor.execute(
-        f"UPDATE messaging_work SET state = {WorkState.READY.value}, worker_id = NULL, attempting = FALSE"
+        f"UPDATE messaging_work SET state = {READY}, worker_id = NULL, attempting = FALSE"
         f"{'' if ran else ', tries = 0'} "
         f"WHERE {among('id')} AND state = {WorkState.LEASED.value} {every_tenant('by key')}",
         [array(ids)],
@@ -257,8 +259,7 @@ def earliest_due(
     """The time, and when the earliest row of ``kind`` that may run is due: 0 for one that is due at once."""
     moment, earliest = now_and(
         cursor,
-        f"SELECT min(due_at) FROM messaging_work WHERE kind = %s AND state = {WorkState.READY.value} {where} "
-        f"{every_tenant('claim')}",
+        f"SELECT min(due_at) FROM messaging_work WHERE kind = %s AND state = {READY} {where} {every_tenant('claim')}",
         [kind.value, *parameters],
     )
     return moment, None if earliest is None else float(earliest)
@@ -271,7 +272,7 @@ def next_due(cursor: Cursor, kind: WorkKind, now: float) -> float | None:
     """
     ready = fetch_value(
         cursor,
-        f"SELECT min(due_at) FROM messaging_work WHERE kind = %s AND state = {WorkState.READY.value} "
+        f"SELECT min(due_at) FROM messaging_work WHERE kind = %s AND state = {READY} "
         f"AND due_at >= %s {every_tenant('claim')}",
         [kind.value, now],
     )
@@ -281,8 +282,7 @@ def next_due(cursor: Cursor, kind: WorkKind, now: float) -> float | None:
 def next_scheduled(cursor: Cursor) -> float | None:
     scheduled = fetch_value(
         cursor,
-        f"SELECT min(due_at) FROM messaging_work WHERE state = {WorkState.WAITING.value} AND due_at > 0 "
-        f"{every_tenant('sweep')}",
+        f"SELECT min(due_at) FROM messaging_work WHERE state = {WAITING} AND due_at > 0 {every_tenant('sweep')}",
     )
     return None if scheduled is None else float(scheduled)
 
@@ -295,7 +295,7 @@ def _busy_keys(cursor: Cursor, new: Sequence[NewWork], now: float) -> set[tuple[
         open_rows = fetch(
             cursor,
             f"SELECT key, (SELECT 1 FROM messaging_work WHERE kind = {kind.value} AND key = wanted.key "
-            f"AND ({aside('state')} IN {HEADS} OR ({aside('state')} = {WorkState.WAITING.value} AND due_at <= %s)) "
+            f"AND ({aside('state')} IN {HEADS} OR ({aside('state')} = {WAITING} AND due_at <= %s)) "
             f"LIMIT 1) FROM {each('key')} {every_tenant('by key')}",
             [now, keys],
         )
@@ -319,7 +319,7 @@ def _free_keys(cursor: Cursor, due: str, now: float, limit: int) -> list[Row]:
     return fetch(
         cursor,
         f"""
-        SELECT DISTINCT kind, key FROM messaging_work lost WHERE state = {WorkState.WAITING.value} AND {due}
+        SELECT DISTINCT kind, key FROM messaging_work lost WHERE state = {WAITING} AND {due}
         AND NOT EXISTS (SELECT 1 FROM messaging_work head WHERE head.kind = lost.kind AND head.key = lost.key
                         AND head.state IN {HEADS})
         AND NOT EXISTS (SELECT 1 FROM messaging_conversation held WHERE held.id = lost.key
