@@ -224,6 +224,20 @@ def test_an_attempt_to_somebody_else_holds_nothing_up(worker, clock, wide):
     assert receive(worker, wide, echo(wide, 1)) == "1 echo"
 
 
+def test_an_echo_by_a_hidden_id_that_nobody_is_known_by_waits_for_any_open_attempt(worker, clock, wide):
+    """We have the number of whom we wrote to; the server names their chat by an id that nobody has told yet."""
+    send(wide)
+    claimed = claim_one(worker)
+    attempt(worker, claimed)
+    hidden = EchoedMessage(**msgspec.structs.asdict(wrote(wide, HIDDEN, message_id="echo.1")))
+    assert receive(worker, wide, hidden) == "waits for what belongs to it"
+    tell(worker, sent(claimed, "echo.1"))
+    release_held()
+    assert receive(worker, wide) == "1 status"
+    assert typed(wide) == []
+    assert receive(worker, wide, msgspec.structs.replace(hidden, message_id="echo.2")) == "1 echo"
+
+
 def test_a_held_webhook_is_shown_as_such(worker, clock, wide):
     send(wide)
     attempt(worker, claim_one(worker))

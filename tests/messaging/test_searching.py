@@ -34,7 +34,7 @@ from messaging.acting import (
     wrote,
 )
 
-FINDERS = ["cloud"]  # as if it could be asked
+FINDERS = ["cloud", "wppconnect"]  # as if the first could be asked
 
 
 @pytest.fixture

@@ -424,6 +424,12 @@ async def test_a_sent_message_is_found_by_its_words_and_time():
         assert (await find([{**LISTED, **other}])).matches == ()
 
 
+async def test_a_message_that_is_listed_by_both_names_of_its_chat_is_one():
+    by_number, by_lid = "true_5511900000042@c.us_3EB0A", "true_100000000000042@lid_3EB0A"
+    assert len((await find([{**LISTED, "id": by_number}, {**LISTED, "id": by_lid}])).matches) == 1
+    assert (await find([{**LISTED, "id": by_lid}], known=frozenset({by_number}))).matches == ()
+
+
 async def test_absence_needs_something_newer_an_open_session_and_nothing_pending():
     newer = {**LISTED, "id": "false_9", "fromMe": False, "body": "later"}
     found = await find([newer])

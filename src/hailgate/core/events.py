@@ -42,7 +42,8 @@ class InboundMessage(_Event, frozen=True):
     provider's clock. `context_id` is the provider's id of the message that this one answers. `media` is the
     file that came with it and is still to be fetched. `own` are numbers on a card of which the provider says that it
     is the sender's own. `wants` says what the provider's own list of who wants messages made of the words: it keeps to
-    that, and has told the person.
+    that, and has told the person. `message_token` is what all ids of the message have in common, where the provider
+    calls one message by several.
     """
 
     account: str
@@ -57,9 +58,10 @@ class InboundMessage(_Event, frozen=True):
     media: InboundMedia | None = None
     own: tuple[Address, ...] = ()
     wants: bool | None = None
+    message_token: str = ""
 
     def effect_key(self) -> bytes:
-        return _key("message", self.account, _group(self.chat), self.message_id)
+        return _key("message", self.account, _group(self.chat), self.message_token or self.message_id)
 
 
 class EchoedMessage(InboundMessage, frozen=True):
@@ -75,7 +77,7 @@ class UnreadableMessage(InboundMessage, frozen=True):
     """A person wrote what the provider cannot read yet. It may come again under the same id, as it was meant."""
 
     def effect_key(self) -> bytes:
-        return _key("unreadable", self.account, _group(self.chat), self.message_id)
+        return _key("unreadable", self.account, _group(self.chat), self.message_token or self.message_id)
 
     def readable_key(self) -> bytes:
         """The effect key of the message itself."""
@@ -96,7 +98,7 @@ class MessageChange(_Event, frozen=True):
     `message_id` is the provider's id of this change itself. `author` is None where it was us, on a telephone of the
     business. `emoji` is of a reaction, and empty where it was taken
     away; `content` is of an edit. `chat` is where it was said, as far as that is told, and `name` what they call
-    themselves.
+    themselves. The tokens are what all ids of the change and of its target have in common, as for a message.
     """
 
     account: str
@@ -109,9 +111,11 @@ class MessageChange(_Event, frozen=True):
     content: Inbound | None = None
     chat: tuple[Address, ...] = ()
     name: str | None = None
+    message_token: str = ""
+    target_token: str = ""
 
     def effect_key(self) -> bytes:
-        return _key("change", self.account, self.message_id, self.change)
+        return _key("change", self.account, self.message_token or self.message_id, self.change)
 
 
 class ContactChange(_Event, frozen=True):
@@ -226,7 +230,7 @@ class MessageStatus(_Event, frozen=True):
     number for it, and our sentence. `opted_out` where that is the recipient's wish not to be written to. `also` are
     further addresses of the recipient, `name` is what they call themselves. `told` is what the provider says of it in
     its own words, which may quote somebody. `participant` is the one person of a group whom this is about: it is not
-    everybody's.
+    everybody's. `message_token` is what all ids of the message have in common, as for one that came in.
     """
 
     account: str
@@ -244,11 +248,12 @@ class MessageStatus(_Event, frozen=True):
     told: str = ""
     participant: Address | None = None
     channel_fault: ChannelFault | None = None
+    message_token: str = ""
 
     def effect_key(self) -> bytes:
         chat = _group((self.recipient,) if self.recipient else ())
         person = (self.participant.key,) if self.participant else ()
-        return _key("status", self.account, chat, self.message_id, self.status.word, *person)
+        return _key("status", self.account, chat, self.message_token or self.message_id, self.status.word, *person)
 
 
 class SessionChange(_Event, frozen=True):

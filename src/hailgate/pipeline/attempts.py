@@ -67,8 +67,14 @@ def find_refusal(claim: Claim, moment: float, window_seconds: float | None) -> D
 
 def take_receipt(claim: Claim, receipt: SendReceipt) -> Outcome:
     """What an attempt came to that the provider took."""
-    provider_id = receipt.provider_id[:255]
-    return Outcome(claim, attempted=True, provider_id=provider_id, address=receipt.address, also=receipt.also)
+    return Outcome(
+        claim,
+        attempted=True,
+        provider_id=receipt.provider_id[:255],
+        address=receipt.address,
+        also=receipt.also,
+        message_token=receipt.message_token,
+    )
 
 
 def decide_failure(claim: Claim, error: SendError, moment: float, policy: RetryPolicy) -> Outcome:

@@ -74,12 +74,16 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendReceipt(msgspec.Struct, frozen=True):
-    """The provider took the message. `address` is how the provider itself calls the recipient, `also` how else."""
+    """The provider took the message. `address` is how the provider itself calls the recipient, `also` how else.
+
+    `message_token` is what all ids of the message have in common, where the provider calls one message by several.
+    """
 
     provider_id: str
     status_note: str | None = None
     address: Address | None = None
     also: tuple[Address, ...] = ()
+    message_token: str | None = None
 
 
 class ChannelHealth(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from hailgate.accounts.seal import sealer
+from hailgate.core.address import AddressKind
 from hailgate.core.content import Outbound, content_as_json, decode_outbound, encode_content, words_of
 from hailgate.core.content.inbound import InboundContacts, InboundLocation, InboundText
 from hailgate.core.content.likeness import same_cards, same_place
@@ -19,6 +20,7 @@ from hailgate.core.errors import InputError
 from hailgate.core.events import EchoedMessage, MessageStatus
 from hailgate.core.status import Status
 from hailgate.messaging.models import Direction, EventState, WorkKind, WorkState
+from hailgate.messaging.people.addresses import find_known, key_of
 from hailgate.messaging.people.conversations import address_digest
 from hailgate.messaging.store.notify import Wake, wake_after_commit
 from hailgate.messaging.store.sql import Cursor, among, array, as_uuid, atomic_cursor, every_tenant, fetch
@@ -56,11 +58,12 @@ def judge_echoes(cursor: Cursor, echoes: Sequence[Echo], moment: float) -> Judge
         return NOTHING
     # In this order: an attempt that ends between the two is known by its id.
     open_attempts = _open_attempts(cursor, echoes)
+    nameless = _nameless(cursor, echoes)
     known = _known(cursor, echoes)
     ours: dict[int, MessageStatus] = {}
     held, settled = set(), set[UUID]()
     for place, echo in enumerate(echoes):
-        if (echo.channel_id, echo.event.message_id) in known:
+        if known & {(echo.channel_id, echo.event.message_id), (echo.channel_id, echo.event.message_token)}:
             ours[place] = _sent(echo)
             continue
         waiting = [one for one in _attempts_to(open_attempts, echo) if one.uid not in settled]
@@ -68,7 +71,7 @@ def judge_echoes(cursor: Cursor, echoes: Sequence[Echo], moment: float) -> Judge
         if same is not None:
             settled.add(same.uid)
             ours[place] = _sent(echo, same.uid)
-        elif waiting and moment - echo.received_at < HELD_S:
+        elif (waiting or place in nameless) and moment - echo.received_at < HELD_S:
             held.add(echo.arrival)
     return Judged(ours, frozenset(held))
 
@@ -114,6 +117,33 @@ def _decoded(stored: str) -> Outbound | None:
         return None
 
 
+def _nameless(cursor: Cursor, echoes: Sequence[Echo]) -> set[int]:
+    """Places of those that name their chat by a hidden id alone which nobody here is known by, while any attempt on
+    their channel is open: it may be to that person, whose number is all that we have.
+    """
+    hidden = {
+        place: echo
+        for place, echo in enumerate(echoes)
+        if all(address.kind is AddressKind.LID for address in echo.event.chat)
+    }
+    if not hidden:
+        return set()
+    busy = fetch(
+        cursor,
+        f"SELECT DISTINCT channel_id FROM messaging_work WHERE {among('channel_id')} "
+        f"AND kind = {WorkKind.DELIVERY.value} AND state IN ({WorkState.LEASED.value}, {WorkState.PARKED.value}) "
+        f"{every_tenant('by key')}",
+        [array({echo.channel_id for echo in hidden.values()})],
+    )
+    keys = {key_of(echo.tenant_id, address) for echo in hidden.values() for address in echo.event.chat}
+    known = find_known(cursor, keys)
+    return {
+        place
+        for place, echo in hidden.items()
+        if (echo.channel_id,) in busy and not known.keys() & {key_of(echo.tenant_id, one) for one in echo.event.chat}
+    }
+
+
 def _attempts_to(attempts: Mapping[tuple[int, str], Sequence[_OpenAttempt]], echo: Echo) -> Iterator[_OpenAttempt]:
     """By any of the addresses that the echo gives of its chat: ours may be another than the first."""
     for address in echo.event.chat:
@@ -123,12 +153,21 @@ def _attempts_to(attempts: Mapping[tuple[int, str], Sequence[_OpenAttempt]], ech
 def _sent(echo: Echo, uid: UUID | None = None) -> MessageStatus:
     event = echo.event
     tracker = f"{uid}.0" if uid else None
-    return MessageStatus(event.account, event.message_id, Status.SENT, event.at, event.chat[0], tracker, None, None)
+    return MessageStatus(
+        event.account, event.message_id, Status.SENT, event.at, event.chat[0], tracker, None, None,
+        message_token=event.message_token,
+    )  # fmt: skip
 
 
 def _known(cursor: Cursor, echoes: Sequence[Echo]) -> set[tuple[int, str]]:
-    keys = {(echo.channel_id, echo.event.message_id) for echo in echoes}
-    found = MESSAGE.find(cursor, ("channel_id", "provider_id", "direction"), keys, by=("channel_id", "provider_id"))
+    """By their ids, and by what all ids of a message have in common."""
+    ids = {(echo.channel_id, echo.event.message_id) for echo in echoes}
+    tokens = {(echo.channel_id, token) for echo in echoes if (token := echo.event.message_token)}
+    found = [
+        row
+        for name, keys in (("provider_id", ids), ("message_token", tokens))
+        for row in MESSAGE.find(cursor, ("channel_id", name, "direction"), keys, by=("channel_id", name))
+    ]
     return {(channel_id, own) for channel_id, own, direction in found if direction == Direction.OUTBOUND.value}
 
 

@@ -77,10 +77,13 @@ def apply_early_changes(limit: int = 500) -> int:
     with atomic_cursor() as cursor:
         found = fetch(
             cursor,
-            f"SELECT amendment.id, message.id, amendment.change FROM messaging_amendment amendment "
-            f"JOIN messaging_message message ON message.channel_id = amendment.channel_id "
-            f"AND message.provider_id = amendment.provider_id "
-            f"WHERE amendment.message_id IS NULL AND amendment.received_at > %s {every_tenant('sweep')} "
+            f"SELECT amendment.id, coalesce(message.id, tokened.id), amendment.change "
+            f"FROM messaging_amendment amendment LEFT JOIN messaging_message message "
+            f"ON message.channel_id = amendment.channel_id AND message.provider_id = amendment.provider_id "
+            f"LEFT JOIN messaging_message tokened "
+            f"ON tokened.channel_id = amendment.channel_id AND tokened.message_token = amendment.provider_id "
+            f"WHERE amendment.message_id IS NULL AND amendment.received_at > %s "
+            f"AND coalesce(message.id, tokened.id) IS NOT NULL {every_tenant('sweep')} "
             f"ORDER BY amendment.id LIMIT %s{locked(of='amendment', skip=True)}",
             [now(cursor) - EARLY_CHANGE_LIFE_S, limit],
         )
@@ -101,10 +104,15 @@ def _row(amended: Amended, message_id: int | None, moment: float) -> tuple[objec
     if event.author is not None:
         author = (event.author.kind.value, seal(event.author.value), address_digest(event.author))
     return (
-        amended.tenant_id, amended.channel_id, event.target[:255], message_id, event.change.value,
+        amended.tenant_id, amended.channel_id, _any_id(event)[:255], message_id, event.change.value,
         *author, seal(_said(event)), "",
         float(min(event.at, moment)) if event.at > 0 else moment, moment,
     )  # fmt: skip
+
+
+def _any_id(event: MessageChange) -> str:
+    """Under which its target can be found, whatever the provider calls it by then."""
+    return event.target_token or event.target
 
 
 def _said(event: MessageChange) -> str:

@@ -21,6 +21,7 @@ from hailgate.core.errors import InputError
 from hailgate.core.events import EchoedMessage, InboundMessage
 from hailgate.core.status import Status
 from hailgate.messaging.channels.credentials import find_kinds
+from hailgate.messaging.channels.message_tokens import find_token_reader
 from hailgate.messaging.models import Direction
 from hailgate.messaging.store.sql import Cursor, Row, among, array, every_tenant, fetch
 from hailgate.providers import get_provider
@@ -33,6 +34,7 @@ class Utterance(NamedTuple):
     """What came in, with the root of its conversation; ``at`` is when it was written."""
 
     conversation_id: int
+    tenant_id: int
     channel_id: int
     event: InboundMessage
     at: float
@@ -112,7 +114,7 @@ def _newest(cursor: Cursor, roots: Iterable[int]) -> dict[int, _Question]:
 def _as_answer(cursor: Cursor, said: Utterance, question: _Question) -> InboundMessage:
     event = said.event
     assert isinstance(event.content, InboundText)  # noqa: S101 -- only such are looked at
-    if event.context_id not in {None, "", question.provider_id} or said.at - question.at > ANSWERED_WITHIN_S:
+    if _quotes_another(cursor, said, question) or said.at - question.at > ANSWERED_WITHIN_S:
         return event
     asked = _find_menu(cursor, said.channel_id, question.content)
     chosen = find_choice(asked.interactive, event.content.body) if asked else None
@@ -123,6 +125,15 @@ def _as_answer(cursor: Cursor, said: Utterance, question: _Question) -> InboundM
         content=InboundReply(chosen, Typed(event.content.body)),
         context_id=question.provider_id or None,
     )
+
+
+def _quotes_another(cursor: Cursor, said: Utterance, question: _Question) -> bool:
+    quoted = said.event.context_id
+    if not quoted or quoted == question.provider_id:
+        return False
+    token_of = find_token_reader(cursor, said.tenant_id, said.channel_id)
+    token = token_of(quoted) if token_of else None
+    return token_of is None or token is None or token != token_of(question.provider_id)
 
 
 def _find_menu(cursor: Cursor, channel_id: int, content: str) -> Interactive | None:

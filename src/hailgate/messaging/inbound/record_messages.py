@@ -65,7 +65,7 @@ def _with_menus_answered(
     if not numbers_menus(incoming[0].channel.provider):
         return incoming
     said = [
-        Utterance(conversation.id, each.channel.id, each.event, each.written_at(moment))
+        Utterance(conversation.id, each.channel.tenant_id, each.channel.id, each.event, each.written_at(moment))
         for each, conversation in zip(incoming, conversations, strict=True)
     ]
     read = read_menu_answers(cursor, said)
@@ -114,7 +114,7 @@ def _trace(incoming: Sequence[Incoming]) -> None:
 _COLUMNS = (
     "uid", "tenant_id", "conversation_id", "channel_id", "direction", "sender", "kind", "content", "address_kind",
     "address", "author_kind", "author", "context_id", "provider_id", "status", "unknown", "code", "detail", "ordinal",
-    "metadata", "accepted_at", "provider_at",
+    "metadata", "accepted_at", "provider_at", "message_token",
 )  # fmt: skip
 
 
@@ -136,6 +136,7 @@ def _row(incoming: Incoming, conversation: Open, context_id: str, moment: float)
         seal(chat.value), author.kind.value if author else "", seal(author.value) if author else "",
         context_id,
         event.message_id[:255], status, False, "", "", 0, "", moment, incoming.written_at(moment),
+        event.message_token or None,
     )  # fmt: skip
 
 

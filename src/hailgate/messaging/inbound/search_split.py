@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
+from django.db.models import Q
 
 from hailgate.accounts.seal import sealer
 from hailgate.core.address import Address, AddressKind
@@ -94,7 +95,10 @@ def _told_by_status(tenant_id: int, event: MessageStatus) -> Iterator[_Pair]:
     if event.recipient is None:
         return
     yield from ((ProofKind.STATUS, event.recipient, other) for other in event.also)
-    rows = Message.objects.filter(tenant_id=tenant_id, provider_id=event.message_id)
+    named = Q(provider_id=event.message_id)
+    if event.message_token:
+        named |= Q(message_token=event.message_token)
+    rows = Message.objects.filter(named, tenant_id=tenant_id)
     if to := rows.values_list("address_kind", "address").first():
         yield ProofKind.STATUS, Address(AddressKind(to[0]), sealer().unseal(to[1])), event.recipient
 

@@ -13,7 +13,8 @@ from hailgate.messaging.store.tables import CONVERSATION, MESSAGE, RECEIPT
 
 
 class StatusReport(NamedTuple):
-    """A status whose message is known. ``provider_id`` is set where the message did not know its own yet.
+    """A status whose message is known. ``provider_id`` and the token are set where the message did not know its own
+    yet.
 
     ``told`` and ``participant`` are sealed.
     """
@@ -21,6 +22,7 @@ class StatusReport(NamedTuple):
     tenant_id: int
     message_id: int
     provider_id: str | None
+    message_token: str | None
     status: Status
     at: float
     code: str
@@ -73,8 +75,8 @@ def _highest(reports: Sequence[StatusReport]) -> dict[int, StatusReport]:
 
 
 def _change_messages(cursor: Cursor, reports: Sequence[StatusReport], best: Mapping[int, StatusReport]) -> None:
-    names = {report.message_id: report.provider_id for report in reports if report.provider_id}
-    MESSAGE.update(cursor, ("provider_id",), sorted(names.items()))
+    names = {r.message_id: (r.provider_id, r.message_token) for r in reports if r.provider_id}
+    MESSAGE.update(cursor, ("provider_id", "message_token"), [(id_, *names[id_]) for id_ in sorted(names)])
     ranks = sorted((id_, report.status.value) for id_, report in best.items())
     MESSAGE.update(cursor, ("status",), ranks, rising=("status",))
     failed = [(id_, report.code, report.detail) for id_, report in best.items() if report.status is Status.FAILED]

@@ -1,7 +1,7 @@
 """Statuses: what became of messages, told in any order, repeated, with gaps, early or for strangers."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -72,10 +72,11 @@ def record_statuses(cursor: Cursor, news: Sequence[News], moment: float) -> None
 def _find_messages(cursor: Cursor, news: Sequence[News]) -> list[_Known | None]:
     """By our own id, where the provider echoes it; else by the provider's."""
     by_uid, by_provider_id = _messages_by_uid(cursor, news), _messages_by_provider_id(cursor, news)
+    by_token = _messages_by_token(cursor, news)
     return [
         by_uid.get((channel_id, uid))
         if (uid := _tracked(event))
-        else by_provider_id.get((channel_id, event.message_id))
+        else by_provider_id.get((channel_id, event.message_id)) or by_token.get((channel_id, event.message_token))
         for _, channel_id, event, _ in news
     ]
 
@@ -83,16 +84,21 @@ def _find_messages(cursor: Cursor, news: Sequence[News]) -> list[_Known | None]:
 def _keep_early(cursor: Cursor, news: Sequence[News], moment: float) -> None:
     columns = ("tenant_id", "channel_id", "provider_id", "received_at", "status", *_FACTS)
     early = [
-        (tenant_id, channel_id, event.message_id[:255], moment, event.status.value, *_facts(event, moment))
+        (tenant_id, channel_id, _any_id(event)[:255], moment, event.status.value, *_facts(event, moment))
         for tenant_id, channel_id, event, _ in news
     ]
     EARLY_STATUS.insert(cursor, columns, early)
 
 
+def _any_id(event: MessageStatus) -> str:
+    """Under which its message can be found, whatever the provider calls it by then."""
+    return event.message_token or event.message_id
+
+
 def _report(one: News, message: _Known, moment: float) -> StatusReport:
     event = one.event
-    own_id = None if message.named else event.message_id[:255]
-    return StatusReport(one.tenant_id, message.id, own_id, event.status, *_facts(event, moment))
+    own_id, token = (None, None) if message.named else (event.message_id[:255], event.message_token or None)
+    return StatusReport(one.tenant_id, message.id, own_id, token, event.status, *_facts(event, moment))
 
 
 def _renames(one: News, message: _Known) -> bool:
@@ -182,16 +188,21 @@ def apply_early_statuses(limit: int = 500) -> int:
     with atomic_cursor() as cursor:
         found = fetch(
             cursor,
-            f"SELECT early.id, message.tenant_id, message.id, early.status, "
+            f"SELECT early.id, early.tenant_id, coalesce(message.id, tokened.id), early.status, "
             f"{', '.join(f'early.{name}' for name in _FACTS)} "
-            f"FROM messaging_earlystatus early JOIN messaging_message message "
+            f"FROM messaging_earlystatus early LEFT JOIN messaging_message message "
             f"ON message.channel_id = early.channel_id AND message.provider_id = early.provider_id "
-            f"WHERE message.direction = {Direction.OUTBOUND.value} {every_tenant('sweep')} "
+            f"LEFT JOIN messaging_message tokened "
+            f"ON tokened.channel_id = early.channel_id AND tokened.message_token = early.provider_id "
+            f"WHERE coalesce(message.direction, tokened.direction) = {Direction.OUTBOUND.value} "
+            f"{every_tenant('sweep')} "
             f"ORDER BY early.id LIMIT %s{locked(of='early', skip=True)}",
             [limit],
         )
         moment = now(cursor)
-        reports = [StatusReport(tenant, id_, None, Status(rank), *facts) for _, tenant, id_, rank, *facts in found]
+        reports = [
+            StatusReport(tenant, id_, None, None, Status(rank), *facts) for _, tenant, id_, rank, *facts in found
+        ]
         apply_reports(cursor, reports)
         cursor.execute(
             f"DELETE FROM messaging_earlystatus WHERE {among('id')} OR received_at < %s {every_tenant('sweep')}",
@@ -223,8 +234,20 @@ def _messages_by_uid(cursor: Cursor, news: Sequence[News]) -> dict[tuple[int, UU
 
 def _messages_by_provider_id(cursor: Cursor, news: Sequence[News]) -> dict[tuple[int, str], _Known]:
     keys = {(one.channel_id, one.event.message_id) for one in news if _tracked(one.event) is None}
-    columns = ("channel_id", "provider_id", "id", "direction", "address_kind", "address")
-    found = MESSAGE.find(cursor, columns, keys, by=("channel_id", "provider_id"))
+    return _messages_by(cursor, "provider_id", keys)
+
+
+def _messages_by_token(cursor: Cursor, news: Sequence[News]) -> dict[tuple[int, str], _Known]:
+    """Those of providers that call one message by several ids."""
+    keys = {
+        (one.channel_id, token) for one in news if (token := one.event.message_token) and _tracked(one.event) is None
+    }
+    return _messages_by(cursor, "message_token", keys)
+
+
+def _messages_by(cursor: Cursor, name: str, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], _Known]:
+    columns = ("channel_id", name, "id", "direction", "address_kind", "address")
+    found = MESSAGE.find(cursor, columns, keys, by=("channel_id", name))
     return {
         (channel_id, own): _Known(id_, True, *address)
         for channel_id, own, id_, direction, *address in found

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from hailgate.core.address import Address
+from hailgate.messaging.channels.message_tokens import find_token_reader
 from hailgate.messaging.people.addresses import find_known, key_of
 from hailgate.messaging.people.roots import joined_ids
-from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch, fetch_value
+from hailgate.messaging.store.sql import Cursor, among, array, every_tenant, fetch
 from hailgate.messaging.store.tables import CONVERSATION, MESSAGE
-from hailgate.providers import get_provider
 
 # So far back in a conversation a message is looked for by its token.
 FARTHEST: Final = 2_000
@@ -37,14 +37,8 @@ def find_targets(cursor: Cursor, targets: Sequence[Target]) -> list[FoundTarget 
 
 
 def _by_token(cursor: Cursor, target: Target) -> FoundTarget | None:
-    provider = fetch_value(
-        cursor,
-        "SELECT provider FROM messaging_channel WHERE tenant_id = %s AND id = %s",
-        [target.tenant_id, target.channel_id],
-    )
-    token_of = get_provider(provider).message_token
-    token = token_of(target.named) if token_of else None
-    if token_of is None or token is None:
+    token_of = find_token_reader(cursor, target.tenant_id, target.channel_id)
+    if token_of is None or (token := token_of(target.named)) is None:
         return None
     said = fetch(
         cursor,

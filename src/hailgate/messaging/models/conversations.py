@@ -90,7 +90,8 @@ class Direction(models.IntegerChoices):
 class Message(HotModel):
     """One message in either direction. ``id`` is its place in the conversation; ``status`` is a rank that rises.
 
-    ``again_of`` is the failed message that this one was sent instead of.
+    ``again_of`` is the failed message that this one was sent instead of. ``message_token`` is what all ids of it
+    have in common, where the provider calls one message by several.
     """
 
     uid = models.UUIDField(unique=True)
@@ -106,6 +107,7 @@ class Message(HotModel):
     author = models.TextField(blank=True)
     context_id = models.CharField(max_length=255, blank=True)
     provider_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 -- unknown until the provider says it
+    message_token = models.CharField(max_length=255, null=True)  # noqa: DJ001 -- most providers give one id only
     status = models.SmallIntegerField(default=0)
     unknown = models.BooleanField(default=False)
     code = models.CharField(max_length=60, blank=True)
@@ -136,6 +138,11 @@ class Message(HotModel):
                 fields=["channel", "provider_id"],
                 name="message_provider",
                 condition=Q(provider_id__isnull=False),
+            ),
+            models.Index(
+                fields=["channel", "message_token"],
+                name="message_token",
+                condition=Q(message_token__isnull=False),
             ),
             models.Index(fields=["tenant", "sender", "id"], name="message_sender"),
             models.Index(fields=["tenant", "kind", "id"], name="message_kind"),

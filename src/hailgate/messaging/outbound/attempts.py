@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     """What one claim came to: a receipt (``decision`` is None) or a decision about its error.
 
     ``provider_id`` and ``address`` are the provider's names for the message and the recipient, once it took it; by
-    those in ``also`` it knows the recipient too.
+    those in ``also`` it knows the recipient too. ``message_token`` is what all its ids of the message have in common.
     ``rests_until`` is set where the provider wants the whole channel to keep quiet for a while.
     """
 
@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     provider_code: str = ""
     rests_until: float | None = None
     also: tuple[Address, ...] = ()
+    message_token: str | None = None
 
     @property
     def sent(self) -> bool:

@@ -1,6 +1,7 @@
 """Outcomes: what came of attempts, written under the same condition as they were."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from hailgate.core.address import AddressKind
 from hailgate.core.delivery import Action, Decision
@@ -68,9 +69,9 @@ def _finished(outcome: Outcome, moment: float) -> tuple[object, ...]:
 def _finish_sent(cursor: Cursor, sent: Sequence[Outcome], moment: float) -> None:
     if not sent:
         return
-    status = Status.SENT.value
-    found = [(outcome.claim.message_id, outcome.provider_id, False, status) for outcome in sent]
-    MESSAGE.update(cursor, ("provider_id", "unknown", "status"), sorted(found), rising=("status",))
+    columns, status = ("provider_id", "message_token", "unknown", "status"), Status.SENT.value
+    found = [(o.claim.message_id, o.provider_id, o.message_token, False, status) for o in sent]
+    MESSAGE.update(cursor, columns, sorted(found, key=itemgetter(0)), rising=("status",))
     rows.complete(cursor, [outcome.claim.id for outcome in sent])
     record_events(cursor, _news_of(cursor, sent, moment))
     if renamed := [o for o in sent if o.address is not None and (o.also or o.address != o.claim.to)]:

@@ -15,6 +15,7 @@ from hailgate.core.errors import RecipientUnconfirmed, RecipientUnreachable
 from hailgate.core.evidence import MOST_ASKED, Looks, Verdict, next_look
 from hailgate.core.slots import Room
 from hailgate.core.status import Status
+from hailgate.messaging.channels.message_tokens import find_token
 from hailgate.messaging.models import Direction, WorkKind, WorkState
 from hailgate.messaging.people.roots import joined_ids, lock_key
 from hailgate.messaging.store.sql import (
@@ -113,8 +114,11 @@ def claim_searches(worker_id: int, room: Room) -> Batch[SearchClaim]:
     return claim_due(WorkKind.LOOK, worker_id, room, _load)
 
 
-def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Looks, provider_id: str = "") -> bool:
-    """What one look came to. False where it is no longer this worker's, or the message no longer unknown."""
+def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Looks, found: str = "") -> bool:
+    """What one look came to; ``found`` is the provider's id of the message.
+
+    False where it is no longer this worker's, or the message no longer unknown.
+    """
     with atomic_cursor() as cursor:
         moment = find_alive(cursor, worker_id)
         if moment is None:
@@ -125,11 +129,14 @@ def record_look(worker_id: int, claim: SearchClaim, verdict: Verdict, looks: Loo
         if not _is_unknown(cursor, claim):
             rows.complete(cursor, [claim.id])
             return False
-        if verdict is Verdict.OPEN or (verdict is Verdict.SENT and _is_anothers(cursor, claim, key, provider_id)):
+        token = find_token(cursor, claim.tenant_id, claim.channel_id, found) if found else None
+        if verdict is Verdict.OPEN or (verdict is Verdict.SENT and _is_anothers(cursor, claim, key, found, token)):
             _look_again(cursor, claim, looks, moment)
             return True
         rows.complete(cursor, [claim.id])
-        _END[verdict](cursor, claim, moment, provider_id)
+        if verdict is Verdict.SENT:
+            _name(cursor, claim, found, token)
+        _END[verdict](cursor, claim, moment)
         rows.hold_conversations(cursor, [key])
         rows.promote(cursor, WorkKind.DELIVERY, [key], moment)
         return True
@@ -163,25 +170,29 @@ def _is_unknown(cursor: Cursor, claim: SearchClaim) -> bool:
     return found is not None
 
 
-def _is_anothers(cursor: Cursor, claim: SearchClaim, key: int, provider_id: str) -> bool:
+def _is_anothers(cursor: Cursor, claim: SearchClaim, key: int, found: str, token: str | None) -> bool:
     """Whether another message to the same person got this id since the claim; the lock of ``key`` is held."""
-    found = fetch_one(
+    another = fetch_one(
         cursor,
-        f"SELECT id FROM messaging_message WHERE channel_id = %s AND provider_id = %s AND {among('conversation_id')} "
-        f"AND id <> %s {every_tenant('by key')}",
-        [claim.channel_id, provider_id[:255], array(joined_ids(cursor, key)), claim.message_id],
+        f"SELECT id FROM messaging_message WHERE channel_id = %s AND (provider_id = %s OR message_token = %s) "
+        f"AND {among('conversation_id')} AND id <> %s {every_tenant('by key')}",
+        [claim.channel_id, found[:255], token, array(joined_ids(cursor, key)), claim.message_id],
     )
-    return found is not None
+    return another is not None
 
 
-def _end_sent(cursor: Cursor, claim: SearchClaim, moment: float, provider_id: str) -> None:
-    sent = (claim.message_id, provider_id[:255], False, Status.SENT.value)
-    MESSAGE.update(cursor, ("provider_id", "unknown", "status"), [sent], rising=("status",))
+def _name(cursor: Cursor, claim: SearchClaim, found: str, token: str | None) -> None:
+    MESSAGE.update(cursor, ("provider_id", "message_token"), [(claim.message_id, found[:255], token)])
+
+
+def _end_sent(cursor: Cursor, claim: SearchClaim, moment: float) -> None:
+    sent = (claim.message_id, False, Status.SENT.value)
+    MESSAGE.update(cursor, ("unknown", "status"), [sent], rising=("status",))
     _note(cursor, claim, Status.SENT.word, moment, FOUND)
     rows.complete(cursor, [claim.delivery_id])
 
 
-def _end_absent(cursor: Cursor, claim: SearchClaim, moment: float, _: str) -> None:
+def _end_absent(cursor: Cursor, claim: SearchClaim, moment: float) -> None:
     if claim.delivery_code == RecipientUnconfirmed.code:
         _bury(cursor, claim, moment)
         return
@@ -205,11 +216,11 @@ def _bury(cursor: Cursor, claim: SearchClaim, moment: float) -> None:
     _note(cursor, claim, Status.FAILED.word, moment, NOWHERE)
 
 
-def _end_ambiguous(cursor: Cursor, claim: SearchClaim, _moment: float, _: str) -> None:
+def _end_ambiguous(cursor: Cursor, claim: SearchClaim, _moment: float) -> None:
     _stay(cursor, claim, Verdict.AMBIGUOUS)
 
 
-def _end_given_up(cursor: Cursor, claim: SearchClaim, _moment: float, _: str) -> None:
+def _end_given_up(cursor: Cursor, claim: SearchClaim, _moment: float) -> None:
     _stay(cursor, claim, Verdict.GIVEN_UP)
 
 

@@ -16,6 +16,7 @@ from hailgate.providers.spec import Proof, ProviderSpec, keep_headers
 from hailgate.providers.wppconnect.adapter import WppProvider, WppReceiver
 from hailgate.providers.wppconnect.codes import CODES
 from hailgate.providers.wppconnect.config import WppChannel, WppHook
+from hailgate.providers.wppconnect.message_ids import token_of
 
 TEXT: Final = KindLimits(text=4096, mentions=True)
 KINDS: Final = {
@@ -61,4 +62,5 @@ SPEC: Final = ProviderSpec(
     receiver=WppReceiver,
     connect=WppProvider,
     codes=CODES,
+    message_token=token_of,
 )

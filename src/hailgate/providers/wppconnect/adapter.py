@@ -24,6 +24,7 @@ from hailgate.providers.contract import ChannelHealth, Connection, OutboundMessa
 from hailgate.providers.guard import Guard, unguarded
 from hailgate.providers.jids import render_jid
 from hailgate.providers.wppconnect.config import WppChannel, WppHook
+from hailgate.providers.wppconnect.message_ids import token_of
 from hailgate.providers.wppconnect.token import SessionToken
 from hailgate.providers.wppconnect.webhook import parse_webhook
 from hailgate.providers.wppconnect.wire import (
@@ -174,12 +175,17 @@ class WppProvider:
         listed = parse_messages(*await self._get(f"get-messages/{chat}?count={LISTED}", LARGEST_ANSWER))
         since = sought.attempted_at - CLOCK_SKEW_S
         recent = [told for told in listed if _written_at(told) >= since]
-        matches = [
-            str(told["id"]) for told in recent
-            if isinstance(told.get("id"), str) and told["id"] not in sought.known and fits(told, sought.message)
-        ]  # fmt: skip
+        known = {token_of(each) or each for each in sought.known}
+        # One message may be listed under both names of its chat.
+        matches = {
+            token: str(told["id"]) for told in recent
+            if isinstance(told.get("id"), str) and fits(told, sought.message)
+            and (token := token_of(told["id"]) or told["id"]) not in known
+        }  # fmt: skip
         newer = any(_written_at(told) > sought.attempted_at for told in recent)
-        return Findings(matches=tuple(matches), newer=newer, settled=_was_open(sought) and not _pending(recent))
+        return Findings(
+            matches=tuple(matches.values()), newer=newer, settled=_was_open(sought) and not _pending(recent)
+        )
 
     async def poll_inbound(self, since: float, after: str | None = None) -> InboundPage:
         del after  # the server gives all that is unread at once

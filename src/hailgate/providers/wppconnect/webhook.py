@@ -54,6 +54,7 @@ from hailgate.core.status import Status
 from hailgate.providers.jids import STORIES, mentioning, parse_jid
 from hailgate.providers.reading import from_milliseconds, identifier, read_body
 from hailgate.providers.vcards import parse_vcards
+from hailgate.providers.wppconnect.message_ids import token_of
 
 # It may come once more, in plain, under the same id.
 CIPHERTEXT: Final = "ciphertext"
@@ -113,6 +114,7 @@ def _parse_message(told: Mapping[str, Any], session: str, body: bytes) -> Provid
         context_id=_quoted(told),
         origin=Origin(forwarded=True) if told.get("isForwarded") is True else None,
         media=find_media(content, told, message_id),
+        message_token=_token(message_id),
     )
 
 
@@ -132,6 +134,7 @@ def _parse_ack(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent
         tracker=None,
         code=str(ack) if ack in FAILURES else None,
         detail=FAILURES.get(ack),
+        message_token=_token(message_id),
     )
 
 
@@ -143,8 +146,11 @@ def _parse_reaction(told: Mapping[str, Any], session: str, _: bytes) -> Provider
     emoji = told.get("reactionText")
     text = emoji[:MAX_EMOJI] if isinstance(emoji, str) else ""
     # A second emoji on one message comes under the same id as the first.
-    change_id = f"{own}:{text or 'removed'}:{told.get('timestamp')}"[:255]
-    return MessageChange(session, change_id, target, Change.REACTION, author, _seconds(told.get("timestamp")), text)
+    which = f":{text or 'removed'}:{told.get('timestamp')}"
+    return MessageChange(
+        session, f"{own}{which}"[:255], target, Change.REACTION, author, _seconds(told.get("timestamp")), text,
+        message_token=f"{_token(own) or own}{which}", target_token=_token(target),
+    )  # fmt: skip
 
 
 def _parse_revoked(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent:
@@ -152,7 +158,9 @@ def _parse_revoked(told: Mapping[str, Any], session: str, _: bytes) -> ProviderE
     if own is None or target is None:
         return _malformed("revoked message", session)
     author = None if own.startswith("true_") else parse_jid(_serialized(told.get("author") or told.get("from")))
-    return MessageChange(session, own, target, Change.DELETION, author, 0.0)
+    return MessageChange(
+        session, own, target, Change.DELETION, author, 0.0, message_token=_token(own), target_token=_token(target)
+    )
 
 
 def _parse_call(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent:
@@ -175,7 +183,9 @@ def _parse_poll_answer(told: Mapping[str, Any], session: str, body: bytes) -> Pr
         content = Unsupported("poll_vote", body)
     author = person if chat.kind is AddressKind.GROUP else None
     message_id = f"{target}:{person.value}:{at:.3f}"[:255]
-    return InboundMessage(session, message_id, (chat,), author, None, at, content, target)
+    # In a group many may vote in one moment; the one person of a chat goes by several names.
+    token = f"{_token(target) or target}:{author.value if author else ''}:{at:.3f}"
+    return InboundMessage(session, message_id, (chat,), author, None, at, content, target, message_token=token)
 
 
 def _parse_session(told: Mapping[str, Any], session: str, _: bytes) -> ProviderEvent:
@@ -335,6 +345,11 @@ def _sha256(told: object) -> str:
 def _message_id(told: object) -> str | None:
     """A text in messages, an object in acks and reactions."""
     return identifier(_serialized(told))
+
+
+def _token(message_id: str) -> str:
+    """Empty where the id is not made as the server's are."""
+    return token_of(message_id) or ""
 
 
 def _serialized(told: object) -> object:

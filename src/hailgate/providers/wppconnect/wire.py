@@ -45,6 +45,7 @@ from hailgate.providers.jids import parse_jid, render_jid, user_of
 from hailgate.providers.reading import identifier, read
 from hailgate.providers.strangers import REQUEST_TIMEOUT, refuse_stranger
 from hailgate.providers.vcards import parse_vcards
+from hailgate.providers.wppconnect.message_ids import token_of
 
 # WhatsApp Web shows a code for about 20 seconds, and a typed one for some minutes.
 QR_LIFE_S: Final = 45.0
@@ -238,7 +239,8 @@ def _receipt(answer: Mapping[str, Any], unnamed: str) -> SendReceipt:
     if message_id is None:
         raise OutcomeUnknown("The server's answer names no message.")
     chat = sent.get("chatId") or sent.get("to") if isinstance(sent, dict) else None
-    return SendReceipt(message_id, address=parse_jid(chat.get("_serialized") if isinstance(chat, dict) else chat))
+    address = parse_jid(chat.get("_serialized") if isinstance(chat, dict) else chat)
+    return SendReceipt(message_id, address=address, message_token=token_of(message_id))
 
 
 def tells_of_session(body: bytes) -> bool:
