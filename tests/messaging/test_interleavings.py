@@ -1,8 +1,8 @@
 """Two transactions on one conversation, the second begun after each statement of the first that locks or writes.
 
-Every pair of verbs that touch a queue, at every such place: whatever waits for whom, nothing is forgotten,
-orphaned, sent twice or left for a deadlock to sort out. Two connections, so PostgreSQL alone. Which verb takes
-which locks, and in which order, is in ``docs/explanation/locks.md``.
+Every pair of verbs that touch a queue or say whose it is, at every such place: whatever waits for whom, nothing is
+forgotten, orphaned, sent twice or left for a deadlock to sort out. Two connections, so PostgreSQL alone. Which verb
+takes which locks, and in which order, is in ``docs/explanation/locks.md``.
 """
 
 import re
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -18,10 +19,11 @@ import pytest
 from django.db import connection
 
 from hailgate.core.delivery import Action
-from hailgate.core.errors import Conflict
+from hailgate.core.errors import Conflict, InputError
 from hailgate.core.slots import open_room
 from hailgate.core.status import Status
-from hailgate.messaging.models import Attempt, Message, Work, Worker, WorkKind, WorkState
+from hailgate.messaging.inbound.turns import Finished, claim_turns, finish_turns
+from hailgate.messaging.models import Attempt, Contact, Join, JoinState, Message, Work, Worker, WorkState
 from hailgate.messaging.outbound.accept import accept_messages
 from hailgate.messaging.outbound.attempts import record_attempts
 from hailgate.messaging.outbound.cancel import cancel_message
@@ -31,6 +33,9 @@ from hailgate.messaging.outbound.failover import declare_dead, release_strays, s
 from hailgate.messaging.outbound.outcomes import record_outcomes
 from hailgate.messaging.outbound.parked import settle_parked
 from hailgate.messaging.outbound.revive import send_again
+from hailgate.messaging.outbound.takeover import hand_over
+from hailgate.messaging.people.byhand import join_by_hand, undo_join
+from hailgate.messaging.people.joins import join_proven
 from hailgate.messaging.work.sweep import promote_all, promote_lost_heads
 from messaging.acting import (
     HOLD_S,
@@ -38,16 +43,19 @@ from messaging.acting import (
     apply,
     attempt,
     claim,
+    conversation_of,
     decided,
     execute,
     let_expire,
     new_message,
     new_worker,
+    phone,
     send,
     sent,
     tell,
     told,
     work_of,
+    wrote,
 )
 
 PATIENCE_S = 20.0
@@ -164,13 +172,7 @@ def hears_that_it_was_delivered(talk: Talk) -> Verb:
 
 
 def cancels_the_follower(talk: Talk) -> Verb:
-    def cancel() -> None:
-        try:
-            cancel_message(talk.channel.tenant_id, talk.follower.uid)
-        except Conflict:
-            return
-
-    return cancel
+    return lambda: unless_refused(cancel_message, talk.channel.tenant_id, talk.follower.uid)
 
 
 def promotes_what_is_due(talk: Talk) -> Verb:
@@ -184,16 +186,83 @@ def buries_what_expired(talk: Talk) -> Verb:
     return bury_expired
 
 
+# --- turns, and whose the conversation is ---------------------------------------------------------------------------
+
+
+def hears_from_the_person(talk: Talk) -> Verb:
+    _let_answer(talk)
+    event = wrote(talk.channel, phone(talk.number), message_id=f"wamid.in{talk.number}")
+    return lambda: apply(talk.channel, event)
+
+
+def claims_a_turn(talk: Talk) -> Verb:
+    hears_from_the_person(talk)()
+    worker = new_worker()
+    return lambda: claim_turns(worker, open_room(50))
+
+
+def finishes_a_turn(talk: Talk) -> Verb:
+    hears_from_the_person(talk)()
+    key = conversation_of(talk.head).id
+    (turn,) = [one for one in claim_turns(talk.worker, open_room(50)).claims if one.conversation_id == key]
+    held = Work.objects.filter(tenant_id=talk.channel.tenant_id, worker_id=talk.worker, key=key).values_list(
+        "id", flat=True
+    )
+    release_strays(talk.worker, frozenset(held))  # the turn of another talk
+    answer = new_message(talk.channel, talk.number, "an answer")
+    return lambda: finish_turns(talk.worker, [Finished(turn, [answer], hand_over=False)])
+
+
+def takes_over(talk: Talk) -> Verb:
+    return lambda: hand_over(talk.channel.tenant_id, str(conversation_of(talk.head).uid), "person")
+
+
+def gives_back(talk: Talk) -> Verb:
+    return lambda: hand_over(talk.channel.tenant_id, str(conversation_of(talk.head).uid), "scripted")
+
+
+def joins_the_person(talk: Talk) -> Verb:
+    return _join(talk, talk.number + 2_000_000)
+
+
+def parts_the_person(talk: Talk) -> Verb:
+    joins = Join.objects.filter(tenant_id=talk.channel.tenant_id, state=JoinState.JOINED)
+    if not joins.exists():
+        _join(talk, talk.number + 3_000_000)()
+    uid = joins.get().uid
+    return lambda: unless_refused(undo_join, talk.channel.tenant_id, uid, "somebody")
+
+
+def _let_answer(talk: Talk) -> None:
+    id_ = conversation_of(talk.head).id
+    execute("UPDATE messaging_conversation SET answered_by = 'scripted' WHERE id = %s", [id_])
+
+
+def _join(talk: Talk, number: int) -> Verb:
+    other = conversation_of(send(talk.channel, number)).contact_id
+    ids = sorted({conversation_of(talk.head).contact_id, other})
+    uids = [Contact.objects.get(tenant_id=talk.channel.tenant_id, id=id_).uid for id_ in ids]
+    return lambda: unless_refused(join_by_hand, talk.channel.tenant_id, *uids, "somebody")
+
+
+def unless_refused(verb: Callable[..., object], *given: object) -> None:
+    """What is asked for twice, or comes too late, is refused."""
+    with suppress(Conflict, InputError):
+        verb(*given)
+
+
 VERBS = (
     accepts, claims, records_the_attempt, records_that_it_was_sent, records_a_retry, records_that_it_is_unknown,
     declares_its_worker_dead, signs_off, gives_strays_back, sends_the_unknown_again, settles_the_unknown,
     hears_that_it_was_delivered, cancels_the_follower, promotes_what_is_due, buries_what_expired,
+    hears_from_the_person, claims_a_turn, finishes_a_turn, takes_over, gives_back, joins_the_person, parts_the_person,
 )  # fmt: skip
-# Whoever has the head in hand: of two of them, each gets a conversation of its own.
+# Whoever has the head in hand, or the turn: of two of them, each gets a conversation of its own.
 HOLDERS = frozenset({
     records_the_attempt, records_that_it_was_sent, records_a_retry, records_that_it_is_unknown,
     declares_its_worker_dead, signs_off, gives_strays_back,
 })  # fmt: skip
+TURN_HOLDERS = frozenset({hears_from_the_person, claims_a_turn, finishes_a_turn})
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
@@ -208,8 +277,8 @@ def test_two_verbs_at_once_leave_the_queue_whole(postgresql, wide, first, second
     numbers = count(1)
     for place in count(1):
         talk = Talk(wide, next(numbers))
-        other = Talk(wide, next(numbers)) if {first, second} <= HOLDERS else talk
-        verbs = first(talk), second(other)
+        apart = {first, second} <= HOLDERS or {first, second} <= TURN_HOLDERS
+        verbs = prepared(first, talk, second, Talk(wide, next(numbers)) if apart else talk)
         paused = interleave(*verbs, place)
         check(wide.tenant_id)
         clear(wide.tenant_id)
@@ -223,6 +292,16 @@ def has_nothing_to_do(first: Callable[[Talk], Verb], beside: Callable[[Talk], Ve
     return (first is claims and beside in HOLDERS) or (
         first is sends_the_unknown_again and beside is settles_the_unknown
     )
+
+
+def prepared(
+    first: Callable[[Talk], Verb], talk: Talk, second: Callable[[Talk], Verb], other: Talk
+) -> tuple[Verb, Verb]:
+    """Who is to be parted is joined before anything is being sent, for which a join would wait."""
+    if second is parts_the_person:
+        parts = second(other)
+        return first(talk), parts
+    return first(talk), second(other)
 
 
 def interleave(first: Verb, second: Verb, place: int) -> bool:
@@ -282,18 +361,19 @@ def wait_until_done_or_waiting(beside: Future[None]) -> None:
 
 
 def check(tenant_id: int) -> None:
+    join_proven()  # what gave way to others
     assert list(offences(tenant_id)) == []
 
 
 def offences(tenant_id: int) -> Iterator[str]:
-    rows = list(Work.objects.filter(tenant_id=tenant_id, kind=WorkKind.DELIVERY))
+    rows = list(Work.objects.filter(tenant_id=tenant_id))
     alive = set(Worker.objects.filter(alive=True).values_list("id", flat=True))
     for row in rows:
         if row.state == LEASED and row.worker_id not in alive:
             yield f"{row.id} is leased to a worker that is dead"
         if row.state != LEASED and (row.worker_id or row.attempting):
             yield f"{row.id} is not leased and still somebody's"
-    heads = [row.key for row in rows if row.state in {READY, LEASED}]
+    heads = [(row.kind, row.key) for row in rows if row.state in {READY, LEASED}]
     yield from (f"{key} has two heads" for key in set(heads) if heads.count(key) > 1)
     waiting = {row.message_id for row in rows if row.state in {READY, WAITS}}
     proven = Message.objects.filter(tenant_id=tenant_id, id__in=waiting, status=Status.SENT).count()
@@ -307,6 +387,6 @@ def offences(tenant_id: int) -> Iterator[str]:
 
 
 def clear(tenant_id: int) -> None:
-    for table in ("work", "attempt"):
+    for table in ("work", "attempt", "join"):
         execute(f"DELETE FROM messaging_{table} WHERE tenant_id = %s", [tenant_id])
     execute("UPDATE messaging_worker SET alive = FALSE")
