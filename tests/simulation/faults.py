@@ -62,6 +62,8 @@ WORST: Mapping[str, float] = {
     # people: messages that kill whoever reads them, and tenants who name what is not theirs
     "poison": 0.50,
     "stranger": 0.50,
+    # operators who do one thing after the other
+    "hasty_operator": 0.80,
 }
 SHARE_OF_KINDS = 0.3
 

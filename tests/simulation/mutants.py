@@ -15,7 +15,7 @@ from hailgate.core import delivery, evidence
 from hailgate.messaging.channels import registry
 from hailgate.messaging.inbound import apply_events, effects, ingest, status_reports
 from hailgate.messaging.inbound import turns as turn_rows
-from hailgate.messaging.outbound import claim, heads, outcomes
+from hailgate.messaging.outbound import cancel, claim, heads, outcomes, takeover
 from hailgate.messaging.work import claim as work_claim
 from hailgate.messaging.work import leases, rows
 from hailgate.pipeline import bridge, lease, outbound, turns, worker_run
@@ -250,7 +250,7 @@ MUTANTS = (
                 "pass",
             )
         ],
-        (*NOT_ITS_OWN, "the provider took a message twice"),
+        (*NOT_ITS_OWN, *TWICE),
         ("freeze_at_point", "slow_renewal"),
     ),
     Mutant(
@@ -365,6 +365,20 @@ MUTANTS = (
         ],
         (*STOLEN, "a turn has two replies", "an error that nobody expected", "a person was answered twice", *NO_REST),
         ("freeze", "freeze_at_edge"),
+    ),
+    Mutant(
+        0,
+        "cancels_what_is_being_sent",
+        [Change(cancel._check_may_cancel, "if work.attempting:", "if False:")],
+        ("a message that was taken back was sent", "a message is called sent that was never taken", *NOT_ITS_OWN),
+        ("hasty_operator", "slow_way"),
+    ),
+    Mutant(
+        0,
+        "takes_over_and_lets_the_answer_go",
+        [Change(takeover.hand_over, "cancel_answers(cursor, [key], now(cursor))", "pass")],
+        ("an assistant's answer outlived the take-over",),
+        ("hasty_operator", "throttled"),
     ),
     Mutant(
         0,

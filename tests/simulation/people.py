@@ -9,7 +9,7 @@ from uuid import UUID
 from hailgate.core.address import Address, AddressKind
 from hailgate.messaging.channels.admin import pause_channel, resume_channel
 from hailgate.messaging.deadletters import deeds
-from hailgate.messaging.models import ContactAddress, Join, JoinState, WorkKind
+from hailgate.messaging.models import PERSON, ContactAddress, Join, JoinState, WorkKind
 from hailgate.messaging.outbound.cancel import cancel_message
 from hailgate.messaging.outbound.revive import send_again
 from hailgate.messaging.outbound.takeover import hand_over
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Seconds in which everything is asked for and broken; afterwards the faults end.
 BUSY_S = 14.0
+# Of an operator who does not wait to see what becomes of the last one.
+HASTY_DEEDS = 8
 
 
 class People:
@@ -41,7 +43,8 @@ class People:
             self._world.outside(self._call(channel.name, number))
         if self._faults.strikes("stranger"):
             self._world.outside(self._intrude())
-        for _ in range(self._chance.choice((0, 0, 0, 1, 1, 3))):
+        hasty = HASTY_DEEDS if self._faults.strikes("hasty_operator") else 0
+        for _ in range(self._chance.choice((0, 0, 0, 1, 1, 3)) + hasty):
             self._world.outside(self._operate())
         if self._chance.random() < 0.4:
             self._world.outside(self._turn_out_to_be_one())
@@ -163,9 +166,15 @@ class People:
         self._world.promises.handed_over.add(keys[0])
         self._world.note("hands over", keys[0])
         uid = self._world.store.rows("SELECT uid FROM messaging_conversation WHERE id = ?", keys[0])[0][0]
-        await self._world.manage(
-            hand_over, self._world.premises.tenant_id, uid, self._chance.choice(("person", "scripted"))
-        )
+        take = self._chance.choice((self._take_over, self._give_back))
+        await self._world.manage(take, self._world.premises.tenant_id, uid, keys[0])
+
+    def _take_over(self, tenant_id: int, uid: str, key: int) -> None:
+        if hand_over(tenant_id, uid, PERSON):
+            self._world.promises.taken_over(key)
+
+    def _give_back(self, tenant_id: int, uid: str, _: int) -> None:
+        hand_over(tenant_id, uid, "scripted")
 
     async def renew_tokens(self) -> None:
         """For ever: a channel that was paused for its token is resumed with another one."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hailgate.core.status import Status
 from hailgate.messaging.models import PERSON, EventState, WorkKind
+from hailgate.messaging.outbound.cancel import CODE as CANCELLED
 
 from .rows import DEAD, HEADS, LEASED, MOVES, PARKED, POISON, READY, SKEW, WAITING, Message, Work
 from .store import Change
@@ -43,7 +44,7 @@ class Promises:
         self.by_hand: set[int] = set()
         self.cancelled: set[int] = set()
         self.settled: set[int] = set()
-        self._failing: set[int] = set()
+        self._cancelled_now: set[int] = set()
         self._paused: set[int] = set()
         self._revived: set[int] = set()
         self._taken_back: set[int] = set()
@@ -58,9 +59,8 @@ class Promises:
     def committed(self, changes: Iterable[Change]) -> None:
         touched = set()
         changes = list(changes)
-        self._failing = {
-            values[0] for table, _, *values in changes if table == "message" and values[4] == Status.FAILED
-        }
+        told = (Message._make(values) for table, _, *values in changes if table == "message")
+        self._cancelled_now = {each.id for each in told if each.status == Status.FAILED and each.code == CANCELLED}
         for table, verb, *values in changes:
             if table == "work":
                 work = Work._make(values)
@@ -108,7 +108,7 @@ class Promises:
         message = self.messages.get(work.message_id or 0)
         if not gone or message is None:
             return False
-        if message.id in self.cancelled and message.id in self._failing:
+        if message.id in self.cancelled and message.id in self._cancelled_now:
             return was in {WAITING, READY, LEASED}
         return was in {WAITING, READY} and message.cause is not None
 
@@ -301,6 +301,15 @@ class Promises:
         """200 to a status that named its message by the tracker."""
         if message := self._by_uid.get(uid.hex):
             self._reported[message.id].append(status)
+
+    def taken_over(self, key: int) -> None:
+        """A person answers as of the last commit: what the assistant had not begun to send is never sent."""
+        left = [
+            work
+            for work in self._by_key[WorkKind.DELIVERY.value, key].values()
+            if work.is_open and not work.attempting and self.messages[work.message_id or 0].cause is not None
+        ]
+        self.holds(not left, "an assistant's answer outlived the take-over:", *left)
 
     # --- at the end ---------------------------------------------------------------------------------------------------
 

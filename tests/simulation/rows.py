@@ -55,6 +55,7 @@ class Message(NamedTuple):
     ordinal: int
     content: str
     provider_id: str | None
+    code: str
 
     @property
     def inbound(self) -> bool:

@@ -55,6 +55,7 @@ WATCHED = {
         "ordinal",
         "content",
         "provider_id",
+        "code",
     ),
     Conversation: ("id", "held_until", "answered_by", "merged_into_id"),
     Attempt: ("message_id", "number", "worker_id", "lease"),
