@@ -54,6 +54,8 @@ NOTED = {
     "known_after_s": "seconds until all of them were known",
     "left_to_a_person": "left to a person, since the session was lost while they were sent",
     "all_fetched_after_s": "seconds until all files were fetched",
+    "effects_by_webhook": "effects of webhooks that came",
+    "effects_by_poll": "effects of what was asked for",
     "file_30_mb": "a file of 30 MB",
     "file_100_mb": "a file of 100 MB",
 }

@@ -21,6 +21,7 @@ from . import (  # noqa: F401 -- they register
     limits,
     marks,
     mishaps,
+    missed,
     neighbours,
     networks,
     newcomers,
