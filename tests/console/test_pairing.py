@@ -1,9 +1,15 @@
 """The page of a channel's phone: an owner pairs it, an agent never sees a code."""
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
+from hailgate import providers
 from hailgate.accounts.models import AuditEntry
-from hailgate.core.sessions import SessionState
+from hailgate.core.sessions import SessionState, SessionWish
+from hailgate.messaging.models import Session as SessionRow
+from hailgate.providers import get_provider
 from messaging.acting import channel_row
 from pairing import CODE, pairs_phones, see, show_code
 
@@ -68,6 +74,22 @@ def test_an_agent_sees_neither_page_nor_code(agent, channel, rest):
 def test_an_agent_changes_nothing(agent, channel, rest):
     assert agent.post(place(channel, rest), {"wish": "log_out"}).status_code == 403
     assert deeds(channel) == []
+
+
+def test_an_owner_deletes_the_instance_where_the_server_keeps_one(owner, channel, monkeypatch):
+    assert "Delete the instance" not in owner.text(place(channel))
+    able = msgspec.structs.replace(get_provider("cloud").capabilities, deletes_session=True)
+    spec = replace(get_provider("cloud"), capabilities=able)
+    monkeypatch.setattr(providers, "_installed", lambda: {"cloud": spec})
+    assert "Delete the instance" in owner.text(place(channel))
+    assert owner.post(place(channel, "/wish"), {"wish": "delete"}, part=False).status_code == 302
+    assert SessionRow.objects.get(tenant_id=channel.tenant_id, channel_id=channel.id).wish == SessionWish.DELETE
+    assert AuditEntry.objects.filter(tenant_id=channel.tenant_id).latest("id").detail == "delete"
+
+
+@pytest.mark.parametrize("wish", ["log_out", "delete"])
+def test_an_agent_ends_no_session(agent, channel, wish):
+    assert agent.post(place(channel, "/wish"), {"wish": wish}).status_code == 403
 
 
 def test_a_wish_that_nobody_has_is_not_there_and_a_bad_number_is_told(owner, channel):

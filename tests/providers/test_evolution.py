@@ -12,7 +12,7 @@ from hailgate.core.content import check_content, decode_outbound
 from hailgate.core.errors import Disposition, InputError, ProviderUnavailable, Rejected, SendError
 from hailgate.core.media import LocalMedia, RemoteMedia
 from hailgate.core.sessions import SessionState
-from hailgate.providers.abilities import FindsSent, PairsSession, PollsInbound, Sought
+from hailgate.providers.abilities import DeletesSession, FindsSent, PairsSession, PollsInbound, Sought
 from hailgate.providers.config import parse_config
 from hailgate.providers.contract import Connection, OutboundMessage
 from hailgate.providers.evolution import SPEC, EvolutionChannel
@@ -455,5 +455,6 @@ async def test_a_list_that_makes_no_sense_is_no_evidence():
 async def test_what_the_spec_promises_the_channel_can():
     async with Connected(Server()) as provider:
         assert isinstance(provider, PairsSession) == SPEC.capabilities.pairs_session
+        assert isinstance(provider, DeletesSession) == SPEC.capabilities.deletes_session
         assert isinstance(provider, FindsSent) == SPEC.capabilities.finds_sent
         assert isinstance(provider, PollsInbound) == SPEC.capabilities.polls_inbound

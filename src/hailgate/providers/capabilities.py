@@ -34,8 +34,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     `echoes_sends` says that what we send by the API is told to us as if somebody had typed it on the phone.
     `breaks_on_voice` says that a voice note which cannot be decoded does the provider harm.
     `settle_s` is how long a chat's messages wait for those that they overtook on their way here.
-    `pairs_session`, `finds_sent` and `polls_inbound` say which of the optional abilities its channels have: what knows
-    no connection must know of them, too.
+    `pairs_session`, `deletes_session`, `finds_sent` and `polls_inbound` say which optional abilities its channels
+    have: what knows no connection must know of them, too.
     """
 
     kinds: Kinds
@@ -57,5 +57,6 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     breaks_on_voice: bool = False
     settle_s: float = 0.0
     pairs_session: bool = False
+    deletes_session: bool = False
     finds_sent: bool = False
     polls_inbound: bool = False

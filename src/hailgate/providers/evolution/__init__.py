@@ -57,6 +57,7 @@ SPEC: Final = ProviderSpec(
         breaks_on_voice=True,  # the whole server ends, and every instance with it
         settle_s=1.0,  # each event is posted on its own, and some overtake others
         pairs_session=True,
+        deletes_session=True,
         finds_sent=True,
         polls_inbound=True,
     ),
