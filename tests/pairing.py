@@ -10,12 +10,12 @@ from hailgate.core.slots import open_room
 CODE = "2@a secret code"
 
 
-def pairs_phones(monkeypatch) -> None:
+def pairs_phones(monkeypatch, *, deletes: bool = True) -> None:
     """The Cloud API, as if its numbers were phones."""
     from hailgate import providers
     from hailgate.providers import cloud
 
-    paired = msgspec.structs.replace(cloud.SPEC.capabilities, pairs_session=True)
+    paired = msgspec.structs.replace(cloud.SPEC.capabilities, pairs_session=True, deletes_session=deletes)
     installed = dict(providers._installed())
     spec = replace(cloud.SPEC, capabilities=paired)
     monkeypatch.setattr(providers, "_installed", lambda: installed | {"cloud": spec})

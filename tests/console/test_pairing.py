@@ -1,15 +1,10 @@
 """The page of a channel's phone: an owner pairs it, an agent never sees a code."""
 
-from dataclasses import replace
-
-import msgspec
 import pytest
 
-from hailgate import providers
 from hailgate.accounts.models import AuditEntry
 from hailgate.core.sessions import SessionState, SessionWish
 from hailgate.messaging.models import Session as SessionRow
-from hailgate.providers import get_provider
 from messaging.acting import channel_row
 from pairing import CODE, pairs_phones, see, show_code
 
@@ -77,14 +72,12 @@ def test_an_agent_changes_nothing(agent, channel, rest):
 
 
 def test_an_owner_deletes_the_instance_where_the_server_keeps_one(owner, channel, monkeypatch):
-    assert "Delete the instance" not in owner.text(place(channel))
-    able = msgspec.structs.replace(get_provider("cloud").capabilities, deletes_session=True)
-    spec = replace(get_provider("cloud"), capabilities=able)
-    monkeypatch.setattr(providers, "_installed", lambda: {"cloud": spec})
     assert "Delete the instance" in owner.text(place(channel))
     assert owner.post(place(channel, "/wish"), {"wish": "delete"}, part=False).status_code == 302
     assert SessionRow.objects.get(tenant_id=channel.tenant_id, channel_id=channel.id).wish == SessionWish.DELETE
     assert AuditEntry.objects.filter(tenant_id=channel.tenant_id).latest("id").detail == "delete"
+    pairs_phones(monkeypatch, deletes=False)
+    assert "Delete the instance" not in owner.text(place(channel))
 
 
 @pytest.mark.parametrize("wish", ["log_out", "delete"])
