@@ -3,7 +3,9 @@
 import pytest
 
 from hailgate.accounts.models import AuditEntry
+from hailgate.core.errors import Conflict
 from hailgate.core.sessions import SessionState, SessionWish
+from hailgate.messaging.channels.removal import remove_channel
 from hailgate.messaging.models import Session as SessionRow
 from messaging.acting import channel_row
 from pairing import CODE, pairs_phones, see, show_code
@@ -78,6 +80,20 @@ def test_an_owner_deletes_the_instance_where_the_server_keeps_one(owner, channel
     assert AuditEntry.objects.filter(tenant_id=channel.tenant_id).latest("id").detail == "delete"
     pairs_phones(monkeypatch, deletes=False)
     assert "Delete the instance" not in owner.text(place(channel))
+
+
+def test_a_channel_is_removed_only_once_its_instance_is_deleted(owner, channel):
+    """Else the deletion, which is a row of the channel's, would go with it."""
+    owner.post(place(channel, "/wish"), {"wish": "open"}, part=False)
+    see(channel, SessionState.OPEN, number=channel.number)
+    owner.post(place(channel, "/wish"), {"wish": "delete"}, part=False)
+    with pytest.raises(Conflict, match="still to be deleted"):
+        remove_channel(channel_row(channel))
+    assert "still to be deleted" in owner.post(f"channels/{channel.uid}/remove", part=False).content.decode()
+    assert channel_row(channel).active
+    see(channel, SessionState.UNPAIRED)
+    remove_channel(channel_row(channel))
+    assert not channel_row(channel).active
 
 
 @pytest.mark.parametrize("wish", ["log_out", "delete"])

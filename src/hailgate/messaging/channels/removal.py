@@ -15,6 +15,7 @@ from hailgate.accounts.keys import check_name
 from hailgate.accounts.models import ApiKey, Membership, Tenant
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import Conflict
+from hailgate.core.sessions import SessionState, SessionWish
 from hailgate.messaging.models import Channel, Hook, Session, Work, WorkKind
 
 LONGEST_NAME: Final = 100
@@ -30,7 +31,7 @@ def rename_channel(found: Channel, name: str) -> None:
 
 
 def remove_channel(found: Channel) -> None:
-    """Raises Conflict while messages of it wait, are on their way, or need a decision.
+    """Raises Conflict while messages of it wait, are on their way, or need a decision, or its session is to be deleted.
 
     The rounds that it has for as long as it is there end with it, and so does what is known of its session.
     """
@@ -40,8 +41,15 @@ def remove_channel(found: Channel) -> None:
             f"{left} messages of {found.name} are queued or need a decision: cancel, settle or dismiss them first",
             field="channel",
         )
+    session = Session.objects.filter(tenant_id=found.tenant_id, channel=found)
+    if session.filter(wish=SessionWish.DELETE).exclude(state=SessionState.UNPAIRED).exists():
+        raise Conflict(
+            f"the session of {found.name} is still to be deleted at its server: remove the channel once that is done, "
+            f"or disconnect it without deleting first",
+            field="channel",
+        )
     work.delete()
-    Session.objects.filter(tenant_id=found.tenant_id, channel=found).delete()
+    session.delete()
     Channel.objects.filter(tenant_id=found.tenant_id, id=found.pk).update(
         active=False, hook=None, name=_former(found.name), config=sealer().seal("{}")
     )
