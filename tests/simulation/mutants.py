@@ -375,6 +375,13 @@ MUTANTS = (
     ),
     Mutant(
         0,
+        "claims_for_a_paused_channel",
+        [Change(claim._lock_channels, "WHERE active AND paused_at IS NULL", "WHERE active")],
+        ("a row of a paused channel was leased",),
+        ("hasty_operator", "token_revoked"),
+    ),
+    Mutant(
+        0,
         "takes_over_and_lets_the_answer_go",
         [Change(takeover.hand_over, "cancel_answers(cursor, [key], now(cursor))", "pass")],
         ("an assistant's answer outlived the take-over",),

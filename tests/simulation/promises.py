@@ -56,9 +56,10 @@ class Promises:
 
     # --- at every commit ----------------------------------------------------------------------------------------------
 
-    def committed(self, changes: Iterable[Change]) -> None:
+    def committed(self, changes: Sequence[Change]) -> None:
+        if not changes:
+            return
         touched = set()
-        changes = list(changes)
         told = (Message._make(values) for table, _, *values in changes if table == "message")
         self._cancelled_now = {each.id for each in told if each.status == Status.FAILED and each.code == CANCELLED}
         for table, verb, *values in changes:
