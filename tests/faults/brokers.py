@@ -9,6 +9,7 @@ from .blueprint import Blueprint, place, run_commands
 from .broker import BrokerNode, open_node
 from .case import Case
 from .floods import FAST, MOST_GROWTH, Peak, memory
+from .latencies import p95, waits
 from .load import conversations
 from .outside import PEOPLE, QUEUE, Outside
 from .processes import Process
@@ -24,6 +25,8 @@ LIMITED = {"HAILGATE_QUEUE_LIMIT": str(QUEUE_LIMIT), "HAILGATE_RABBITMQ_PREFETCH
 # Looked up once a second while the queue is read: what comes in between is above the limit.
 SLACK = 2_000
 LOOK_S = 2.0
+
+STEADY_RATE, STEADY_S, MOST = 50.0, 600.0, 10_000
 WAITING, PAUSED = "hailgate_queue_depth", "hailgate_broker_paused"
 
 
@@ -116,6 +119,39 @@ async def the_queue_is_flooded(case: Case) -> None:
         case.expect(seen.pauses > 0, "the queue was read all the time: nothing was shown")
         case.expect(not untold, f"of {len(untold)} messages it was never told what became of them")
         case.expect(not verdict.failed, f"{verdict.failed} messages failed for no fault of their own")
+
+
+@scenario("QSTEADY", limit_s=3600.0, alone=True)
+async def fifty_a_second_come_for_ten_minutes(case: Case) -> None:
+    """Fifty messages a second come through the queue for ten minutes, then ten thousand at once.
+
+    None fails, and of each it is told what became of it. Noted is how long each took from the queue to the provider,
+    and how many of those that came at once were sent in a second.
+    """
+    async with open_node(case) as node:
+        if node is None:
+            return
+        outside = Outside(case, node)
+        await outside.declare()
+        fast = (["channel", "set", each.name, f"--rate={FAST}"] for each in Blueprint.places)
+        await run_commands(case.stand.environment, *fast)
+        await case.stand.serve("--no-work")
+        await case.stand.work("worker")
+        listening = asyncio.create_task(outside.listen_for_ever())
+        people = conversations([place(number) for number in range(1, 5)], PEOPLE // 4)
+        steady = await outside.publish(people, case.times(int(STEADY_RATE * STEADY_S), at_least=500), STEADY_RATE)
+        began = time.monotonic()
+        flood = await outside.publish(conversations(), case.times(MOST, at_least=1_000), rate=AT_FULL_SPEED)
+        verdict = await case.conclude(patience=120.0)
+        took = time.monotonic() - began
+        untold = await outside.untold()
+        listening.cancel()
+        outside.note()
+        deliveries = await case.stand.simulator.deliveries()
+        case.note(steady_p95_ms=round(p95(waits(steady, deliveries)) * 1000), most_a_second=round(len(flood) / took))
+        case.note(events_lost=len(untold))
+        case.expect(not untold, f"of {len(untold)} messages it was never told what became of them")
+        case.expect(not verdict.failed, f"{verdict.failed} messages failed")
 
 
 class Watch:
