@@ -2,7 +2,10 @@
 
 import pytest
 
+from hailgate.core.errors import Conflict
 from hailgate.core.sessions import SessionState
+from hailgate.messaging.channels.removal import remove_channel
+from messaging.acting import channel_row
 from pairing import CODE, see, show_code
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +46,15 @@ async def test_an_unexpected_phone_is_confirmed(site, key, channel, db) -> None:
     assert (await site.get(path(channel), key=key)).json["unconfirmed_number"] == "15559999999"
     confirmed = await site.post(path(channel, "/confirm"), key=key)
     assert (confirmed.json["number"], confirmed.json["unconfirmed_number"]) == ("15559999999", None)
+
+
+async def test_a_channel_stays_until_a_deletion_that_was_asked_for_is_done(site, key, channel, db) -> None:
+    await site.post(path(channel), {"wish": "delete"}, key=key)
+    with pytest.raises(Conflict, match="still to be deleted at its server"):
+        await db(remove_channel, await db(channel_row, channel))
+    await db(see, channel, SessionState.UNPAIRED)
+    await db(remove_channel, await db(channel_row, channel))
+    assert (await site.post(path(channel), {"wish": "delete"}, key=key)).code == "not_found"
 
 
 @pytest.mark.parametrize("rest", ["", "/code"])

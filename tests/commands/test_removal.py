@@ -11,12 +11,13 @@ from hailgate.core.slots import open_room
 from hailgate.messaging.channels.derived_secrets import keep_secrets
 from hailgate.messaging.channels.hooks import find_hook
 from hailgate.messaging.channels.registry import get_channel
-from hailgate.messaging.channels.session_watch import claim_sessions, record_session
+from hailgate.messaging.channels.session_watch import claim_sessions, postpone_session, record_session
 from hailgate.messaging.channels.sessions import wish_session
 from hailgate.messaging.inbound.polls import begin_polls
 from hailgate.messaging.models import Channel, Hook, Message, Session, Work
 from hailgate.providers.config import Secret
 from messaging import acting
+from pairing import see
 
 
 def test_a_renamed_channel_answers_to_its_new_name_alone(ask, run, channel) -> None:
@@ -71,6 +72,43 @@ def test_a_channel_goes_with_its_rounds_and_what_is_known_of_its_phone(ask, chan
     open_now = SessionReport(state=SessionState.OPEN, number="15550100001")
     assert record_session(worker, under_way, open_now, started=True) is None
     assert begin_polls([row.provider]) == 0
+
+
+ENDINGS = [("--log-out", "logged out"), ("--delete", "deleted")]
+
+
+@pytest.mark.parametrize(("how", "said"), ENDINGS)
+def test_a_channel_stays_until_its_server_was_asked_to_forget_the_phone(ask, run, channel, how, said) -> None:
+    """Only with the channel's credentials can it be asked, and these would be gone."""
+    ask("channel", "disconnect", channel.name, how)
+    refused = run("channel", "remove", channel.name, "--yes")
+    assert (refused.exit_code, f"still to be {said} at its server" in refused.stderr) == (1, True)
+    assert Work.objects.filter(tenant_id=channel.tenant_id).count() == 1
+    see(channel, SessionState.UNPAIRED)
+    ask("channel", "remove", channel.name, "--yes")
+    assert not Work.objects.filter(tenant_id=channel.tenant_id).exists()
+
+
+@pytest.mark.parametrize(("how", "said"), ENDINGS)
+def test_a_server_that_is_gone_for_good_keeps_no_channel(ask, run, channel, how, said) -> None:
+    ask("channel", "disconnect", channel.name, how)
+    worker = acting.new_worker()
+    [under_way] = claim_sessions(worker, open_room(10)).claims
+    assert run("channel", "remove", channel.name, "--yes").exit_code == 1  # while it is tried
+    postpone_session(worker, under_way, 10.0, "The server does not answer.")
+    assert run("channel", "remove", channel.name, "--yes").exit_code == 1  # while it waits for the next time
+    ask("channel", "disconnect", channel.name)
+    ask("channel", "remove", channel.name, "--yes")
+    assert not Session.objects.filter(tenant_id=channel.tenant_id).exists()
+
+
+def test_nobody_wishes_for_the_phone_of_a_removed_channel(ask, run, channel) -> None:
+    """Its server could never be asked, and would be tried for ever."""
+    ask("channel", "remove", channel.name, "--yes")
+    for command in (["pair"], ["connect"], ["disconnect"], ["disconnect", "--delete"]):
+        refused = run("channel", command[0], str(channel.uid), *command[1:])
+        assert (refused.exit_code, "switched off" in refused.stderr) == (1, True)
+    assert not Work.objects.filter(tenant_id=channel.tenant_id).exists()
 
 
 def test_nothing_is_removed_without_a_yes(run, channel) -> None:

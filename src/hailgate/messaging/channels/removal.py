@@ -10,17 +10,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from hailgate.accounts.keys import check_name
 from hailgate.accounts.models import ApiKey, Membership, Tenant
 from hailgate.accounts.seal import sealer
 from hailgate.core.errors import Conflict
-from hailgate.core.sessions import SessionState, SessionWish
+from hailgate.core.sessions import SessionWish
 from hailgate.messaging.models import Channel, Hook, Session, Work, WorkKind
 
 LONGEST_NAME: Final = 100
 # What a channel is looked at for, whether or not there are messages.
 ROUNDS: Final = (WorkKind.SESSION, WorkKind.POLL, WorkKind.CHECK)
+# What a server can be asked for only with the channel's credentials, and leaves a phone linked where nobody asks.
+_TO_CARRY_OUT: Final = {SessionWish.LOG_OUT.value: "logged out", SessionWish.DELETE.value: "deleted"}
 
 
 def rename_channel(found: Channel, name: str) -> None:
@@ -30,8 +33,10 @@ def rename_channel(found: Channel, name: str) -> None:
         Channel.objects.filter(tenant_id=found.tenant_id, id=found.pk).update(name=name)
 
 
+@transaction.atomic
 def remove_channel(found: Channel) -> None:
-    """Raises Conflict while messages of it wait, are on their way, or need a decision, or its session is to be deleted.
+    """Raises Conflict while messages of it wait, are on their way, or need a decision; also while its server is still
+    to log its session out or delete it.
 
     The rounds that it has for as long as it is there end with it, and so does what is known of its session.
     """
@@ -41,15 +46,9 @@ def remove_channel(found: Channel) -> None:
             f"{left} messages of {found.name} are queued or need a decision: cancel, settle or dismiss them first",
             field="channel",
         )
-    session = Session.objects.filter(tenant_id=found.tenant_id, channel=found)
-    if session.filter(wish=SessionWish.DELETE).exclude(state=SessionState.UNPAIRED).exists():
-        raise Conflict(
-            f"the session of {found.name} is still to be deleted at its server: remove the channel once that is done, "
-            f"or disconnect it without deleting first",
-            field="channel",
-        )
+    _check_forgotten(found, work)
     work.delete()
-    session.delete()
+    Session.objects.filter(tenant_id=found.tenant_id, channel=found).delete()
     Channel.objects.filter(tenant_id=found.tenant_id, id=found.pk).update(
         active=False, hook=None, name=_former(found.name), config=sealer().seal("{}")
     )
@@ -78,6 +77,21 @@ def remove_tenant(found: Tenant) -> None:
         ApiKey.objects.filter(tenant_id=found.pk, revoked_at=None).update(revoked_at=time.time())
         Membership.objects.filter(tenant_id=found.pk).delete()
         Tenant.objects.filter(id=found.pk).update(name=_former(found.name))
+
+
+def _check_forgotten(found: Channel, work: QuerySet[Work]) -> None:
+    """Its watch is there for as long as a wish is not carried out, whatever was last seen of the session.
+
+    The session stays locked, so that nobody wishes for its end between this look and the channel's.
+    """
+    session = Session.objects.select_for_update().filter(tenant_id=found.tenant_id, channel=found).first()
+    ending = _TO_CARRY_OUT.get(session.wish) if session else None
+    if ending and work.filter(kind=WorkKind.SESSION).exists():
+        raise Conflict(
+            f"the session of {found.name} is still to be {ending} at its server: remove the channel once that is done, "
+            f"or disconnect it without that first",
+            field="channel",
+        )
 
 
 def _served(found: Hook) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db.models import F
 
 from hailgate.accounts.seal import sealer
-from hailgate.core.errors import ChannelDisconnected, InputError, SessionLost
+from hailgate.core.errors import ChannelDisconnected, InputError, NotFound, SessionLost
 from hailgate.core.sessions import (
     PAIRING_S,
     SessionState,
@@ -40,8 +40,9 @@ NEEDS_HAND: Final = frozenset({ChannelDisconnected.code, OTHER_NUMBER})
 
 
 def wish_session(channel: Channel, wish: SessionWish, phone: str = "") -> int:
-    """Record what somebody wants and make the watch due. Returns the generation. Raises InputError for the number.
+    """Record what somebody wants and make the watch due. Returns the generation.
 
+    Raises InputError for the number, NotFound where the channel is switched off: no server can be asked for it.
     ``phone`` (digits) asks for a code to type on that phone instead of a QR code.
     """
     digits = phone.removeprefix("+").replace(" ", "")
@@ -49,6 +50,8 @@ def wish_session(channel: Channel, wish: SessionWish, phone: str = "") -> int:
         raise InputError("phone: needs 7 to 15 digits, as in +15550100000.", field="phone")
     with atomic_cursor() as cursor:
         moment = now(cursor)
+        if not Channel.objects.filter(tenant_id=channel.tenant_id, pk=channel.pk, active=True).exists():
+            raise NotFound("this channel is switched off", field="channel")
         session = session_of(channel.tenant_id, channel.pk, moment)
         changes: dict[str, Any] = {"wish": wish.value, "generation": session.generation + 1, "starts": 0}
         if wish is SessionWish.PAIR:
