@@ -99,7 +99,8 @@ class Promises:
             expired = work.expires_at is not None and work.expires_at <= self._moment() + SKEW
             self.holds(expired, "a row was buried before its time:", work)
         if is_ == WAITING and was in {PARKED, DEAD}:
-            self._check_revived(work, may_have_been_taken=was == PARKED)
+            # Somebody who said that it had not arrived may have looked while it was still on its way.
+            self._check_revived(work, may_have_been_taken=was == PARKED or work.message_id in self.settled)
         if is_ == WAITING and work.due_at and work.kind == WorkKind.DELIVERY:
             self._scheduled.add(work.id)
         self._keep(work, gone=gone)
