@@ -103,4 +103,4 @@ def list_inbound(db: sqlite3.Connection, channel: str, condition: str) -> list[R
 
 def as_record(row: Sequence[Any]) -> Record:
     values = dict(zip(COLUMNS.split(", "), row, strict=True))
-    return Record(**values | {"content": json.loads(values["content"])})
+    return Record(**values | {"content": msgspec.json.decode(values["content"])})

@@ -156,16 +156,23 @@ class DeleteMessageEndpoint(Endpoint):
 
 
 def find_matching(db: sqlite3.Connection, channel: str, where: dict[str, Any]) -> list[Record]:
+    return [record for record in list_candidates(db, channel, where) if matches(record, where)]
+
+
+def list_candidates(db: sqlite3.Connection, channel: str, where: dict[str, Any]) -> list[Record]:
+    """By whatever of the condition there is an index for."""
+    if message_id := (where.get("key") or {}).get("id"):
+        named = records.find(db, provider_id=str(message_id))
+        return [named] if named is not None and named.channel == channel else []
     user, _, server = str((where.get("key") or {}).get("remoteJid", "")).partition("@")
     since = (where.get("messageTimestamp") or {}).get("gte")
-    newest = records.list_newest(
+    return records.list_newest(
         db,
         [channel],
         phone=user if server == "s.whatsapp.net" else None,
         since=0.0 if since is None else parse_time(since),
         limit=LOOKED_THROUGH,
     )
-    return [record for record in newest if matches(record, where)]
 
 
 def matches(record: Record, where: dict[str, Any]) -> bool:
