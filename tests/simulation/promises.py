@@ -106,13 +106,14 @@ class Promises:
         self._keep(work, gone=gone)
 
     def _is_taken_back(self, work: Work, was: int | None, *, gone: bool) -> bool:
-        """Cancelled, or an answer of an assistant that had not left when a person took over."""
+        """Cancelled, or an assistant's answer when a person took over; a claimed one, too, until it is attempted."""
         message = self.messages.get(work.message_id or 0)
         if not gone or message is None:
             return False
-        if message.id in self.cancelled and message.id in self._cancelled_now:
+        of_assistant = message.cause is not None
+        if message.id in self._cancelled_now and (of_assistant or message.id in self.cancelled):
             return was in {WAITING, READY, LEASED}
-        return was in {WAITING, READY} and message.cause is not None
+        return was in {WAITING, READY} and of_assistant
 
     def _check_revived(self, work: Work, *, may_have_been_taken: bool) -> None:
         message = self.messages[work.message_id or 0]
