@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from hailgate.core.delivery import RetryPolicy
@@ -180,10 +181,21 @@ async def test_a_body_beyond_the_providers_largest_is_refused_and_leaves_nothing
     async def pieces():
         yield envelope()
 
-    assert (await post(site, hook, envelope())).status == 413
-    assert (await site.ask("POST", hook.path, data=pieces())).status in {413, 400}
+    assert await refused(post(site, hook, envelope())) in {413, LOST}
+    assert await refused(site.ask("POST", hook.path, data=pieces())) in {413, 400, LOST}
     assert not await db(lambda: WebhookEvent.objects.filter(tenant_id=tenant.id).exists())
     assert sum(1 for _ in (ENV.home / "media").rglob("*") if _.is_file()) == before
+
+
+LOST = 0
+
+
+async def refused(asking) -> int:
+    """The status. It may be lost where a connection is closed while its other end still sends (RFC 9112, 9.6)."""
+    try:
+        return (await asking).status
+    except aiohttp.ClientOSError:
+        return LOST
 
 
 async def test_a_full_disk_is_told_before_a_byte_is_kept(site, hook_of, monkeypatch, db, tenant):
