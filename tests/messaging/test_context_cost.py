@@ -41,7 +41,7 @@ def of_history(statements: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("turns", [1, PEOPLE])
-def test_the_history_is_one_statement_of_a_claim(conversations, worker, django_executes, postgresql, turns):
+def test_the_history_is_one_statement_of_a_claim(conversations, worker, django_executes, turns):
     with django_executes() as statements:
         claimed = claim_turns(worker, open_room(turns)).claims
     assert [len(turn.lines) for turn in claimed] == [HISTORY_LENGTH + 5] * turns  # what is older is for a summary
