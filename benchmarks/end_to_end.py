@@ -19,6 +19,8 @@ from benchmarks.stores import Store
 from benchmarks.webhooks import text_webhooks
 
 BASELINE = "baseline"
+# As behind a pooler that knows no prepared statements.
+UNPREPARED = "postgresql, unprepared"
 DELAYS_MS = (0, 100)
 # Eight seconds or so: of three, the way up and the way down would be a part that can be seen.
 CONVERSATIONS = 10_000
@@ -73,15 +75,18 @@ def _measure(run: Run, delay_ms: int) -> dict[str, Round]:
         for store in run.stores():
             contenders[store.kind] = _product(run, stack, store, sink)
             rounds[f"{store.kind}, people unknown"] = [_round(contenders[store.kind], sink)]
+        if run.server:
+            contenders[UNPREPARED] = _product(run, stack, run.database(), sink, HAILGATE_PREPARE="no")
+            _round(contenders[UNPREPARED], sink)  # the people of the rounds are known to the others, too
         for name in run.there_and_back([*contenders]):
             rounds[name].append(_round(contenders[name], sink))
             run.say(f"{name}, provider {delay_ms} ms: {rounds[name][-1].rate:,.0f}/s")
     return {name: Round(*(middle(column) for column in zip(*own, strict=True))) for name, own in rounds.items()}
 
 
-def _product(run: Run, stack: ExitStack, store: Store, sink: Sink) -> Contender:
+def _product(run: Run, stack: ExitStack, store: Store, sink: Sink, **settings: str) -> Contender:
     product = run.product(store, sink.url)
-    serving = stack.enter_context(product.serve())
+    serving = stack.enter_context(product.serve(**settings))
     messages = run.pace.some(CONVERSATIONS)
     return Contender(serving, product.port, product.hook_path, messages, CONNECTIONS, serving.wait_idle)
 
@@ -148,5 +153,5 @@ NOTE = (
     "processes on a Redis of its own, Twilio's library with its connection kept; PostgreSQL. Ratios without a "
     "database's name are the lower of the two, `cpu_ms_per_message` is the higher. `people unknown` is the first round "
     "of each product, in which every contact and conversation is made; afterwards everybody is known. Each message of "
-    "a round comes from another person."
+    "a round comes from another person. `unprepared` is with `HAILGATE_PREPARE=no`, without a pooler."
 )

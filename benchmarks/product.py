@@ -47,9 +47,9 @@ class Product:
         """The same where the product would run."""
         return self._run_inside(task, PRODUCT_CORE, *arguments)
 
-    def serve(self, *, work: bool = True) -> "Serving":
-        """Running when this returns; ``with`` ends it."""
-        return Serving(self, ["serve"] if work else ["serve", "--no-work"], self._environment)
+    def serve(self, *, work: bool = True, **settings: str) -> "Serving":
+        """Running when this returns, with these settings besides; ``with`` ends it."""
+        return Serving(self, ["serve"] if work else ["serve", "--no-work"], self._environment | settings)
 
     def _run_inside(self, task: str, core: set[int], *arguments: object) -> Any:
         done = subprocess.run(
