@@ -317,6 +317,12 @@ def fail(scope):
 def tell(scope):
     import os
     return sorted(os.environ)
+
+def rank(scope):
+    import os
+    from pathlib import Path
+    group = Path("/proc/self/autogroup")
+    return [os.nice(0), group.read_text().split()[-1] if group.exists() else "19"]
 """
 
 
@@ -327,7 +333,7 @@ def functions(tmp_path, monkeypatch):
     info = tmp_path / "clinic_tools-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: clinic-tools\nVersion: 1\n")
-    names = "".join(f"{name} = clinic_tools:{name}\n" for name in ("greet", "spin", "fail", "tell"))
+    names = "".join(f"{name} = clinic_tools:{name}\n" for name in ("greet", "spin", "fail", "tell", "rank"))
     (info / "entry_points.txt").write_text(f"[hailgate.tools]\n{names}")
     own = module.surroundings()
     monkeypatch.setattr(module, "surroundings", lambda: {**own, "PYTHONPATH": str(tmp_path)})
@@ -365,6 +371,12 @@ async def test_a_function_knows_no_setting_and_no_key(tool_desk, db, functions, 
     result = await run_function(tool_desk, db, "tell", timeout_s=10)
     assert "HAILGATE_SECRET_KEYS" not in result.text
     assert "PATH" in json.loads(result.text)
+
+
+async def test_a_function_has_the_least_share_of_the_processors(tool_desk, db, functions):
+    """Also where each session is a group of its own, within which alone a nice value counts: sched(7), autogroups."""
+    result = await run_function(tool_desk, db, "rank", timeout_s=10)
+    assert json.loads(result.text) == [19, "19"]
 
 
 async def test_others_are_answered_while_a_function_spins(tool_desk, db, functions):
