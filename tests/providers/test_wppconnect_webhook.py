@@ -226,6 +226,12 @@ def test_a_vote_names_its_options_and_its_poll():
     assert voted(chatId="120363000000000001@g.us").author == ANA
 
 
+def test_what_names_a_vote_fits_its_column():
+    """A row that is too long for PostgreSQL would take its whole batch with it."""
+    vote = voted(msgId="x" * 255)
+    assert (len(vote.message_id), len(vote.message_token)) == (255, 255)
+
+
 @pytest.mark.parametrize("told", [None, "Monday", [{"localId": 0}]])
 def test_a_vote_in_another_shape_is_kept_as_it_came(told):
     assert voted(selectedOptions=told).content.kind == "poll_vote"

@@ -6,6 +6,8 @@ by a number (`@c.us`) in one telling and by the hidden id (`@lid`) in another. T
 
 from typing import Final
 
+# As much as is kept of a message's ids.
+LONGEST: Final = 255
 _OURS: Final = frozenset({"true", "false"})
 
 
@@ -14,4 +16,4 @@ def token_of(message_id: str) -> str | None:
     ours, _, rest = message_id.partition("_")
     chat, _, rest = rest.partition("_")
     stanza = rest.partition("_")[0]
-    return f"{ours}_{stanza}" if ours in _OURS and "@" in chat and stanza else None
+    return f"{ours}_{stanza}"[:LONGEST] if ours in _OURS and "@" in chat and stanza else None

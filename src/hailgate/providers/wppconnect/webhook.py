@@ -54,7 +54,7 @@ from hailgate.core.status import Status
 from hailgate.providers.jids import STORIES, mentioning, parse_jid
 from hailgate.providers.reading import from_milliseconds, identifier, read_body
 from hailgate.providers.vcards import parse_vcards
-from hailgate.providers.wppconnect.message_ids import token_of
+from hailgate.providers.wppconnect.message_ids import LONGEST, token_of
 
 # It may come once more, in plain, under the same id.
 CIPHERTEXT: Final = "ciphertext"
@@ -184,7 +184,7 @@ def _parse_poll_answer(told: Mapping[str, Any], session: str, body: bytes) -> Pr
     author = person if chat.kind is AddressKind.GROUP else None
     message_id = f"{target}:{person.value}:{at:.3f}"[:255]
     # In a group many may vote in one moment; the one person of a chat goes by several names.
-    token = f"{_token(target) or target}:{author.value if author else ''}:{at:.3f}"
+    token = f"{_token(target) or target}:{author.value if author else ''}:{at:.3f}"[:LONGEST]
     return InboundMessage(session, message_id, (chat,), author, None, at, content, target, message_token=token)
 
 
