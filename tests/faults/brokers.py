@@ -98,8 +98,7 @@ async def the_queue_is_flooded(case: Case) -> None:
             return
         outside = Outside(case, node)
         await outside.declare()
-        fast = (["channel", "set", each.name, f"--rate={FAST}"] for each in Blueprint.places)
-        await run_commands(case.stand.environment, *fast)
+        await lift_rates(case)
         await case.stand.serve("--no-work")
         worker = await case.stand.work("worker", **LIMITED)
         before, peak = memory(worker), Peak(worker)
@@ -134,8 +133,7 @@ async def fifty_a_second_come_for_ten_minutes(case: Case) -> None:
             return
         outside = Outside(case, node)
         await outside.declare()
-        fast = (["channel", "set", each.name, f"--rate={FAST}"] for each in Blueprint.places)
-        await run_commands(case.stand.environment, *fast)
+        await lift_rates(case)
         await case.stand.serve("--no-work")
         worker = await case.stand.work("worker")
         # So many that nobody gets more than one person may: else that rule is measured.
@@ -157,6 +155,12 @@ async def fifty_a_second_come_for_ten_minutes(case: Case) -> None:
         case.note(events_lost=len(untold))
         case.expect(not untold, f"of {len(untold)} messages it was never told what became of them")
         case.expect(not verdict.failed, f"{verdict.failed} messages failed")
+
+
+async def lift_rates(case: Case) -> None:
+    """Else the rates of the channels are measured."""
+    fast = (["channel", "set", each.name, f"--rate={FAST}"] for each in Blueprint.places)
+    await run_commands(case.stand.environment, *fast)
 
 
 class Watch:
